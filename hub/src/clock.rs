@@ -1,0 +1,170 @@
+//! The only room that reads wall time. Everybody else is handed a value or this clock.
+//!
+//! A Raspberry Pi without a battery boots in 1970, or at the time of its last shutdown. Until the wall clock can be
+//! true it is not trusted: moments are counted from the start of the daemon and no act is signed. Monotonic
+//! `tokio::time` is free everywhere; this room is not about it.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use domovoi_model::{BootId, Id, Moment, Timestamp};
+
+/// 2026-11-01T00:00:00Z: this program did not exist before it, so a clock that says less is wrong.
+const BUILT_AFTER: Timestamp = Timestamp(1_793_491_200_000);
+
+/// How far a clock may stand behind a moment that is known to have been before it is called wrong.
+const TOLERATED_STEP_BACK_MILLIS: i64 = 10 * 60 * 1000;
+
+enum WallSource {
+    System,
+    ByHand(AtomicI64),
+    /// The process test writes milliseconds into this file; an unreadable file means the system's clock.
+    #[cfg(feature = "test-clock")]
+    File(std::path::PathBuf),
+}
+
+struct Inner {
+    wall: WallSource,
+    boot: BootId,
+    started: Instant,
+    /// The latest moment that is known to have been: nothing earlier can be now.
+    floor: AtomicI64,
+    /// What the hand-turned clock adds to the monotonic one, so that `SinceBoot` moments move with it.
+    started_wall: Mutex<Timestamp>,
+}
+
+/// A clock that can be handed around. Clones are the same clock.
+#[derive(Clone)]
+pub struct Clock(Arc<Inner>);
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system(boot: Id) -> Self {
+        Self::with(WallSource::System, boot)
+    }
+
+    /// A clock that a test turns by hand with `set`.
+    pub fn by_hand(boot: Id, at: Timestamp) -> Self {
+        Self::with(WallSource::ByHand(AtomicI64::new(at.0)), boot)
+    }
+
+    /// The machine's clock, overruled by a file of milliseconds while that file can be read.
+    #[cfg(feature = "test-clock")]
+    pub fn from_file(boot: Id, path: std::path::PathBuf) -> Self {
+        Self::with(WallSource::File(path), boot)
+    }
+
+    fn with(wall: WallSource, boot: Id) -> Self {
+        let clock = Clock(Arc::new(Inner {
+            wall,
+            boot: BootId(boot),
+            started: Instant::now(),
+            floor: AtomicI64::new(BUILT_AFTER.0),
+            started_wall: Mutex::new(Timestamp(0)),
+        }));
+        *clock.0.started_wall.lock().unwrap_or_else(PoisonError::into_inner) = clock.wall();
+        clock
+    }
+
+    /// What the wall clock says, true or not. For showing and for scheduling retries; never for signing.
+    pub fn wall(&self) -> Timestamp {
+        match &self.0.wall {
+            WallSource::System => system_time(),
+            WallSource::ByHand(at) => Timestamp(at.load(Ordering::SeqCst)),
+            #[cfg(feature = "test-clock")]
+            WallSource::File(path) => std::fs::read_to_string(path)
+                .ok()
+                .and_then(|text| text.trim().parse().ok())
+                .map_or_else(system_time, Timestamp),
+        }
+    }
+
+    /// The wall time, if it can be true.
+    pub fn trusted(&self) -> Option<Timestamp> {
+        let wall = self.wall();
+        let floor = self.0.floor.load(Ordering::SeqCst);
+        (wall.0 >= floor.saturating_sub(TOLERATED_STEP_BACK_MILLIS)).then_some(wall)
+    }
+
+    /// Now, as a sample keeps it: wall time if that is trusted, else the time since this run began.
+    pub fn moment(&self) -> Moment {
+        match self.trusted() {
+            Some(at) => Moment::Wall(at),
+            None => Moment::SinceBoot { boot: self.0.boot, millis: self.since_boot_millis() },
+        }
+    }
+
+    /// Which run of the daemon this is.
+    pub fn boot(&self) -> BootId {
+        self.0.boot
+    }
+
+    /// Milliseconds since this run began. A hand-turned clock moves it too.
+    pub fn since_boot_millis(&self) -> i64 {
+        match &self.0.wall {
+            WallSource::ByHand(at) => {
+                let start = *self.0.started_wall.lock().unwrap_or_else(PoisonError::into_inner);
+                at.load(Ordering::SeqCst).saturating_sub(start.0)
+            }
+            _ => i64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Wall time of the start of this run, once the clock is trusted: what `SinceBoot` moments are to be added to.
+    pub fn boot_began_at(&self) -> Option<Timestamp> {
+        self.trusted().map(|now| now.plus_millis(-self.since_boot_millis()))
+    }
+
+    /// Tells the clock of a moment that has certainly been (the newest thing in the store).
+    pub fn certainly_after(&self, at: Timestamp) {
+        self.0.floor.fetch_max(at.0, Ordering::SeqCst);
+    }
+
+    /// Turns a hand-turned clock. Does nothing to the machine's clock.
+    pub fn set(&self, to: Timestamp) {
+        if let WallSource::ByHand(at) = &self.0.wall {
+            let since = self.since_boot_millis();
+            let jump_from_untrusted = self.trusted().is_none();
+            at.store(to.0, Ordering::SeqCst);
+            // A correction of a wrong clock takes no time: the run did not begin decades ago.
+            if jump_from_untrusted {
+                *self.0.started_wall.lock().unwrap_or_else(PoisonError::into_inner) = to.plus_millis(-since);
+            }
+        }
+    }
+}
+
+fn system_time() -> Timestamp {
+    let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(_) => 0,
+    };
+    Timestamp(millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_year_1970_is_not_believed_and_moments_count_from_the_start() {
+        let clock = Clock::by_hand(Id([1; 16]), Timestamp(5_000));
+        assert_eq!(clock.trusted(), None);
+        clock.set(Timestamp(9_000));
+        assert_eq!(clock.moment(), Moment::SinceBoot { boot: clock.boot(), millis: 4_000 });
+        let now = Timestamp(BUILT_AFTER.0 + 1_000_000);
+        clock.set(now);
+        assert_eq!(clock.trusted(), Some(now));
+        assert_eq!(clock.boot_began_at(), Some(now.plus_millis(-4_000)));
+    }
+
+    #[test]
+    fn a_clock_behind_what_has_certainly_been_is_not_believed() {
+        let clock = Clock::by_hand(Id([1; 16]), Timestamp(BUILT_AFTER.0 + 1));
+        clock.certainly_after(Timestamp(BUILT_AFTER.0 + 86_400_000));
+        assert_eq!(clock.trusted(), None);
+        clock.set(Timestamp(BUILT_AFTER.0 + 86_400_000 - 60_000));
+        assert!(clock.trusted().is_some(), "a step back of a minute is an NTP correction");
+    }
+}
