@@ -1,1 +1,121 @@
-//! Under construction.
+//! Device dialects: what a peer's bytes mean in the vocabulary of the house, and what a command is in the peer's bytes.
+//!
+//! Everything here is a pure function of an envelope and a [`Directory`]. Deliberately no socket, no clock, no
+//! database, no async, and no knowledge that a hub exists. A dialect knows its own file and the vocabulary; no dialect
+//! knows another. Bytes are hostile until shown otherwise: size, depth, count and length are capped (`json`), and one
+//! bad property never loses its neighbours, because the neighbour may be the leak sensor.
+
+mod directory;
+mod fault;
+mod json;
+pub mod mqtt;
+mod number;
+mod stamp;
+#[cfg(test)]
+mod tests;
+
+pub use directory::{Announcement, BasesError, Directory, Learned, PropertyInfo, Shape};
+use domovoi_model::{Command, DeviceRef, Moment, Observation};
+pub use fault::{DecodeError, EncodeError, Fault, What};
+
+/// By which road a publish reached the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Road {
+    /// The hub's own broker; the sender was authenticated there.
+    Embedded,
+    /// A broker that the home already had; the sender is whoever that broker let in.
+    External,
+}
+
+/// One publish, stamped by the hub. Only the hub reads a clock, so the time comes with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// By which road.
+    pub road: Road,
+    /// Who published: the client's name on the embedded road, the link's name on the external one.
+    pub sender: String,
+    /// The topic, as published.
+    pub topic: String,
+    /// The payload, as published.
+    pub payload: Vec<u8>,
+    /// Whether it is a retained message replayed at subscription, so possibly old news.
+    pub retained: bool,
+    /// When the hub received it.
+    pub received_at: Moment,
+}
+
+/// "This publish is mine, and it speaks for this device."
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The dialect that recognised the topic.
+    pub dialect: &'static str,
+    /// The device, by its stable identity where that is known, by a provisional one (`name:…`, `topic:…`) until then.
+    pub device: DeviceRef,
+    /// What is left of the topic after the device's name, in the dialect's own words.
+    pub(crate) part: String,
+}
+
+/// What one publish said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decoded {
+    /// What devices said.
+    pub observations: Vec<Observation>,
+    /// What devices, or a bridge on their behalf, said about themselves; to be given to [`Directory::learn`] in order.
+    pub announcements: Vec<Announcement>,
+    /// Parts that could not be read, while the rest could.
+    pub faults: Vec<Fault>,
+}
+
+/// A publish that carries a command out. Never retained: a retained command switches the device again at every
+/// reconnect ("ghost switching").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Where to.
+    pub topic: String,
+    /// What.
+    pub payload: Vec<u8>,
+    /// Always false for commands.
+    pub retain: bool,
+    /// 0, 1 or 2.
+    pub qos: u8,
+}
+
+impl Outgoing {
+    /// A command: at least once, never retained.
+    pub(crate) fn command(topic: String, payload: impl Into<Vec<u8>>) -> Self {
+        Outgoing { topic, payload: payload.into(), retain: false, qos: 1 }
+    }
+}
+
+/// A dialect: a name and four functions, in the order in which every dialect's file has them.
+#[derive(Debug)]
+pub struct Dialect {
+    /// The name, as it stands in `DeviceRef::dialect`, in the settings and as the folder of its captures.
+    pub name: &'static str,
+    /// The base topics it has unless the settings name others.
+    pub bases: &'static [&'static str],
+    /// The filters that a broker must be asked for. They may grow when the directory learns.
+    pub topics: fn(&Directory) -> Vec<String>,
+    /// Whether a publish is this dialect's, and whose; looks at no more of the payload than identity needs.
+    pub claim: fn(&Envelope, &Directory) -> Option<Claim>,
+    /// What a claimed publish says.
+    pub decode: fn(&Claim, &Envelope, &Directory) -> Result<Decoded, DecodeError>,
+    /// How a command is said.
+    pub encode: fn(&Command, &Directory) -> Result<Vec<Outgoing>, EncodeError>,
+}
+
+/// The longest topic that any dialect looks at, in bytes. The longest honest one seen is a third of it.
+const MAX_TOPIC: usize = 512;
+
+/// Finds the dialect that claims a publish.
+pub fn claim(envelope: &Envelope, directory: &Directory) -> Option<(&'static Dialect, Claim)> {
+    if envelope.topic.len() > MAX_TOPIC || envelope.topic.chars().any(char::is_control) {
+        return None;
+    }
+    mqtt::DIALECTS.iter().find_map(|dialect| Some((dialect, (dialect.claim)(envelope, directory)?)))
+}
+
+/// The dialect of this name.
+pub fn dialect(name: &str) -> Option<&'static Dialect> {
+    mqtt::DIALECTS.iter().find(|dialect| dialect.name == name)
+}

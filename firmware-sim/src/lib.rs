@@ -1,1 +1,11 @@
-//! Under construction.
+//! The outside world of the house: a sandbox portal, pretend devices, and (feature `existing-broker`) the broker that a
+//! home already has. It links none of our crates on purpose: a misreading of a contract that both sides share would
+//! never be found. It is not a reference implementation and not safe to face the internet.
+
+mod clock;
+#[cfg(feature = "existing-broker")]
+pub mod existing_broker;
+pub mod portal;
+pub mod world;
+
+pub use clock::{Clock, system_clock};

@@ -1,2 +1,135 @@
-//! The thin binary.
-fn main() {}
+//! The thin binary: a sandbox portal, or a world of pretend devices, from the command line, until Ctrl-C. All of it is in
+//! the library.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use firmware_sim::{
+    portal::{PortalSettings, SandboxPortal},
+    world::{Credentials, PlugSettings, WaterSettings, World, WorldSettings, ZigbeeSettings},
+};
+
+/// The outside world of the house: for trying, never for the internet.
+#[derive(Parser)]
+#[command(name = "firmware-sim", version)]
+struct Command {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Run the sandbox portal.
+    Portal(Portal),
+    /// Run a water meter, a plug and a Zigbee bridge.
+    World(Devices),
+}
+
+#[derive(Args)]
+struct Portal {
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Where accepted acts, keys and grants are kept; without it they are forgotten at the end.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Approve every link without asking.
+    #[arg(long)]
+    auto_approve: bool,
+    /// Open /_sandbox/… to loopback peers.
+    #[arg(long)]
+    sandbox_calls: bool,
+    /// A redirect that a browser link may use (repeatable); the port may differ.
+    #[arg(long)]
+    redirect_uri: Vec<String>,
+}
+
+#[derive(Args)]
+struct Devices {
+    #[arg(long, default_value = "127.0.0.1:1883")]
+    broker: String,
+    /// One login for all three devices; without it they connect without one.
+    #[arg(long, requires = "password_file")]
+    username: Option<String>,
+    /// A file whose first line is the password: on the command line everybody could read it.
+    #[arg(long)]
+    password_file: Option<PathBuf>,
+    /// Where registers are kept over restarts.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Seconds between reports.
+    #[arg(long, default_value_t = 10)]
+    interval: u64,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    match Command::parse().what {
+        What::Portal(portal) => run_portal(portal).await,
+        What::World(devices) => run_world(devices).await,
+    }
+}
+
+async fn run_portal(wish: Portal) -> anyhow::Result<()> {
+    let mut settings = PortalSettings {
+        listen: wish.listen,
+        data_dir: wish.data,
+        auto_approve: wish.auto_approve,
+        sandbox_calls: wish.sandbox_calls,
+        ..PortalSettings::default()
+    };
+    settings.redirect_uris.extend(wish.redirect_uri);
+    let portal = SandboxPortal::start(settings).await?;
+    println!("issuer   {}", portal.issuer());
+    println!("api_base {}", portal.api_base());
+    let mut events = portal.events();
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Ok(event) => println!("{}", event.line),
+                // A screen that is too slow misses lines; that is all.
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => break,
+            },
+            asked = tokio::signal::ctrl_c() => {
+                asked.context("cannot listen for Ctrl-C")?;
+                break;
+            }
+        }
+    }
+    portal.stop().await;
+    Ok(())
+}
+
+async fn run_world(wish: Devices) -> anyhow::Result<()> {
+    let password = match &wish.password_file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            text.lines().next().unwrap_or_default().to_owned()
+        }
+        None => String::new(),
+    };
+    let login = |own: Credentials| Credentials {
+        client_id: own.client_id,
+        username: wish.username.clone().unwrap_or_default(),
+        password: password.clone(),
+    };
+    let interval = Some(Duration::from_secs(wish.interval.max(1)));
+    let (water, plug, zigbee) = (WaterSettings::default(), PlugSettings::default(), ZigbeeSettings::default());
+    let world = World::start(WorldSettings {
+        broker: wish.broker.clone(),
+        data_dir: wish.data.clone(),
+        clock: firmware_sim::system_clock(),
+        water: Some(WaterSettings { credentials: login(water.credentials.clone()), interval, ..water }),
+        plug: Some(PlugSettings { credentials: login(plug.credentials.clone()), interval, ..plug }),
+        zigbee: Some(ZigbeeSettings { credentials: login(zigbee.credentials.clone()), interval, ..zigbee }),
+    })?;
+    println!("publishing to {}; Ctrl-C ends it", wish.broker);
+    tokio::signal::ctrl_c().await.context("cannot listen for Ctrl-C")?;
+    world.stop().await;
+    Ok(())
+}

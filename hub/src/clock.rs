@@ -125,10 +125,10 @@ impl Clock {
     pub fn set(&self, to: Timestamp) {
         if let WallSource::ByHand(at) = &self.0.wall {
             let since = self.since_boot_millis();
-            let jump_from_untrusted = self.trusted().is_none();
+            let was_wrong = self.trusted().is_none();
             at.store(to.0, Ordering::SeqCst);
             // A correction of a wrong clock takes no time: the run did not begin decades ago.
-            if jump_from_untrusted {
+            if was_wrong && self.trusted().is_some() {
                 *self.0.started_wall.lock().unwrap_or_else(PoisonError::into_inner) = to.plus_millis(-since);
             }
         }

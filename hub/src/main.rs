@@ -1,2 +1,5 @@
-//! The thin binary.
-fn main() {}
+//! The binary `domovoi`: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    domovoi::cli::main()
+}

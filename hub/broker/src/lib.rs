@@ -1,1 +1,41 @@
-//! Under construction.
+//! An embedded MQTT broker (3.1.1 and 5 on one port) that acknowledges only what its owner has committed.
+//!
+//! The owner implements [`Gate`]: who may come in, what may be published and subscribed, and when a message is
+//! durable. The broker owns sessions, subscriptions, retained messages and acknowledgements; the bytes on the wire are
+//! the business of `rmqtt-codec`. It knows bytes and topics and nothing of what they mean.
+//!
+//! Deliberately absent: storage (sessions and retained messages live as long as the process), TLS and WebSocket,
+//! shared subscriptions (refused with the reason code made for it), enhanced authentication, bridging.
+
+mod broker;
+mod connect;
+mod connection;
+mod counters;
+mod dispatch;
+mod gate;
+mod handshake;
+mod housekeeping;
+mod message;
+mod outbox;
+mod packet;
+mod pending;
+mod retained;
+mod router;
+mod session;
+mod settings;
+mod stream;
+mod topic;
+mod tree;
+mod wire;
+
+pub use broker::Broker;
+pub use bytestring::ByteString;
+pub use counters::Counters;
+pub use gate::{
+    Admission, ConnectRefusal, ConnectRequest, Durable, Ending, Gate, NotKept, Peer, Protocol, Refusal, Verdict,
+    WillSummary,
+};
+pub use message::{Properties, Publish};
+pub use rmqtt_codec::types::QoS;
+pub use settings::Settings;
+pub use topic::{TopicError, check_filter, check_name, matches};

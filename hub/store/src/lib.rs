@@ -1,1 +1,161 @@
-//! Under construction.
+//! The sealed store of the house: the only crate with SQL. One file per room, each with its own rows and narrow
+//! functions; nothing of sqlx is in a public signature. Decides nothing about meters, portals or people: it keeps what
+//! the rooms tell it, and gives back exactly that.
+//!
+//! What stands unsealed, and why, is written in `schema.sql`.
+
+mod acts;
+mod boots;
+mod credentials;
+mod db;
+mod error;
+mod history;
+mod keys;
+mod ledger;
+mod lock;
+mod notices;
+mod photos;
+mod register;
+mod rows;
+mod schema;
+mod secrets;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domovoi_vault::MasterKey;
+
+pub use acts::{ActFilter, Acts};
+pub use boots::Boots;
+pub use credentials::{Credential, CredentialInfo, Credentials};
+pub use error::{OpenError, StoreError};
+pub use history::{Follower, History, NotKept, Recorded, Seq, Urgency};
+pub use keys::{Damage, KeyStatus, Keys, Rotation, Status};
+pub use ledger::{Appended, Ledger, LedgerEntry, LedgerRow};
+pub use lock::{FolderLock, LockError};
+pub use notices::{Notice, Notices, OpenNotice};
+pub use photos::{PHOTO_LIMIT, Photo, Photos};
+pub use register::Register;
+pub use secrets::{SECRET_LIMIT, Secrets};
+
+use crate::db::Db;
+
+/// The store's section of the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where everything lies. Made if need be, and its owner's alone.
+    pub data_dir: PathBuf,
+    /// How long a sample may wait for company before it is committed.
+    pub commit_every: Duration,
+    /// How many samples may wait for the disk.
+    pub queue_samples: usize,
+    /// How much memory they may take, in bytes.
+    pub queue_bytes: usize,
+    /// How many connections read at the same time.
+    pub readers: u32,
+}
+
+impl Settings {
+    /// The defaults, for one data folder.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Settings {
+            data_dir: data_dir.into(),
+            commit_every: Duration::from_millis(20),
+            queue_samples: 65_536,
+            queue_bytes: 8 << 20,
+            readers: 3,
+        }
+    }
+}
+
+/// The open store. Cheap to clone; every room is a handle of its own.
+#[derive(Clone)]
+pub struct Store {
+    db: Arc<Db>,
+    history: History,
+}
+
+impl Store {
+    /// Opens the store of a data folder, or makes one where there is none. Take [`Store::lock`] first.
+    pub async fn open(settings: &Settings, master: &MasterKey) -> Result<Self, OpenError> {
+        let db = Arc::new(Db::open(&settings.data_dir, settings.readers, master).await?);
+        boots::load(&db).await?;
+        let history =
+            History::open(Arc::clone(&db), settings.commit_every, settings.queue_samples, settings.queue_bytes).await?;
+        Ok(Store { db, history })
+    }
+
+    /// Whether something is stored in this folder already, and a new master key would be the wrong one.
+    pub fn exists(data_dir: &Path) -> bool {
+        std::fs::metadata(db::database_path(data_dir)).is_ok_and(|meta| meta.len() > 0)
+    }
+
+    /// Makes this process the only one that works in the folder, as long as the value lives.
+    pub fn lock(data_dir: &Path) -> Result<FolderLock, LockError> {
+        lock::lock(data_dir)
+    }
+
+    /// Commits what waits and folds the log into the database. A store that is merely dropped, or killed, is as sound;
+    /// it only starts a little slower.
+    pub async fn close(self) {
+        self.history.close().await;
+        self.db.close_readers().await;
+        if let Err(error) = self.db.checkpoint().await {
+            tracing::warn!(%error, "the log was not folded into the database; the next start does it");
+        }
+    }
+
+    /// Every sample.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Runs of the daemon, and when they began.
+    pub fn boots(&self) -> Boots {
+        Boots::new(Arc::clone(&self.db))
+    }
+
+    /// Accounts, points and meters.
+    pub fn register(&self) -> Register {
+        Register::new(Arc::clone(&self.db))
+    }
+
+    /// Register readings and their verdicts.
+    pub fn ledger(&self) -> Ledger {
+        Ledger::new(Arc::clone(&self.db))
+    }
+
+    /// Acts.
+    pub fn acts(&self) -> Acts {
+        Acts::new(Arc::clone(&self.db))
+    }
+
+    /// Photos of meters.
+    pub fn photos(&self) -> Photos {
+        Photos::new(Arc::clone(&self.db))
+    }
+
+    /// Named secrets.
+    pub fn secrets(&self) -> Secrets {
+        Secrets::new(Arc::clone(&self.db))
+    }
+
+    /// MQTT credentials.
+    pub fn credentials(&self) -> Credentials {
+        Credentials::new(Arc::clone(&self.db))
+    }
+
+    /// Warnings and reminders.
+    pub fn notices(&self) -> Notices {
+        Notices::new(Arc::clone(&self.db))
+    }
+
+    /// Rotation and verification.
+    pub fn keys(&self) -> Keys {
+        Keys::new(Arc::clone(&self.db))
+    }
+}

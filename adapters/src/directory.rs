@@ -1,0 +1,274 @@
+//! What the dialects know of devices beyond the message in hand: base topics, identities behind names, units and
+//! ranges of properties. A plain value that the hub owns and feeds; it forgets nothing by itself and asks nobody.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use domovoi_model::{DeviceRef, Unit, Value};
+use rust_decimal::Decimal;
+
+use crate::mqtt;
+
+/// More devices than any home has; beyond it nothing new is learnt, so that a neighbour's telegrams or a hostile
+/// publisher cannot fill the memory.
+const MAX_DEVICES: usize = 4096;
+
+/// What a device, or a bridge on its behalf, says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// Which device, by its stable identity.
+    pub device: DeviceRef,
+    /// What its topics call it: the friendly name, Tasmota's topic. Somebody may change it.
+    pub alias: Option<String>,
+    /// What people call it, as far as it says.
+    pub name: Option<String>,
+    /// Maker and model, as far as it says.
+    pub model: Option<String>,
+    /// Its properties, as far as it says.
+    pub properties: Vec<PropertyInfo>,
+    /// The topics under which it reports, without a slash at the end.
+    pub speaks: Vec<String>,
+    /// The topics under which it takes commands, without a slash at the end.
+    pub listens: Vec<String>,
+    /// It was removed; everything else here is then of no account.
+    pub gone: bool,
+}
+
+impl Announcement {
+    /// Of a device of which nothing more is known yet.
+    pub fn of(device: DeviceRef) -> Self {
+        Announcement {
+            device,
+            alias: None,
+            name: None,
+            model: None,
+            properties: Vec::new(),
+            speaks: Vec::new(),
+            listens: Vec::new(),
+            gone: false,
+        }
+    }
+
+    /// Its property of this name.
+    pub fn property(&self, name: &str) -> Option<&PropertyInfo> {
+        self.properties.iter().find(|property| property.name == name)
+    }
+}
+
+/// One property of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PropertyInfo {
+    /// Its name, as observations and commands have it.
+    pub name: String,
+    /// The unit of its numbers.
+    pub unit: Unit,
+    /// Whether it takes commands.
+    pub writable: bool,
+    /// What values it has.
+    pub shape: Shape,
+}
+
+/// What values a property has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shape {
+    /// Nobody has said.
+    Unknown,
+    /// A number, within bounds where the device names them.
+    Number {
+        /// The least.
+        min: Option<Decimal>,
+        /// The greatest.
+        max: Option<Decimal>,
+    },
+    /// Yes or no, and what the device writes for them.
+    Switch {
+        /// For yes, on, open, locked.
+        on: Value,
+        /// For no, off, closed, unlocked.
+        off: Value,
+    },
+    /// One of these words.
+    Choice(Vec<String>),
+    /// Any text.
+    Text,
+}
+
+/// What [`Directory::learn`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// The directory is another than before.
+    pub changed: bool,
+    /// Devices whose topic now belongs to the announced one: a replaced device, a swap of names, or a forgery.
+    pub displaced: Vec<DeviceRef>,
+    /// There was no room for one more device.
+    pub full: bool,
+}
+
+/// Why base topics are refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BasesError {
+    /// There is no such dialect.
+    UnknownDialect(String),
+    /// This cannot be a base topic.
+    BadTopic(String),
+    /// A dialect without a base topic hears nothing; leave the setting out to have the default.
+    Empty,
+}
+
+impl fmt::Display for BasesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BasesError::UnknownDialect(name) => {
+                let names: Vec<&str> = mqtt::DIALECTS.iter().map(|dialect| dialect.name).collect();
+                write!(f, "there is no dialect «{name}»; there are {}", names.join(", "))
+            }
+            BasesError::BadTopic(topic) => write!(
+                f,
+                "«{topic}» cannot be a base topic: it is empty, too long, has + # or control characters, or begins with $ or domovoi/"
+            ),
+            BasesError::Empty => f.write_str("no base topic is given; leave the setting out to have the default"),
+        }
+    }
+}
+
+impl std::error::Error for BasesError {}
+
+/// Settings and learnt facts, for all dialects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directory {
+    bases: BTreeMap<String, Vec<String>>,
+    known: BTreeMap<DeviceRef, Announcement>,
+    /// dialect → topic → who speaks there.
+    speakers: BTreeMap<String, BTreeMap<String, DeviceRef>>,
+}
+
+impl Default for Directory {
+    /// Every dialect with its default base topics; no device known.
+    fn default() -> Self {
+        let bases = mqtt::DIALECTS
+            .iter()
+            .map(|dialect| (dialect.name.to_owned(), dialect.bases.iter().map(|base| (*base).to_owned()).collect()));
+        Directory { bases: bases.collect(), known: BTreeMap::new(), speakers: BTreeMap::new() }
+    }
+}
+
+impl Directory {
+    /// Sets the base topics of a dialect; a slash at the end makes no difference.
+    pub fn set_bases(&mut self, dialect: &str, bases: &[String]) -> Result<(), BasesError> {
+        let Some(own) = self.bases.get_mut(dialect) else {
+            return Err(BasesError::UnknownDialect(dialect.to_owned()));
+        };
+        let mut checked: Vec<String> = Vec::new();
+        for base in bases {
+            let topic = base.strip_suffix('/').unwrap_or(base);
+            if !is_base(topic) {
+                return Err(BasesError::BadTopic(base.clone()));
+            }
+            if !checked.iter().any(|other| other == topic) {
+                checked.push(topic.to_owned());
+            }
+        }
+        if checked.is_empty() {
+            return Err(BasesError::Empty);
+        }
+        *own = checked;
+        Ok(())
+    }
+
+    /// The base topics of a dialect.
+    pub fn bases(&self, dialect: &str) -> &[String] {
+        self.bases.get(dialect).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes in what a device said about itself; the last word counts.
+    pub fn learn(&mut self, announcement: &Announcement) -> Learned {
+        let device = &announcement.device;
+        let before = self.known.get(device);
+        if announcement.gone {
+            let changed = before.is_some();
+            self.forget_topics(device);
+            self.known.remove(device);
+            return Learned { changed, ..Learned::default() };
+        }
+        if before == Some(announcement) && self.owns_its_topics(announcement) {
+            return Learned::default();
+        }
+        if before.is_none() && self.known.len() >= MAX_DEVICES {
+            return Learned { full: true, ..Learned::default() };
+        }
+        self.forget_topics(device);
+        let mut displaced = Vec::new();
+        let speakers = self.speakers.entry(device.dialect.clone()).or_default();
+        for topic in &announcement.speaks {
+            if let Some(other) = speakers.insert(topic.clone(), device.clone())
+                && other != *device
+                && !displaced.contains(&other)
+            {
+                displaced.push(other);
+            }
+        }
+        self.known.insert(device.clone(), announcement.clone());
+        Learned { changed: true, displaced, full: false }
+    }
+
+    /// What a device last said about itself.
+    pub fn known(&self, device: &DeviceRef) -> Option<&Announcement> {
+        self.known.get(device)
+    }
+
+    /// Everything known, by device.
+    pub fn devices(&self) -> impl Iterator<Item = &Announcement> {
+        self.known.values()
+    }
+
+    /// The device that a dialect's topics call by this name.
+    pub fn called(&self, dialect: &str, alias: &str) -> Option<&DeviceRef> {
+        self.devices()
+            .find(|known| known.device.dialect == dialect && known.alias.as_deref() == Some(alias))
+            .map(|known| &known.device)
+    }
+
+    /// What is known of one property.
+    pub fn property(&self, device: &DeviceRef, name: &str) -> Option<&PropertyInfo> {
+        self.known(device)?.property(name)
+    }
+
+    /// Who speaks under this topic or, the longest first, above it; and what of the topic is left.
+    pub(crate) fn speaker<'t>(&self, dialect: &str, topic: &'t str) -> Option<(&DeviceRef, &'t str)> {
+        let speakers = self.speakers.get(dialect)?;
+        let mut end = topic.len();
+        loop {
+            let head = topic.get(..end)?;
+            if let Some(device) = speakers.get(head) {
+                return Some((device, topic.get(end..)?.trim_start_matches('/')));
+            }
+            end = head.rfind('/')?;
+        }
+    }
+
+    fn owns_its_topics(&self, announcement: &Announcement) -> bool {
+        let speakers = self.speakers.get(&announcement.device.dialect);
+        announcement.speaks.iter().all(|topic| speakers.and_then(|s| s.get(topic)) == Some(&announcement.device))
+    }
+
+    fn forget_topics(&mut self, device: &DeviceRef) {
+        if let (Some(known), Some(speakers)) = (self.known.get(device), self.speakers.get_mut(&device.dialect)) {
+            for topic in &known.speaks {
+                if speakers.get(topic) == Some(device) {
+                    speakers.remove(topic);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a topic from the settings or from a peer may stand for a device. Our own topics may not: a peer that
+/// announced `domovoi/…` as the place where it listens would have the hub talk to itself.
+pub(crate) fn is_base(topic: &str) -> bool {
+    !topic.is_empty()
+        && topic.len() <= 256
+        && !topic.starts_with('$')
+        && topic != "domovoi"
+        && !topic.starts_with("domovoi/")
+        && !topic.chars().any(|c| matches!(c, '+' | '#') || c.is_control())
+}

@@ -1,0 +1,44 @@
+//! The text of a JSON number as an exact decimal. Never by way of a float: 0.1 m³ stays 0.1 m³.
+
+use rust_decimal::Decimal;
+
+/// Numbers longer than this are refused before anything is done with them.
+const MAX_DIGITS: usize = 256;
+
+/// Reads a number in JSON's spelling (RFC 8259 §6). `None` when an exact decimal cannot hold it: it is never rounded.
+/// Zeros at the end of a fraction are kept, as far as there is room for them.
+pub(crate) fn decimal(text: &str) -> Option<Decimal> {
+    if text.len() > MAX_DIGITS {
+        return None;
+    }
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let is_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) {
+        return None;
+    }
+    let mut digits = format!("{whole}{fraction}").trim_start_matches('0').to_owned();
+    let mut scale = i64::try_from(fraction.len()).ok()? - i64::from(exponent);
+    if digits.is_empty() {
+        return Some(Decimal::new(0, u32::try_from(scale.clamp(0, i64::from(Decimal::MAX_SCALE))).ok()?));
+    }
+    while scale > 0 && digits.ends_with('0') && (scale > i64::from(Decimal::MAX_SCALE) || digits.len() > 28) {
+        digits.pop();
+        scale -= 1;
+    }
+    if scale < 0 {
+        // 29 digits at most fit; a larger shift cannot, so it is not even written out.
+        let zeros = usize::try_from(-scale).ok().filter(|n| *n <= 29)?;
+        digits.extend(std::iter::repeat_n('0', zeros));
+        scale = 0;
+    }
+    let magnitude: i128 = digits.parse().ok()?;
+    Decimal::try_from_i128_with_scale(if negative { -magnitude } else { magnitude }, u32::try_from(scale).ok()?).ok()
+}

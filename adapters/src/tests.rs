@@ -1,0 +1,569 @@
+//! Runs every capture in `testdata/` and throws rubbish at every dialect. A dialect without captures fails here.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use domovoi_model::{Command, CommandTarget, DeviceRef, Moment, Observation, Quality, Timestamp, Unit, Value};
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+
+use super::*;
+
+/// How many cases each dialect must have at least.
+const MIN_CASES: usize = 12;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Capture {
+    provenance: Provenance,
+    /// Base topics other than the default ones.
+    bases: Option<Vec<String>>,
+    /// What the directory has learnt from before any case.
+    #[serde(default)]
+    heard: Vec<Heard>,
+    case: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Provenance {
+    document: String,
+    firmware: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Heard {
+    topic: String,
+    payload: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    topic: Option<String>,
+    #[serde(default)]
+    payload: String,
+    /// `payload` as hexadecimal digits, for what is no text.
+    #[serde(default)]
+    hex: bool,
+    /// `payload` has this word in it; it is replaced by its `times`-fold repetition.
+    repeat: Option<String>,
+    #[serde(default)]
+    times: usize,
+    #[serde(default)]
+    retained: bool,
+    /// Which device it is claimed for; nobody's when absent.
+    claims: Option<String>,
+    #[serde(default)]
+    observations: Vec<String>,
+    #[serde(default)]
+    announcements: Vec<String>,
+    #[serde(default)]
+    faults: Vec<String>,
+    error: Option<String>,
+    #[serde(default)]
+    command: Vec<Said>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    device: String,
+    property: String,
+    /// A TOML boolean, a string, or a number spelled as a string in `number`.
+    flag: Option<bool>,
+    text: Option<String>,
+    number: Option<String>,
+    /// `topic payload`, one for each publish.
+    #[serde(default)]
+    sends: Vec<String>,
+    refused: Option<String>,
+}
+
+fn envelope(topic: &str, payload: Vec<u8>) -> Envelope {
+    Envelope {
+        road: Road::Embedded,
+        sender: "test".to_owned(),
+        topic: topic.to_owned(),
+        payload,
+        retained: false,
+        received_at: Moment::Wall(Timestamp(1_795_300_000_000)),
+    }
+}
+
+fn spell_value(value: &Value) -> String {
+    match value {
+        Value::Text(text) => format!("{text:?}"),
+        other => other.to_string(),
+    }
+}
+
+fn spell(o: &Observation) -> String {
+    let mut out = format!("{} {} = {}", o.device, o.property, spell_value(&o.value));
+    if o.unit != Unit::None {
+        write!(out, " {}", o.unit).unwrap();
+    }
+    if let Quality::Suspect(words) = &o.quality {
+        write!(out, " suspect({words})").unwrap();
+    }
+    if let Some(at) = o.device_time {
+        write!(out, " @{at}").unwrap();
+    }
+    if let Some(hazard) = o.hazard {
+        write!(out, " !{hazard:?}").unwrap();
+    }
+    out
+}
+
+fn spell_property(p: &PropertyInfo) -> String {
+    let bound = |b: &Option<Decimal>| b.map_or_else(String::new, |b| b.to_string());
+    let mut out = format!("{}:", p.name);
+    out += &match &p.shape {
+        Shape::Unknown => "unknown".to_owned(),
+        Shape::Number { min: None, max: None } => "number".to_owned(),
+        Shape::Number { min, max } => format!("number {}..{}", bound(min), bound(max)),
+        Shape::Switch { on, off } => format!("switch {on}/{off}"),
+        Shape::Choice(words) => format!("choice {}", words.join("/")),
+        Shape::Text => "text".to_owned(),
+    };
+    if p.unit != Unit::None {
+        out += &format!(" {}", p.unit);
+    }
+    if p.writable {
+        out += " set";
+    }
+    out
+}
+
+fn spell_announcement(a: &Announcement) -> String {
+    if a.gone {
+        return format!("{} gone", a.device);
+    }
+    let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let properties: Vec<String> = a.properties.iter().map(spell_property).collect();
+    format!(
+        "{} | {} | {} | {} | speaks {} | listens {} | {}",
+        a.device,
+        word(&a.alias),
+        word(&a.name),
+        word(&a.model),
+        a.speaks.join(" "),
+        a.listens.join(" "),
+        properties.join(", ")
+    )
+}
+
+fn spell_fault(fault: &Fault) -> String {
+    assert!(fault.excerpt.chars().count() <= 80 && !fault.excerpt.chars().any(char::is_control), "{fault:?}");
+    assert!(fault.at.chars().count() <= 80 && !fault.at.chars().any(char::is_control), "{fault:?}");
+    format!("{} at {}", fault.what.code(), fault.at)
+}
+
+fn hear(directory: &mut Directory, topic: &str, payload: &str) {
+    let envelope = envelope(topic, payload.as_bytes().to_vec());
+    let (dialect, found) = claim(&envelope, directory).unwrap_or_else(|| panic!("nobody claims {topic}"));
+    let decoded = (dialect.decode)(&found, &envelope, directory).unwrap();
+    assert!(decoded.faults.is_empty(), "{:?}", decoded.faults);
+    for announcement in &decoded.announcements {
+        directory.learn(announcement);
+    }
+}
+
+fn payload(case: &Case) -> Vec<u8> {
+    if case.hex {
+        let digits: Vec<u8> = case.payload.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        return pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+    }
+    match &case.repeat {
+        Some(word) => case.payload.replacen(word.as_str(), &word.repeat(case.times), 1).into_bytes(),
+        None => case.payload.clone().into_bytes(),
+    }
+}
+
+fn compare(failures: &mut Vec<String>, place: &str, what: &str, wanted: &[String], got: &[String]) {
+    if wanted != got {
+        failures.push(format!("{place}: {what}\n  wanted {wanted:#?}\n  got {got:#?}"));
+    }
+}
+
+fn run(name: &str, place: &str, case: &Case, directory: &Directory, failures: &mut Vec<String>) {
+    if let Some(topic) = &case.topic {
+        let envelope = Envelope { retained: case.retained, ..envelope(topic, payload(case)) };
+        let found = claim(&envelope, directory);
+        let claimed = found.as_ref().map(|(_, found)| found.device.to_string());
+        if claimed != case.claims {
+            failures.push(format!("{place}: wanted the claim {:?}, got {claimed:?}", case.claims));
+        }
+        if let Some((dialect, found)) = found {
+            assert_eq!((dialect.name, found.dialect, found.device.dialect.as_str()), (name, name, name), "{place}");
+            let result = (dialect.decode)(&found, &envelope, directory);
+            let error = result.as_ref().err().map(|error| spell_fault(&error.0));
+            if error != case.error {
+                failures.push(format!("{place}: wanted the error {:?}, got {error:?}", case.error));
+            }
+            let decoded = result.unwrap_or_default();
+            let observations: Vec<String> = decoded.observations.iter().map(spell).collect();
+            compare(failures, place, "observations", &case.observations, &observations);
+            let announcements: Vec<String> = decoded.announcements.iter().map(spell_announcement).collect();
+            compare(failures, place, "announcements", &case.announcements, &announcements);
+            let faults: Vec<String> = decoded.faults.iter().map(spell_fault).collect();
+            compare(failures, place, "faults", &case.faults, &faults);
+        }
+    }
+    for said in &case.command {
+        let value = match (said.flag, &said.text, &said.number) {
+            (Some(flag), None, None) => Value::Bool(flag),
+            (None, Some(text), None) => Value::Text(text.clone()),
+            (None, None, Some(number)) => Value::Number(number.parse().unwrap()),
+            _ => panic!("{place}: a command has one value"),
+        };
+        let device = DeviceRef::parse(&said.device).unwrap();
+        let command = Command { target: CommandTarget { device, property: said.property.clone() }, value };
+        let (sends, refused) = match (dialect(name).unwrap().encode)(&command, directory) {
+            Ok(sends) => (sends, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        assert!(sends.iter().all(|out| !out.retain && out.qos == 1), "{place}: a command is never retained");
+        let sends: Vec<String> =
+            sends.into_iter().map(|out| format!("{} {}", out.topic, String::from_utf8(out.payload).unwrap())).collect();
+        compare(failures, place, "sends", &said.sends, &sends);
+        if refused != said.refused {
+            failures.push(format!("{place}: wanted the refusal {:?}, got {refused:?}", said.refused));
+        }
+    }
+}
+
+fn folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let mut out: Vec<PathBuf> = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    out.sort();
+    out
+}
+
+#[test]
+fn every_dialect_understands_its_captures() {
+    let mut failures = Vec::new();
+    let folders = folders();
+    for dialect in mqtt::DIALECTS {
+        let name = dialect.name;
+        let Some(folder) = folders.iter().find(|folder| folder.ends_with(name)) else {
+            failures.push(format!("{name}: no captures; put some into adapters/testdata/{name}/"));
+            continue;
+        };
+        let mut cases = 0;
+        for file in std::fs::read_dir(folder).unwrap() {
+            let file = file.unwrap().path();
+            let text = std::fs::read_to_string(&file).unwrap();
+            let capture: Capture = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            assert!(!capture.provenance.document.is_empty() && !capture.provenance.firmware.is_empty());
+            let mut directory = Directory::default();
+            if let Some(bases) = &capture.bases {
+                directory.set_bases(name, bases).unwrap();
+            }
+            for heard in &capture.heard {
+                hear(&mut directory, &heard.topic, &heard.payload);
+            }
+            for case in &capture.case {
+                cases += 1;
+                let place = format!("{}: {}", file.file_name().unwrap().to_string_lossy(), case.name);
+                run(name, &place, case, &directory, &mut failures);
+            }
+        }
+        if cases < MIN_CASES {
+            failures.push(format!("{name}: {cases} captured cases, at least {MIN_CASES} are wanted"));
+        }
+    }
+    for folder in &folders {
+        if dialect(&folder.file_name().unwrap().to_string_lossy()).is_none() {
+            failures.push(format!("{}: no dialect of that name", folder.display()));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn no_two_dialects_have_one_name() {
+    for (i, dialect) in mqtt::DIALECTS.iter().enumerate() {
+        assert!(mqtt::DIALECTS.iter().skip(i + 1).all(|other| other.name != dialect.name));
+        assert!(!(dialect.topics)(&Directory::default()).is_empty(), "{} asks for nothing", dialect.name);
+    }
+}
+
+#[test]
+fn brokers_are_asked_for_what_is_claimed() {
+    let mut directory = Directory::default();
+    directory.set_bases("tasmota", &["%prefix%/%topic%".to_owned(), "home/x%topic%y/%id%".to_owned()]).unwrap();
+    let topics = |directory: &Directory, name| (dialect(name).unwrap().topics)(directory);
+    assert_eq!(topics(&directory, "zigbee2mqtt"), ["zigbee2mqtt/#"]);
+    assert_eq!(topics(&directory, "wmbusmeters"), ["wmbusmeters/#"]);
+    let usual = ["tasmota/discovery/+/config", "tele/+/+", "stat/+/+", "home/+/+/tele/+", "home/+/+/stat/+"];
+    assert_eq!(topics(&directory, "tasmota"), usual);
+    let config = r#"{"mac":"AABBCCDDEEFF","t":"lamp","ft":"дом/%topic%/%prefix%/"}"#;
+    hear(&mut directory, "tasmota/discovery/AABBCCDDEEFF/config", config);
+    let config = r#"{"mac":"AABBCCDDEE00","t":"plug","ft":"%prefix%/%topic%/"}"#;
+    hear(&mut directory, "tasmota/discovery/AABBCCDDEE00/config", config);
+    let more = [&usual[..], &["дом/lamp/stat/+", "дом/lamp/tele/+"]].concat();
+    assert_eq!(topics(&directory, "tasmota"), more);
+    let found = claim(&envelope("home/xpumpy/001122334455/tele/STATE", Vec::new()), &directory);
+    assert_eq!(found.map(|(_, found)| found.device.id).as_deref(), Some("topic:pump"));
+}
+
+#[test]
+fn a_directory_follows_renames_and_tells_who_was_displaced() {
+    let of = |id: &str, topic: &str| Announcement {
+        alias: Some(topic.to_owned()),
+        speaks: vec![topic.to_owned()],
+        ..Announcement::of(DeviceRef::new("zigbee2mqtt", id))
+    };
+    let mut directory = Directory::default();
+    assert!(directory.learn(&of("a", "z/1")).changed);
+    assert!(!directory.learn(&of("a", "z/1")).changed);
+    directory.learn(&of("b", "z/2"));
+    // The two swap names in one list: for a moment both claim z/2.
+    assert_eq!(directory.learn(&of("a", "z/2")).displaced, [DeviceRef::new("zigbee2mqtt", "b")]);
+    assert_eq!(directory.learn(&of("b", "z/1")).displaced, []);
+    let speaker = |directory: &Directory, topic| directory.speaker("zigbee2mqtt", topic).map(|(d, _)| d.id.clone());
+    assert_eq!(speaker(&directory, "z/2").as_deref(), Some("a"));
+    assert_eq!(speaker(&directory, "z/1/x").as_deref(), Some("b"));
+    assert_eq!(directory.called("zigbee2mqtt", "z/2").map(|d| d.id.as_str()), Some("a"));
+    let gone = Announcement { gone: true, ..of("a", "") };
+    assert!(directory.learn(&gone).changed);
+    assert_eq!(speaker(&directory, "z/2"), None);
+    assert!(directory.known(&DeviceRef::new("zigbee2mqtt", "a")).is_none());
+}
+
+#[test]
+fn a_directory_has_an_end() {
+    let mut directory = Directory::default();
+    let mut n = 0;
+    while !directory.learn(&Announcement::of(DeviceRef::new("wmbusmeters", format!("{n:08x}")))).full {
+        n += 1;
+        assert!(n < 100_000);
+    }
+    assert_eq!(directory.devices().count(), n);
+}
+
+#[test]
+fn base_topics_are_checked() {
+    let mut directory = Directory::default();
+    let bases = |list: &[&str]| list.iter().map(|base| (*base).to_owned()).collect::<Vec<_>>();
+    assert_eq!(directory.set_bases("zigbee2mqtt", &bases(&["z2m/", "Дом/зигби", "z2m"])), Ok(()));
+    assert_eq!(directory.bases("zigbee2mqtt"), ["z2m", "Дом/зигби"]);
+    assert_eq!(directory.set_bases("zigbee2mqtt", &[]), Err(BasesError::Empty));
+    assert!(matches!(directory.set_bases("zigbee", &bases(&["a"])), Err(BasesError::UnknownDialect(_))));
+    for bad in ["", "/", "a/#", "+/a", "a\u{0}b", "$SYS", "domovoi", "domovoi/x"] {
+        let refused = directory.set_bases("zigbee2mqtt", &bases(&[bad]));
+        assert_eq!(refused, Err(BasesError::BadTopic(bad.to_owned())));
+    }
+}
+
+#[test]
+fn numbers_are_exact_or_refused() {
+    for (text, wanted) in [
+        ("0", "0"),
+        ("-0", "0"),
+        ("7.704", "7.704"),
+        ("7.70", "7.70"),
+        ("0.1", "0.1"),
+        ("1e-3", "0.001"),
+        ("1E+3", "1000"),
+        ("12.5e1", "125"),
+        ("0e999999", "0"),
+        ("79228162514264337593543950335", "79228162514264337593543950335"),
+        ("1.0000000000000000000000000000000000", "1.000000000000000000000000000"),
+        ("0.0000000000000000000000000001", "0.0000000000000000000000000001"),
+    ] {
+        let got = number::decimal(text).map(|n| n.to_string());
+        let wanted = if text == "0e999999" { got.clone() } else { Some(wanted.to_owned()) };
+        assert_eq!(got, wanted, "{text}");
+        assert!(got.is_some());
+    }
+    for text in [
+        "79228162514264337593543950336",
+        "1e29",
+        "1e-29",
+        "1e400",
+        "1e99999999999999999999",
+        "0.00000000000000000000000000001",
+        "1.00000000000000000000000000001",
+        "NaN",
+        "",
+        "-",
+        ".",
+    ] {
+        assert_eq!(number::decimal(text), None, "{text}");
+    }
+    assert_eq!(number::decimal(&"9".repeat(100_000)), None);
+}
+
+#[test]
+fn times_need_a_zone_and_a_likely_year() {
+    let at = |text: &str| stamp::timestamp(text).map(|at| at.to_string());
+    assert_eq!(at("2026-11-21T22:25:00Z").as_deref(), Some("2026-11-21T22:25:00.000Z"));
+    assert_eq!(at("2026-11-21T22:25:00.5+03:00").as_deref(), Some("2026-11-21T19:25:00.500Z"));
+    assert_eq!(at("2026-11-21T22:25:00-0330").as_deref(), Some("2026-11-22T01:55:00.000Z"));
+    for text in [
+        "1111-11-11T11:11:11Z",
+        "1970-01-01T00:00:10Z",
+        "2026-11-21T22:25:00",
+        "2026-02-30T00:00:00Z",
+        "2026-11-21T24:00:00Z",
+        "2026-11-21T22:25Z",
+        "2026-11-21T22:25:00Z0300",
+        "2026-11-21T22:25:00+3",
+        "2026-11-21T22:25:00+я0",
+        "завтра",
+        "",
+    ] {
+        assert_eq!(at(text), None, "{text}");
+    }
+}
+
+/// Topics that some dialect looks at, with anything in the middle.
+fn topic() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        ".{0,20}".prop_map(|s| format!("zigbee2mqtt/{s}")),
+        ".{0,20}".prop_map(|s| format!("zigbee2mqtt/{s}/availability")),
+        Just("zigbee2mqtt/bridge/devices".to_owned()),
+        Just("zigbee2mqtt/bridge/state".to_owned()),
+        ".{0,20}".prop_map(|s| format!("wmbusmeters/{s}")),
+        "(tele|stat|cmnd)/.{0,10}/(SENSOR|STATE|LWT|RESULT|POWER[0-9]{0,2})",
+        "tasmota/discovery/[0-9A-F]{12}/config",
+    ]
+}
+
+/// JSON-like text with the words that matter in it, not always well formed.
+fn jsonish() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec![
+        "_",
+        "id",
+        "total_m3",
+        "status",
+        "timestamp",
+        "ENERGY",
+        "Total",
+        "POWER",
+        "Wifi",
+        "RSSI",
+        "mac",
+        "t",
+        "ft",
+        "tp",
+        "rl",
+        "state",
+        "water_leak",
+        "color",
+        "last_seen",
+        "ieee_address",
+        "friendly_name",
+        "definition",
+        "exposes",
+        "features",
+        "property",
+        "type",
+        "access",
+        "unit",
+        "values",
+        "value_on",
+        "",
+    ]);
+    let leaf = prop_oneof![
+        "-?[0-9]{1,40}(\\.[0-9]{1,40})?([eE][+-]?[0-9]{1,12})?",
+        prop::sample::select(vec![
+            "true",
+            "false",
+            "null",
+            "NaN",
+            "-Infinity",
+            "\"NaN\"",
+            "\"telegram\"",
+            "\"12345699\"",
+            "\"ON\"",
+            "\"numeric\"",
+            "\"binary\"",
+            "\"0x00158d0001a2b3c4\"",
+            "\"AABBCCDDEEFF\"",
+            "\"%prefix%/%topic%/\"",
+            "\"\\ud800\"",
+            "\"",
+        ])
+        .prop_map(str::to_owned),
+        any::<String>().prop_map(|s| json::quoted(&s)),
+    ];
+    leaf.prop_recursive(5, 64, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec((word.clone(), inner.clone()), 0..8).prop_map(|members| {
+                let members: Vec<String> =
+                    members.into_iter().map(|(k, v)| format!("{}:{v}", json::quoted(k))).collect();
+                format!("{{{}}}", members.join(","))
+            }),
+            prop::collection::vec(inner, 0..8).prop_map(|elements| format!("[{}]", elements.join(","))),
+        ]
+    })
+}
+
+/// Claims, decodes and learns; answers what was decoded.
+fn take(directory: &mut Directory, topic: &str, payload: Vec<u8>) -> Option<Result<Decoded, DecodeError>> {
+    let envelope = envelope(topic, payload);
+    let (dialect, found) = claim(&envelope, directory)?;
+    let decoded = (dialect.decode)(&found, &envelope, directory);
+    match &decoded {
+        Ok(decoded) => {
+            decoded.faults.iter().for_each(|fault| drop(spell_fault(fault)));
+            for announcement in &decoded.announcements {
+                directory.learn(announcement);
+                for property in announcement.properties.iter().map(|p| p.name.as_str()).chain(["state", "power"]) {
+                    let target = CommandTarget { device: announcement.device.clone(), property: property.to_owned() };
+                    for out in
+                        (dialect.encode)(&Command { target, value: Value::Bool(true) }, directory).iter().flatten()
+                    {
+                        assert!(!out.retain && !out.topic.contains(['+', '#', '\0']), "{out:?}");
+                    }
+                }
+            }
+        }
+        Err(error) => drop(spell_fault(&error.0)),
+    }
+    (dialect.topics)(directory);
+    Some(decoded)
+}
+
+proptest! {
+    #[test]
+    fn rubbish_never_panics(topic in topic(), payload in any::<Vec<u8>>()) {
+        take(&mut Directory::default(), &topic, payload);
+    }
+
+    #[test]
+    fn almost_json_never_panics(messages in prop::collection::vec((topic(), jsonish()), 1..6)) {
+        let mut directory = Directory::default();
+        for (topic, payload) in messages {
+            take(&mut directory, &topic, payload.into_bytes());
+        }
+    }
+
+    #[test]
+    fn decoded_numbers_equal_the_decimal_text(mantissa in any::<i64>(), scale in 0u32..=28, negative_scale in 0u32..9) {
+        let plain = Decimal::from_i128_with_scale(i128::from(mantissa), scale);
+        let exponent = format!("{mantissa}e-{scale}");
+        let shifted = format!("{mantissa}E+{negative_scale}");
+        let large = Decimal::from(mantissa) * Decimal::from(10i64.pow(negative_scale));
+        for (text, wanted) in [(plain.to_string(), plain), (exponent, plain), (shifted, large)] {
+            for (topic, payload) in [
+                ("wmbusmeters/x", format!(r#"{{"_":"telegram","id":"12345699","total_m3":{text}}}"#)),
+                ("tele/plug/SENSOR", format!(r#"{{"ENERGY":{{"Total":{text}}}}}"#)),
+                ("zigbee2mqtt/plug", format!(r#"{{"energy":{text}}}"#)),
+            ] {
+                let decoded = take(&mut Directory::default(), topic, payload.into_bytes()).unwrap().unwrap();
+                prop_assert_eq!(&decoded.faults, &[]);
+                prop_assert_eq!(decoded.observations[0].value.number(), Some(wanted));
+                prop_assert_eq!(decoded.observations[0].value.to_string(), wanted.to_string());
+            }
+        }
+    }
+}

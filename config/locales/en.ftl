@@ -1,0 +1,42 @@
+# What the hub says to people. Fluent (projectfluent.org); the same keys and variables as in ru.ftl, a test compares them.
+# $supplier, $account, $point: names the household gave. $period: a month. $date: a day. $value with $unit: a register.
+
+# What the hub tells the household; the parameters are those of the notice.
+notice-clock-untrusted = The clock cannot be true: readings are kept, but no act is signed. Wait for the time from the network.
+notice-supplier-unknown = { $account }: the supplier “{ $supplier }” is not in the settings. Add a [[supplier]] with this id.
+notice-reading-missing = { $point }: the reading cannot go into the act: { $problem }.
+notice-read-meter = Please read the meter: { $point } ({ $account }). Readings are taken until { $until }.
+notice-not-confirmed = { $account }: the readings for { $period } are not confirmed yet (now: { $state }). They are taken until { $until }.
+notice-window-missed = { $account }: the window for { $period } ended on { $ended } without a confirmation (now: { $state }). The act is kept.
+notice-journal-damaged = A row of the journal is damaged and was passed over: { $what }.
+notice-portal-differs = The portal holds other bytes under the act for { $period }. The act does not count as received. Id: { $act }.
+notice-reading-rejected = The portal rejected the reading of meter { $serial } for { $period }: { $why }.
+notice-photo-refused = The portal did not take the photo for the act of { $period }: { $why }. The readings stand.
+notice-window-closed = The portal does not take readings for { $period } now. It opens: { $opens }. The hub will send the act by itself.
+notice-act-refused = The portal refused the act for { $period }: { $code } { $detail }. Mend the cause and run domovoi act correct { $act }.
+notice-relink-needed = The portal no longer accepts the link with this hub. Nothing is lost: the acts wait. Run domovoi portal link.
+notice-not-linked = There are acts to send, but the hub is not linked with the portal. Run domovoi portal link.
+notice-account-pending = The account at the portal awaits confirmation. Confirm it there; the hub looks again by itself.
+notice-account-blocked = The account is blocked at the portal. Ask the portal's support.
+
+# How an act stands.
+state-draft = a draft
+state-checked = waits for approval
+state-approved = signed
+state-sent = sent
+state-refused = refused
+state-none = no act yet
+
+# What the ledger noticed.
+finding-glitch-to-zero = The device said zero, though the register stood far from it; it may have restarted.
+finding-rollover = The register passed its highest value and began anew.
+finding-decreased = The value is lower than the last accepted one, and the register did not pass its highest value.
+finding-implausible-jump = This is more than can plausibly have been used since the last reading.
+finding-gap = There were no values for { $hours } hours; when in this time the consumption fell is unknown.
+finding-negative = A register cannot be below zero.
+finding-too-many-digits = The value has more digits than the face of the meter.
+finding-device-complaint = The device itself complains: “{ $complaint }”.
+finding-swap-suspected = It looks as if a different meter hangs there. If so, enter the swap.
+finding-wrong-unit = The unit of the value does not fit what is measured.
+finding-confirmed-by-person = A person looked and confirmed the value.
+finding-swapped = The value is carried over from the replaced meter.

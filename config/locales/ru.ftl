@@ -1,0 +1,42 @@
+# Что хаб говорит людям. Fluent (projectfluent.org); ключи и переменные те же, что в en.ftl, их сравнивает тест.
+# $supplier, $account, $point — названия, данные домашними. $period — месяц. $date — день. $value и $unit — показание.
+
+# What the hub tells the household; the parameters are those of the notice.
+notice-clock-untrusted = Часы хаба не могут быть верны: показания сохраняются, но акты не подписываются. Дождитесь времени из сети.
+notice-supplier-unknown = { $account }: поставщика «{ $supplier }» нет в настройках. Добавьте [[supplier]] с этим id.
+notice-reading-missing = { $point }: показание не может войти в акт: { $problem }.
+notice-read-meter = Снимите показание счётчика: { $point } ({ $account }). Приём до { $until }.
+notice-not-confirmed = { $account }: показания за { $period } ещё не подтверждены (сейчас: { $state }). Приём до { $until }.
+notice-window-missed = { $account }: приём показаний за { $period } закончился { $ended }, а подтверждения нет (сейчас: { $state }). Акт сохранён.
+notice-journal-damaged = Запись журнала повреждена и пропущена: { $what }.
+notice-portal-differs = Портал хранит под номером акта за { $period } другие байты. Акт не считается принятым. Номер: { $act }.
+notice-reading-rejected = Портал не принял показание счётчика { $serial } за { $period }: { $why }.
+notice-photo-refused = Портал не принял фотографию к акту за { $period }: { $why }. Показания приняты.
+notice-window-closed = Портал сейчас не принимает показания за { $period }. Откроется: { $opens }. Хаб отправит акт сам.
+notice-act-refused = Портал отказал в приёме акта за { $period }: { $code } { $detail }. Исправьте причину и выполните domovoi act correct { $act }.
+notice-relink-needed = Портал больше не принимает связь с этим хабом. Ничего не потеряно: акты ждут. Выполните domovoi portal link.
+notice-not-linked = Есть акты к отправке, но хаб не связан с порталом. Выполните domovoi portal link.
+notice-account-pending = Учётная запись на портале ждёт подтверждения. Подтвердите её на портале; хаб проверит сам.
+notice-account-blocked = Учётная запись на портале заблокирована. Обратитесь в поддержку портала.
+
+# How an act stands.
+state-draft = черновик
+state-checked = ждёт одобрения
+state-approved = подписан
+state-sent = отправлен
+state-refused = отказано
+state-none = акта ещё нет
+
+# What the ledger noticed.
+finding-glitch-to-zero = Устройство сообщило ноль, хотя показание было далеко от нуля; возможно, оно перезагрузилось.
+finding-rollover = Счётчик прошёл наибольшее значение и начал сначала.
+finding-decreased = Значение меньше последнего принятого, и переходом через ноль это не объяснить.
+finding-implausible-jump = Столько с прошлого показания израсходовать едва ли возможно.
+finding-gap = Значений не было { $hours } ч; когда именно за это время был расход, неизвестно.
+finding-negative = Показание счётчика не бывает меньше нуля.
+finding-too-many-digits = В значении больше цифр, чем на табло счётчика.
+finding-device-complaint = Устройство само сообщает о неисправности: «{ $complaint }».
+finding-swap-suspected = Похоже, что счётчик заменили. Если так, внесите замену.
+finding-wrong-unit = Единица измерения не подходит к тому, что измеряют.
+finding-confirmed-by-person = Значение проверил и подтвердил человек.
+finding-swapped = Значение перенесено с заменённого счётчика.

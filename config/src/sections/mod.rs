@@ -1,0 +1,14 @@
+//! One file per room: its settings as plain values, their defaults, and the checks that need no other room.
+//! Each `read` answers with something usable even when it has reported mistakes, so that all of them are found at once.
+
+pub(crate) mod dialects;
+pub(crate) mod external_broker;
+pub(crate) mod home;
+pub(crate) mod log;
+pub(crate) mod mqtt;
+pub(crate) mod portal;
+pub(crate) mod store;
+pub(crate) mod submission;
+pub(crate) mod supplier;
+pub(crate) mod vault;
+pub(crate) mod window;

@@ -1,0 +1,153 @@
+//! The broker as its owner holds it: serve a listener, publish, look at what is retained, count, disconnect.
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+
+use crate::{
+    connection::Connection,
+    counters::{Counters, count},
+    gate::{Ending, Gate},
+    handshake::handshake,
+    message::{Message, Publish},
+    router::Router,
+    settings::Settings,
+    topic::{TopicError, check_name},
+};
+
+/// What all connections share.
+pub(crate) struct Shared<G: Gate> {
+    pub(crate) gate: Arc<G>,
+    pub(crate) router: Router<G::Access>,
+    pub(crate) orphaned_bytes: AtomicUsize,
+    slots: Arc<Semaphore>,
+}
+
+/// An MQTT broker behind a gate. Cloning it clones the handle.
+pub struct Broker<G: Gate> {
+    shared: Arc<Shared<G>>,
+}
+
+impl<G: Gate> Clone for Broker<G> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<G: Gate> Broker<G> {
+    pub fn new(settings: Settings, gate: Arc<G>) -> Self {
+        let slots = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
+        let router = Router::new(settings);
+        Self { shared: Arc::new(Shared { gate, router, orphaned_bytes: AtomicUsize::new(0), slots }) }
+    }
+
+    /// Serves clients until `shutdown` resolves, then says goodbye and returns when every connection is closed, or
+    /// `stop_timeout` later. May be called for several listeners at once: they share sessions and limits.
+    ///
+    /// At a stop wills are not published, and nothing that was not acknowledged is waited for.
+    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let mut house = tasks.spawn(self.shared.clone().keep_house(stopped.clone())).id();
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            let accepted = tokio::select! {
+                () = &mut shutdown => break,
+                accepted = listener.accept() => accepted,
+                // A finished task keeps its memory until it is collected.
+                Some(ended) = tasks.join_next() => {
+                    if let Err(error) = ended {
+                        count(&self.shared.router.tally.failed_tasks);
+                        tracing::error!(%error, "a task failed; what it held is let go");
+                        if error.id() == house {
+                            // Half a broker is worse than none: sessions must go on expiring.
+                            house = tasks.spawn(self.shared.clone().keep_house(stopped.clone())).id();
+                        }
+                    }
+                    continue;
+                }
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    let tally = &self.shared.router.tally;
+                    let Ok(slot) = self.shared.slots.clone().try_acquire_owned() else {
+                        count(&tally.refused_sockets);
+                        tracing::warn!(%address, "connection closed: as many are open as allowed");
+                        continue;
+                    };
+                    count(&tally.accepted_sockets);
+                    tasks.spawn(attend(self.shared.clone(), stream, address, stopped.clone(), slot));
+                }
+                Err(error) => {
+                    // Usually no file descriptor is left. Accepting again at once would spin.
+                    tracing::error!(%error, "no connection can be accepted now; trying again");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+        drop(listener);
+        let _ = stop.send(true);
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if timeout(self.shared.router.settings.stop_timeout, all).await.is_err() {
+            tracing::warn!(left = tasks.len(), "connections did not close in time and are cut off");
+            tasks.shutdown().await;
+        }
+    }
+
+    /// Publishes from inside the owner, who has seen to its durability: retained if asked to, and sent to subscribers.
+    /// Does not pass the gate; may use topics that begin with `$`.
+    pub fn publish(&self, publish: Publish) -> Result<(), TopicError> {
+        check_name(&publish.topic, self.shared.router.settings.max_topic_levels)?;
+        self.shared.router.route([Message::new(publish, None, Instant::now())]);
+        Ok(())
+    }
+
+    pub fn retained(&self, topic: &str) -> Option<Publish> {
+        self.shared.router.retained(topic)
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.shared.router.counters()
+    }
+
+    /// Closes a client's connection; its session stays. False if it is not connected.
+    pub fn disconnect(&self, client_id: &str) -> bool {
+        self.shared.router.close(client_id, Ending::Administrative)
+    }
+}
+
+async fn attend<G: Gate>(
+    shared: Arc<Shared<G>>,
+    stream: TcpStream,
+    address: SocketAddr,
+    mut stop: watch::Receiver<bool>,
+    slot: OwnedSemaphorePermit,
+) {
+    // Answers are small and somebody waits for each. If it cannot be set, they are slower, no more.
+    let _ = stream.set_nodelay(true);
+    let (mut reader, mut writer) = stream.into_split();
+    let mut input = BytesMut::new();
+    // Each phase in a box of its own: a task keeps room for the largest future in it for as long as it lives, and a
+    // connection lives long in a phase that needs little.
+    let admitted = {
+        let handshake = Box::pin(handshake(&shared, &mut reader, &mut writer, &mut input, address));
+        tokio::select! {
+            admitted = handshake => admitted,
+            _ = stop.changed() => return,
+        }
+    };
+    if let Some(admitted) = admitted {
+        Box::new(Connection::new(shared, admitted, input)).run(reader, writer, stop, slot).await;
+    }
+}

@@ -1,0 +1,365 @@
+//! One client's connection after CONNACK: a single task, a single loop, nothing in it that waits for anything but all.
+//!
+//! **Reading never waits for a commit.** Each PUBLISH is offered to the gate as it is read; what waits to become
+//! durable stands in [`Pending`], and one branch of the loop watches its first entry while the others go on reading,
+//! answering pings and sending. Past `max_uncommitted_packets` or `max_uncommitted_bytes` the socket is still read
+//! (an alarm may be among what comes next) and publishes are shown to [`Gate::overflow`] but not taken: QoS 0 is lost
+//! and counted; QoS 1 and 2 stay unacknowledged, and when all that was taken is durable the connection is closed, so
+//! that the client sends them again. Back-pressure through TCP was the alternative; it would leave the alarm unread.
+//!
+//! Reading stops for one reason only: the client does not take what is sent to it.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::{Buf, BytesMut};
+use bytestring::ByteString;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    broker::Shared,
+    counters::{add, count},
+    gate::{Ending, Gate, Peer, Protocol},
+    handshake::Admitted,
+    message::Message,
+    outbox::Outgoing,
+    packet::{code, refusal_code},
+    pending::{Pending, Receipt, Settled},
+    router::{Acknowledgement, Claim},
+    session::Will,
+    stream::{close, fill},
+    wire::Wire,
+};
+
+/// Packets handled before the loop looks at everything else.
+const BATCH_PACKETS: usize = 256;
+/// Bytes collected for one write.
+const OUTPUT_BYTES: usize = 64 << 10;
+/// Output at which reading stops. Above what one batch can add, so that it means a peer that does not read.
+const OUTPUT_STOPS_READING: usize = 256 << 10;
+
+pub(crate) struct Connection<G: Gate> {
+    pub(crate) shared: Arc<Shared<G>>,
+    pub(crate) peer: Arc<Peer<G::Access>>,
+    pub(crate) seat: Seat<G>,
+    pub(crate) wire: Wire,
+    pub(crate) output: BytesMut,
+    input: BytesMut,
+    pub(crate) pending: Pending,
+    /// Durable, to be routed at the end of the batch.
+    pub(crate) ready: Vec<Arc<Message>>,
+    pub(crate) aliases: HashMap<u16, ByteString>,
+    /// A QoS 1 or 2 publish was not taken; so no later one may be acknowledged (4.6).
+    pub(crate) overflowed: bool,
+    /// Unacknowledged QoS 1 publishes, and QoS 2 ids of this connection not released: what Receive Maximum counts.
+    pub(crate) unacked: usize,
+    pub(crate) unreleased: usize,
+    /// The session may have something to send.
+    pub(crate) wake: bool,
+    pub(crate) keep_alive: Option<Duration>,
+    /// The session's expiry, as DISCONNECT may change it.
+    pub(crate) expiry: Duration,
+}
+
+/// The hold on a session. Dropped without [`Seat::leave`], by a panic or an abort, it lets go all the same and leaves
+/// the will to the housekeeper.
+pub(crate) struct Seat<G: Gate> {
+    shared: Arc<Shared<G>>,
+    pub(crate) claim: Claim,
+    left: bool,
+}
+
+impl<G: Gate> Seat<G> {
+    pub(crate) fn new(shared: Arc<Shared<G>>, claim: Claim) -> Self {
+        Self { shared, claim, left: false }
+    }
+
+    fn leave(&mut self, ending: &Ending, expiry: Option<Duration>) -> Option<Will<G::Access>> {
+        self.left = true;
+        self.shared.router.detach(&self.claim, ending, expiry)
+    }
+}
+
+impl<G: Gate> Drop for Seat<G> {
+    fn drop(&mut self) {
+        if !self.left
+            && let Some(will) = self.leave(&Ending::Lost, None)
+        {
+            self.shared.router.leave_will(will);
+        }
+    }
+}
+
+enum Event {
+    Read(std::io::Result<usize>),
+    Wrote(std::io::Result<usize>),
+    Settled(Option<Settled>),
+    Bell,
+    Stop,
+    Time,
+    Again,
+}
+
+impl<G: Gate> Connection<G> {
+    pub(crate) fn new(shared: Arc<Shared<G>>, admitted: Admitted<G>, input: BytesMut) -> Self {
+        let Admitted { peer, seat, will_due, wire, output, keep_alive, expiry } = admitted;
+        let mut pending = Pending::default();
+        if let Some(will) = will_due {
+            // First in line, so that "offline" is never heard after this connection's "online".
+            shared.offer_will(will, &mut pending);
+        }
+        Self {
+            shared,
+            peer,
+            seat,
+            wire,
+            output,
+            input,
+            pending,
+            ready: Vec::new(),
+            aliases: HashMap::new(),
+            overflowed: false,
+            unacked: 0,
+            unreleased: 0,
+            wake: true,
+            keep_alive,
+            expiry,
+        }
+    }
+
+    /// Serves the client until one side has had enough, then takes leave: session, will, farewell, and whatever was
+    /// taken in and is not durable yet. `slot` is given back as soon as the socket is closed.
+    pub(crate) async fn run<R, W, P>(
+        mut self: Box<Self>,
+        mut reader: R,
+        mut writer: W,
+        mut stop: watch::Receiver<bool>,
+        slot: P,
+    ) where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let ending = self.converse(&mut reader, &mut writer, &mut stop).await;
+        self.route_ready();
+        tracing::debug!(client = %self.peer.client_id, address = %self.peer.address, "connection ended: {ending}");
+        let will = self.seat.leave(&ending, Some(self.expiry));
+        self.shared.gate.disconnected(&self.peer, &ending);
+        if let Some(will) = will {
+            self.shared.offer_will(will, &mut self.pending);
+        }
+        if let Some(code) = farewell_code(&ending) {
+            self.wire.disconnect(code, &mut self.output);
+        }
+        let Self { shared, seat, pending, output, peer, .. } = *self;
+        let farewell = Box::pin(async {
+            if ending != Ending::WriteTimeout {
+                let linger = farewell_code(&ending).is_some();
+                close(&mut reader, &mut writer, &output, shared.router.settings.stop_timeout, linger).await;
+            }
+            drop((reader, writer, slot, output));
+        });
+        let kept_refusals = peer.protocol == Protocol::V311;
+        let orphans = Box::pin(shared.see_out(&seat.claim, pending, kept_refusals, &mut stop));
+        tokio::join!(farewell, orphans);
+    }
+
+    async fn converse<R, W>(&mut self, reader: &mut R, writer: &mut W, stop: &mut watch::Receiver<bool>) -> Ending
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        match self.converse_until(reader, writer, stop).await {
+            Ok(never) => match never {},
+            Err(ending) => ending,
+        }
+    }
+
+    async fn converse_until<R, W>(
+        &mut self,
+        reader: &mut R,
+        writer: &mut W,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<std::convert::Infallible, Ending>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let write_timeout = self.shared.router.settings.write_timeout;
+        let mut last_read = Instant::now();
+        let mut writing_since = None;
+        let mut timer = std::pin::pin!(sleep_until(last_read + Duration::from_secs(3600)));
+        loop {
+            let reading = self.output.len() < OUTPUT_STOPS_READING;
+            let more_input = reading && self.take_input()?;
+            while let Some(settled) = self.pending.try_settled() {
+                self.settle(settled)?;
+            }
+            self.route_ready();
+            let more_output = self.draw_output();
+
+            let now = Instant::now();
+            if !reading {
+                last_read = now;
+            }
+            writing_since = if self.output.is_empty() { None } else { writing_since.or(Some(now)) };
+            let silence = self.keep_alive.filter(|_| reading).map(|limit| (last_read + limit, Ending::KeepAlive));
+            let stall = writing_since.map(|since| (since + write_timeout, Ending::WriteTimeout));
+            if let Some((deadline, ending)) = silence.into_iter().chain(stall).min_by_key(|(deadline, _)| *deadline) {
+                if deadline <= now {
+                    return Err(ending);
+                }
+                // A deadline moves away with each read; the timer follows only when it has fired too early.
+                if deadline < timer.deadline() || timer.is_elapsed() {
+                    timer.as_mut().reset(deadline);
+                }
+            } else if timer.is_elapsed() {
+                timer.as_mut().reset(now + Duration::from_secs(3600));
+            }
+
+            let Self { input, output, pending, seat, .. } = self;
+            let event = tokio::select! {
+                read = fill(reader, input), if reading && !more_input => Event::Read(read),
+                wrote = writer.write(output), if !output.is_empty() => Event::Wrote(wrote),
+                settled = pending.settled(), if !pending.is_empty() => Event::Settled(settled),
+                () = seat.claim.link.bell.notified() => Event::Bell,
+                _ = stop.changed() => Event::Stop,
+                () = &mut timer => Event::Time,
+                () = tokio::task::yield_now(), if more_input || (more_output && output.is_empty()) => Event::Again,
+            };
+            match event {
+                Event::Read(Ok(1..)) => last_read = Instant::now(),
+                Event::Wrote(Ok(written @ 1..)) => {
+                    self.output.advance(written);
+                    if self.output.is_empty() {
+                        // An idle connection holds no buffers.
+                        self.output = BytesMut::new();
+                    }
+                    writing_since = None;
+                }
+                Event::Read(_) | Event::Wrote(_) => return Err(Ending::Lost),
+                Event::Settled(Some(settled)) => self.settle(settled)?,
+                Event::Bell => {
+                    if let Some(ending) = self.seat.claim.link.ending() {
+                        return Err(ending);
+                    }
+                    self.wake = true;
+                }
+                Event::Stop => return Err(Ending::Shutdown),
+                Event::Settled(None) | Event::Time | Event::Again => {}
+            }
+            if self.overflowed && self.pending.is_empty() {
+                return Err(Ending::Overflow);
+            }
+        }
+    }
+
+    /// Handles a batch of what has been read. True if whole packets are left.
+    fn take_input(&mut self) -> Result<bool, Ending> {
+        for _ in 0..BATCH_PACKETS {
+            match self.wire.decode(&mut self.input) {
+                Ok(Some(packet)) => self.handle(packet)?,
+                Ok(None) => {
+                    if self.input.is_empty() {
+                        self.input = BytesMut::new();
+                    }
+                    return Ok(false);
+                }
+                Err(violation) => {
+                    count(&self.shared.router.tally.violations);
+                    return Err(violation.into());
+                }
+            }
+        }
+        Ok(self.wire.is_ready(&self.input))
+    }
+
+    /// A publish of this connection has met its fate: acknowledge and forward, or neither.
+    pub(crate) fn settle(&mut self, settled: Settled) -> Result<(), Ending> {
+        let router = &self.shared.router;
+        let claim = &self.seat.claim;
+        if !settled.kept {
+            count(&router.tally.not_kept);
+            return match settled.receipt {
+                Receipt::None => Ok(()),
+                Receipt::PubAck { .. } => Err(Ending::NotKept),
+                Receipt::PubRec { id, .. } => {
+                    router.settle_qos2(claim, id, false);
+                    Err(Ending::NotKept)
+                }
+            };
+        }
+        self.ready.extend(settled.forward);
+        match settled.receipt {
+            Receipt::None => {}
+            Receipt::PubAck { id, refusal } => {
+                self.unacked = self.unacked.saturating_sub(1);
+                self.wire.puback(id, refusal, &mut self.output);
+            }
+            Receipt::PubRec { id, refusal } => {
+                // 4.3.3: PUBREC with an error ends the exchange; 3.1.1 cannot say it and goes on to PUBREL.
+                let received = refusal.is_none() || !self.wire.is_v5();
+                if !received {
+                    self.unreleased = self.unreleased.saturating_sub(1);
+                }
+                if router.settle_qos2(claim, id, received) {
+                    self.wire.pubrec(id, refusal, &mut self.output);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn route_ready(&mut self) {
+        if !self.ready.is_empty() {
+            self.shared.router.route(self.ready.drain(..));
+        }
+    }
+
+    /// Moves what the session has to send into the output. True if more waits for room.
+    fn draw_output(&mut self) -> bool {
+        let room = OUTPUT_BYTES.saturating_sub(self.output.len());
+        if !self.wake || room == 0 {
+            return self.wake;
+        }
+        let mut drawn = Vec::new();
+        self.wake = self.shared.router.pull(&self.seat.claim, room, &mut drawn);
+        let mut delivered = 0;
+        for outgoing in drawn {
+            match outgoing {
+                Outgoing::PubRel(id) => self.wire.pubrel(id, true, &mut self.output),
+                Outgoing::PubRec(id) => self.wire.pubrec(id, None, &mut self.output),
+                Outgoing::Publish { delivery, id, dup } => {
+                    if self.wire.publish(&delivery, id, dup, &mut self.output).is_ok() {
+                        delivered += 1;
+                        continue;
+                    }
+                    count(&self.shared.router.tally.too_large_for_client);
+                    if let Some(id) = id {
+                        self.shared.router.acknowledge(&self.seat.claim, Acknowledgement::Abandon(id));
+                        self.wake = true;
+                    }
+                }
+            }
+        }
+        add(&self.shared.router.tally.delivered, delivered);
+        self.wake
+    }
+}
+
+/// What a MQTT 5 client is told; None if the ending was its own.
+fn farewell_code(ending: &Ending) -> Option<u8> {
+    Some(match ending {
+        Ending::Disconnected { .. } | Ending::Lost | Ending::WriteTimeout => return None,
+        Ending::KeepAlive => code::KEEP_ALIVE,
+        Ending::TakenOver => code::TAKEN_OVER,
+        Ending::Violation { code, .. } => *code,
+        Ending::Refused(refusal) => refusal_code(*refusal),
+        Ending::NotKept => code::SERVER_BUSY,
+        Ending::Overflow => code::QUOTA,
+        Ending::Administrative => code::ADMINISTRATIVE,
+        Ending::Shutdown => code::SHUTTING_DOWN,
+    })
+}

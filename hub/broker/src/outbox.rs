@@ -1,0 +1,316 @@
+//! What is on its way to one client: the queue, and the QoS 1 and 2 messages in flight. Pure state, no I/O.
+//!
+//! The order of the queue is the order of sending, QoS 0 included: a QoS 0 message waits behind a QoS 1 message that
+//! waits for the window, so that one topic's values never overtake one another.
+
+use std::{collections::VecDeque, num::NonZeroU32, sync::Arc};
+
+use rmqtt_codec::types::QoS;
+use tokio::time::Instant;
+
+use crate::message::Message;
+
+/// A message as one subscriber is to get it.
+#[derive(Clone)]
+pub(crate) struct Delivery {
+    pub(crate) message: Arc<Message>,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) identifiers: Vec<NonZeroU32>,
+}
+
+/// What to write to the client next.
+pub(crate) enum Outgoing {
+    Publish { delivery: Delivery, id: Option<u16>, dup: bool },
+    PubRel(u16),
+    PubRec(u16),
+}
+
+struct InFlight {
+    id: u16,
+    /// None once PUBREC has come: only the id is still needed.
+    delivery: Option<Delivery>,
+    qos2: bool,
+    sent_on_this_connection: bool,
+    sent_before: bool,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct QueueBounds {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+}
+
+pub(crate) struct Outbox {
+    queue: VecDeque<Delivery>,
+    bytes: usize,
+    qos0: usize,
+    flight: VecDeque<InFlight>,
+    /// In flight from an earlier connection and not yet repeated on this one.
+    to_repeat: usize,
+    last_id: u16,
+    window: usize,
+}
+
+impl Outbox {
+    pub(crate) fn new(window: u16) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            bytes: 0,
+            qos0: 0,
+            flight: VecDeque::new(),
+            to_repeat: 0,
+            last_id: 0,
+            window: window.max(1).into(),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// A new connection took over: everything in flight is to be sent again, in its order (4.4).
+    pub(crate) fn reconnect(&mut self, window: u16) {
+        self.window = window.max(1).into();
+        for entry in &mut self.flight {
+            entry.sent_before |= entry.sent_on_this_connection;
+            entry.sent_on_this_connection = false;
+        }
+        self.to_repeat = self.flight.len();
+    }
+
+    /// Queues within the bounds; returns how many messages were lost by it. The oldest QoS 0 messages make room first,
+    /// then the newcomer is refused. An empty queue takes one message of any size, or it could never be delivered.
+    pub(crate) fn push(&mut self, delivery: Delivery, bounds: QueueBounds) -> usize {
+        let mut lost = 0;
+        let size = delivery.message.bytes;
+        while !self.queue.is_empty() && (self.queue.len() >= bounds.messages || self.bytes + size > bounds.bytes) {
+            let at = if self.qos0 == 0 || size > bounds.bytes {
+                None
+            } else {
+                self.queue.iter().position(|queued| queued.qos == QoS::AtMostOnce)
+            };
+            let Some(at) = at else { return lost + 1 };
+            if let Some(old) = self.queue.remove(at) {
+                self.left(&old);
+            }
+            lost += 1;
+        }
+        self.bytes += size;
+        self.qos0 += usize::from(delivery.qos == QoS::AtMostOnce);
+        self.queue.push_back(delivery);
+        lost
+    }
+
+    fn left(&mut self, delivery: &Delivery) {
+        self.bytes -= delivery.message.bytes;
+        self.qos0 -= usize::from(delivery.qos == QoS::AtMostOnce);
+    }
+
+    /// Forgets the QoS 0 messages of a client that has gone; they were never promised to it.
+    pub(crate) fn drop_qos0(&mut self) -> usize {
+        let before = self.queue.len();
+        self.queue.retain(|delivery| delivery.qos != QoS::AtMostOnce);
+        self.qos0 = 0;
+        self.bytes = self.queue.iter().map(|delivery| delivery.message.bytes).sum();
+        before - self.queue.len()
+    }
+
+    pub(crate) fn has_room_in_flight(&self) -> bool {
+        self.flight.len() < self.window
+    }
+
+    /// The next repetition of what an earlier connection left in flight.
+    pub(crate) fn next_repeat(&mut self) -> Option<Outgoing> {
+        if self.to_repeat == 0 {
+            return None;
+        }
+        let on_wire = self.flight.iter().filter(|entry| entry.sent_on_this_connection).count();
+        if on_wire >= self.window {
+            return None;
+        }
+        let entry = self.flight.iter_mut().find(|entry| !entry.sent_on_this_connection)?;
+        entry.sent_on_this_connection = true;
+        self.to_repeat -= 1;
+        Some(match &entry.delivery {
+            Some(delivery) => {
+                Outgoing::Publish { delivery: delivery.clone(), id: Some(entry.id), dup: entry.sent_before }
+            }
+            None => Outgoing::PubRel(entry.id),
+        })
+    }
+
+    pub(crate) fn repeats_left(&self) -> bool {
+        self.to_repeat > 0
+    }
+
+    /// The next message of the queue, if the window lets it out; expired ones are skipped and counted in `expired`.
+    pub(crate) fn next_queued(&mut self, now: Instant, expired: &mut usize) -> Option<Outgoing> {
+        loop {
+            let head = self.queue.front()?;
+            let is_expired = head.message.is_expired(now);
+            if !is_expired && head.qos != QoS::AtMostOnce && !self.has_room_in_flight() {
+                return None;
+            }
+            let delivery = self.queue.pop_front()?;
+            self.left(&delivery);
+            if is_expired {
+                *expired += 1;
+                continue;
+            }
+            return Some(self.send(delivery));
+        }
+    }
+
+    /// Puts a message on the wire past the queue; for QoS 1 and 2 the caller has seen that there is room in flight.
+    pub(crate) fn send(&mut self, delivery: Delivery) -> Outgoing {
+        if delivery.qos == QoS::AtMostOnce {
+            return Outgoing::Publish { delivery, id: None, dup: false };
+        }
+        let id = self.free_id();
+        self.flight.push_back(InFlight {
+            id,
+            delivery: Some(delivery.clone()),
+            qos2: delivery.qos == QoS::ExactlyOnce,
+            sent_on_this_connection: true,
+            sent_before: false,
+        });
+        Outgoing::Publish { delivery, id: Some(id), dup: false }
+    }
+
+    fn free_id(&mut self) -> u16 {
+        // The window is at most 65535 and one of its places is free, so the search ends.
+        loop {
+            self.last_id = self.last_id.checked_add(1).unwrap_or(1);
+            if !self.flight.iter().any(|entry| entry.id == self.last_id) {
+                return self.last_id;
+            }
+        }
+    }
+
+    fn take(&mut self, wanted: impl Fn(&InFlight) -> bool) -> bool {
+        let Some(at) = self.flight.iter().position(wanted) else { return false };
+        if let Some(entry) = self.flight.remove(at)
+            && !entry.sent_on_this_connection
+        {
+            self.to_repeat -= 1;
+        }
+        true
+    }
+
+    pub(crate) fn puback(&mut self, id: u16) -> bool {
+        self.take(|entry| entry.id == id && !entry.qos2)
+    }
+
+    pub(crate) fn pubcomp(&mut self, id: u16) -> bool {
+        self.take(|entry| entry.id == id && entry.qos2 && entry.delivery.is_none())
+    }
+
+    /// PUBREC: the payload is no longer needed. An error code ends the exchange (4.3.3).
+    pub(crate) fn pubrec(&mut self, id: u16, accepted: bool) -> bool {
+        if !accepted {
+            return self.take(|entry| entry.id == id && entry.qos2);
+        }
+        let Some(entry) = self.flight.iter_mut().find(|entry| entry.id == id && entry.qos2) else { return false };
+        entry.delivery = None;
+        if !entry.sent_on_this_connection {
+            entry.sent_on_this_connection = true;
+            self.to_repeat -= 1;
+        }
+        true
+    }
+
+    /// Ends an exchange that cannot take place: the packet is larger than the client allows.
+    pub(crate) fn abandon(&mut self, id: u16) {
+        self.take(|entry| entry.id == id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Publish;
+
+    const BOUNDS: QueueBounds = QueueBounds { messages: 3, bytes: 1 << 20 };
+
+    fn delivery(name: &str, qos: QoS) -> Delivery {
+        let message = Message::new(Publish::new(name, "x").with_qos(qos), None, Instant::now());
+        Delivery { message, qos, retain: false, identifiers: Vec::new() }
+    }
+
+    fn drain(outbox: &mut Outbox) -> Vec<(String, Option<u16>)> {
+        std::iter::from_fn(|| outbox.next_queued(Instant::now(), &mut 0))
+            .map(|out| match out {
+                Outgoing::Publish { delivery, id, .. } => (delivery.message.publish.topic.to_string(), id),
+                _ => unreachable!(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_full_queue_gives_up_old_qos_0_first_and_then_the_newcomer() {
+        let mut outbox = Outbox::new(10);
+        assert_eq!(outbox.push(delivery("a", QoS::AtLeastOnce), BOUNDS), 0);
+        assert_eq!(outbox.push(delivery("b", QoS::AtMostOnce), BOUNDS), 0);
+        assert_eq!(outbox.push(delivery("c", QoS::AtLeastOnce), BOUNDS), 0);
+        assert_eq!(outbox.push(delivery("d", QoS::AtLeastOnce), BOUNDS), 1);
+        assert_eq!(outbox.push(delivery("e", QoS::AtLeastOnce), BOUNDS), 1);
+        let names: Vec<_> = drain(&mut outbox).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["a", "c", "d"]);
+        assert_eq!(outbox.bytes(), 0);
+    }
+
+    #[test]
+    fn an_empty_queue_takes_a_message_larger_than_its_bound() {
+        let mut outbox = Outbox::new(10);
+        let tiny = QueueBounds { messages: 3, bytes: 1 };
+        assert_eq!(outbox.push(delivery("a", QoS::AtMostOnce), tiny), 0);
+        assert_eq!(outbox.push(delivery("b", QoS::AtMostOnce), tiny), 1);
+    }
+
+    #[test]
+    fn the_window_holds_and_repetitions_respect_it() {
+        let mut outbox = Outbox::new(2);
+        for name in ["a", "b", "c"] {
+            outbox.push(delivery(name, QoS::AtLeastOnce), BOUNDS);
+        }
+        assert_eq!(drain(&mut outbox), [("a".into(), Some(1)), ("b".into(), Some(2))]);
+        outbox.reconnect(1);
+        assert!(matches!(outbox.next_repeat(), Some(Outgoing::Publish { id: Some(1), dup: true, .. })));
+        assert!(outbox.next_repeat().is_none());
+        assert!(outbox.puback(1));
+        assert!(!outbox.puback(1));
+        assert!(matches!(outbox.next_repeat(), Some(Outgoing::Publish { id: Some(2), dup: true, .. })));
+        assert!(drain(&mut outbox).is_empty());
+        assert!(outbox.puback(2));
+        assert_eq!(drain(&mut outbox), [("c".into(), Some(3))]);
+    }
+
+    #[test]
+    fn qos_2_goes_through_its_states_and_survives_a_reconnect() {
+        let mut outbox = Outbox::new(5);
+        outbox.push(delivery("a", QoS::ExactlyOnce), BOUNDS);
+        assert_eq!(drain(&mut outbox).len(), 1);
+        assert!(!outbox.puback(1), "PUBACK does not end QoS 2");
+        assert!(!outbox.pubcomp(1), "PUBCOMP before PUBREC");
+        assert!(outbox.pubrec(1, true));
+        outbox.reconnect(5);
+        assert!(matches!(outbox.next_repeat(), Some(Outgoing::PubRel(1))));
+        assert!(outbox.pubcomp(1));
+        assert!(!outbox.repeats_left());
+    }
+
+    #[test]
+    fn packet_ids_in_flight_are_not_given_out_again() {
+        let mut outbox = Outbox::new(10);
+        outbox.last_id = u16::MAX - 1;
+        for name in ["a", "b", "c"] {
+            outbox.push(delivery(name, QoS::AtLeastOnce), BOUNDS);
+        }
+        let ids: Vec<_> = drain(&mut outbox).into_iter().filter_map(|(_, id)| id).collect();
+        assert_eq!(ids, [u16::MAX, 1, 2]);
+        outbox.last_id = u16::MAX;
+        outbox.push(delivery("d", QoS::AtLeastOnce), BOUNDS);
+        assert_eq!(drain(&mut outbox), [("d".into(), Some(3))]);
+    }
+}

@@ -1,0 +1,102 @@
+//! The state MQTT calls a session (4.1), and the link to the connection that serves it now, if any.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use bytestring::ByteString;
+use tokio::{sync::Notify, time::Instant};
+
+use crate::{
+    gate::{Ending, Peer},
+    message::Publish,
+    outbox::Outbox,
+    retained::Cursor,
+    tree::Subscription,
+};
+
+/// How the router reaches a connection's task: a bell, and a word that ends it.
+#[derive(Default)]
+pub(crate) struct Link {
+    pub(crate) bell: Notify,
+    ending: OnceLock<Ending>,
+}
+
+impl Link {
+    /// The first word stands.
+    pub(crate) fn close(&self, ending: Ending) {
+        let _ = self.ending.set(ending);
+        self.bell.notify_one();
+    }
+
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        self.ending.get().copied()
+    }
+}
+
+/// A will, with the client it speaks for: it passes the gate when it falls due.
+pub(crate) struct Will<A> {
+    pub(crate) publish: Publish,
+    pub(crate) delay: Duration,
+    pub(crate) peer: Arc<Peer<A>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Incoming2 {
+    /// Read, not yet durable.
+    Uncommitted,
+    /// Durable and forwarded; PUBREC sent or due.
+    Received,
+}
+
+pub(crate) struct Session<A> {
+    pub(crate) client_id: ByteString,
+    pub(crate) username: Option<String>,
+    pub(crate) link: Option<Arc<Link>>,
+    pub(crate) expiry: Duration,
+    /// Set while no connection serves it.
+    pub(crate) expires_at: Option<Instant>,
+    pub(crate) will: Option<Will<A>>,
+    pub(crate) will_due: Option<Instant>,
+    pub(crate) subscriptions: HashMap<ByteString, Subscription>,
+    pub(crate) outbox: Outbox,
+    /// Retained messages still to be drawn, one cursor per filter at most.
+    pub(crate) cursors: VecDeque<Cursor>,
+    /// QoS 2 packet ids of the client that have not been released.
+    pub(crate) incoming: HashMap<u16, Incoming2>,
+    /// PUBRECs that fell due while another connection served the session.
+    pub(crate) pubrec_due: VecDeque<u16>,
+}
+
+impl<A> Session<A> {
+    pub(crate) fn new(client_id: ByteString, username: Option<String>, window: u16) -> Self {
+        Self {
+            client_id,
+            username,
+            link: None,
+            expiry: Duration::ZERO,
+            expires_at: None,
+            will: None,
+            will_due: None,
+            subscriptions: HashMap::new(),
+            outbox: Outbox::new(window),
+            cursors: VecDeque::new(),
+            incoming: HashMap::new(),
+            pubrec_due: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn is_served_by(&self, link: &Arc<Link>) -> bool {
+        self.link.as_ref().is_some_and(|own| Arc::ptr_eq(own, link))
+    }
+
+    /// When something has to be done about a session that nobody serves.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        match (self.expires_at, self.will_due) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The broker against clients: raw sockets that say exactly what a test wants said, and `rumqttc`, which nobody here
+//! wrote. One binary; each test has a broker of its own on a port of its own.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod gate;
+#[cfg(test)]
+mod gate_tests;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod peers;
+#[cfg(test)]
+mod protocol;
+#[cfg(test)]
+mod retained;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod wills;

@@ -1,0 +1,323 @@
+//! The words of the command line. What they do is in the files beside this one.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Domovoi, the home daemon: reads the meters, keeps what it read, tells the portal once.
+#[derive(Debug, Parser)]
+#[command(name = "domovoi", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// The settings file. Without one that exists, defaults in ./domovoi-data
+    #[arg(long, global = true, value_name = "FILE", default_value = "domovoi.toml")]
+    pub config: PathBuf,
+    /// Answer in JSON, on one line
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon until it is told to stop (SIGTERM, Ctrl-C)
+    Run,
+    /// A pretend home and a sandbox portal in one process; everything in ./domovoi-demo
+    #[cfg(feature = "demo")]
+    Demo(DemoArgs),
+    /// Load and check the settings; bind nothing, change nothing
+    Check,
+    /// The link to the portal
+    #[command(subcommand)]
+    Portal(PortalCommand),
+    /// Meters and their readings
+    #[command(subcommand)]
+    Meter(MeterCommand),
+    /// Acts: signed readings of an account and a period
+    #[command(subcommand)]
+    Act(ActCommand),
+    /// Who may connect to the embedded broker
+    #[command(subcommand)]
+    Mqtt(MqttCommand),
+    /// Secrets that the settings file names but does not hold
+    #[command(subcommand)]
+    Secret(SecretCommand),
+    /// The keys that seal the store
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// What a person must know or do: warnings, reminders, refusals
+    Notices(NoticeArgs),
+    /// What is wrong with this installation, in words
+    Doctor(DoctorArgs),
+}
+
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Stop by itself after this many seconds; 0 runs until Ctrl-C
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub seconds: u64,
+    /// Stop as soon as the portal's receipt is there
+    #[arg(long)]
+    pub until_receipt: bool,
+    /// Where the demo keeps everything
+    #[arg(long, value_name = "DIR", default_value = "./domovoi-demo")]
+    pub folder: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PortalCommand {
+    /// Link this hub to the citizen's account: shows what will be allowed, then a code and a QR code
+    Link(LinkArgs),
+    /// How the link stands, and what was sent
+    Status,
+    /// Revoke the link at the portal and forget its tokens
+    Unlink,
+    /// Standing consent: may acts be approved without asking each time?
+    Consent {
+        /// on or off; without it, show how it stands
+        #[arg(value_parser = ["on", "off"])]
+        set: Option<String>,
+    },
+    /// The accounts and metering points that the portal knows
+    Accounts,
+}
+
+#[derive(Debug, Args)]
+pub struct LinkArgs {
+    /// Sign in with a browser on this machine instead of a code on another
+    #[arg(long)]
+    pub browser: bool,
+    /// Do not ask for confirmation of the scopes
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum MeterCommand {
+    /// Every metering point with its meter and last reading
+    List,
+    /// Add a metering point with its account and meter
+    Add(Box<MeterAdd>),
+    /// Another meter hangs at a point: the old one's end reading, the new one's start
+    Replace(Box<MeterReplace>),
+    /// Hand in a reading that a person took
+    Submit(MeterSubmit),
+    /// Readings of a point, newest first, with every verdict
+    History(MeterHistory),
+    /// Decide about a reading that the ledger holds
+    Decide(MeterDecide),
+}
+
+#[derive(Debug, Args)]
+pub struct MeterAdd {
+    /// The supplier's id in the settings
+    #[arg(long)]
+    pub supplier: String,
+    /// Personal account number («лицевой счёт»)
+    #[arg(long)]
+    pub account: String,
+    /// Unified account of ГИС ЖКХ, 10 characters
+    #[arg(long)]
+    pub els: Option<String>,
+    /// cold_water, hot_water, electricity, gas or heat
+    #[arg(long)]
+    pub resource: String,
+    /// What the household calls the place: «Кухня, холодная»
+    #[arg(long)]
+    pub name: String,
+    #[command(flatten)]
+    pub meter: NewMeter,
+    /// The device that reads it, as DIALECT:ID; `domovoi doctor` lists what was heard
+    #[arg(long, value_name = "DIALECT:ID")]
+    pub device: Option<String>,
+    /// Which property of the device is which register, as t1=total_m3; repeat for more tariffs
+    #[arg(long, value_name = "TARIFF=PROPERTY")]
+    pub register: Vec<String>,
+    /// The unit of the device's values, where it does not name one
+    #[arg(long)]
+    pub unit: Option<String>,
+    /// never, monthly or quarterly; a meter without a device is monthly unless told otherwise
+    #[arg(long)]
+    pub remind: Option<String>,
+}
+
+/// What is known of a meter when it is put in.
+#[derive(Debug, Clone, Args)]
+pub struct NewMeter {
+    /// The number on its face
+    #[arg(long)]
+    pub serial: String,
+    /// The maker's name for it
+    #[arg(long)]
+    pub model: Option<String>,
+    /// Digits before and after the point, as 5.3
+    #[arg(long, default_value = "5.3")]
+    pub digits: String,
+    /// How many tariff registers it has
+    #[arg(long, default_value_t = 1)]
+    pub tariffs: u8,
+    /// What its movement is multiplied with (current transformers)
+    #[arg(long, default_value = "1")]
+    pub multiplier: String,
+    /// The day it was put in, YYYY-MM-DD
+    #[arg(long)]
+    pub installed: String,
+    /// Its register that day; T1,T2,… for more tariffs
+    #[arg(long, default_value = "0")]
+    pub start: String,
+    /// The day of its last verification («поверка»)
+    #[arg(long)]
+    pub verified: Option<String>,
+    /// The last day on which its verification counts
+    #[arg(long)]
+    pub valid_until: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct MeterReplace {
+    /// The point: its name, its id, or the old meter's serial number
+    pub point: String,
+    /// The old meter's registers when it was taken out; T1,T2,… for more tariffs
+    #[arg(long)]
+    pub end: String,
+    #[command(flatten)]
+    pub meter: NewMeter,
+}
+
+#[derive(Debug, Args)]
+pub struct MeterSubmit {
+    /// The point: its name, its id, or the meter's serial number
+    pub point: String,
+    /// What the registers show: 123.456, or T1,T2,… for more tariffs
+    pub values: String,
+    /// A photo of the meter's face, JPEG or PNG, at most 5 MB
+    #[arg(long, value_name = "FILE")]
+    pub photo: Option<PathBuf>,
+    /// Who read it
+    #[arg(long, default_value = "owner")]
+    pub person: String,
+    /// Believe the value though a rule speaks against it (a rollover, a large use)
+    #[arg(long)]
+    pub confirm: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MeterHistory {
+    /// The point: its name, its id, or the meter's serial number
+    pub point: String,
+    /// How many at most
+    #[arg(long, default_value_t = 50)]
+    pub limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct MeterDecide {
+    /// The reading's number in `meter history`
+    pub reading: i64,
+    /// Believe it
+    #[arg(long, conflicts_with = "dismiss", required_unless_present = "dismiss")]
+    pub accept: bool,
+    /// Do not believe it
+    #[arg(long)]
+    pub dismiss: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ActCommand {
+    /// Every act and where it stands
+    List,
+    /// One act: its readings, its state, what the portal said
+    Show {
+        /// The act's id, or a period YYYY-MM where only one account is known
+        act: String,
+        /// Write the signed bytes, the signature and the public key into this folder
+        #[arg(long, value_name = "DIR")]
+        export: Option<PathBuf>,
+    },
+    /// Approve a checked act: it is signed and sent
+    Approve {
+        /// The act's id
+        act: String,
+    },
+    /// Draw up a correction of an act from what is believed now
+    Correct {
+        /// The id of the act to correct
+        act: String,
+    },
+    /// Check an act's signature: needs only the file, its signature and the public key
+    Verify {
+        /// The act's bytes
+        file: PathBuf,
+        /// The detached signature; FILE.jws without it
+        #[arg(long, value_name = "FILE")]
+        signature: Option<PathBuf>,
+        /// The public key as JWK
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum MqttCommand {
+    /// Issue a credential; its password is shown once
+    Add {
+        /// The user name
+        username: String,
+        /// Topics it may publish to; + and # are wildcards
+        #[arg(long, required = true)]
+        publish: Vec<String>,
+        /// Topics it may subscribe to
+        #[arg(long)]
+        subscribe: Vec<String>,
+    },
+    /// Who has a credential
+    List,
+    /// Withdraw a credential and close its connections
+    Remove {
+        /// The user name
+        username: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Seal a secret under a name; it is read from standard input
+    Set {
+        /// The name that the settings file uses
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// A new data key; everything is sealed anew with it. Can be interrupted and repeated
+    Rotate {
+        /// Replace the master key too
+        #[arg(long)]
+        master: bool,
+    },
+    /// Which keys seal how much, and where the master key is
+    Status,
+}
+
+#[derive(Debug, Args)]
+pub struct NoticeArgs {
+    /// Mark this notice as done
+    #[arg(long, value_name = "KEY")]
+    pub done: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Open every sealed thing and name what is damaged
+    #[arg(long)]
+    pub verify: bool,
+}

@@ -1,0 +1,172 @@
+//! How a command reaches the house: over the control socket where a daemon runs, else by opening the house itself. Both
+//! ways speak the same API, so a command has one implementation.
+
+use std::path::Path;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, header};
+use domovoi_config::{Master, PassphraseFrom, Settings};
+use domovoi_vault::Secret;
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use super::{Failure, exit};
+use crate::clock::Clock;
+use crate::house::{House, HouseError};
+use crate::web::{self, ApiProblem};
+
+/// The longest answer that is read: a year of readings is a tenth of it.
+const MAX_ANSWER: usize = 32 << 20;
+
+/// Rotation and verification go on in the background; no single call takes long.
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A way to the house.
+pub enum Client {
+    /// A daemon answers on its socket.
+    Daemon(reqwest::Client),
+    /// No daemon runs: the house is open in this process.
+    Here(Box<House>, Router),
+}
+
+impl Client {
+    /// Finds the daemon, or opens the house.
+    pub async fn connect(settings: Settings) -> Result<Self, Failure> {
+        let socket = settings.control.socket.clone();
+        if tokio::net::UnixStream::connect(&socket).await.is_ok() {
+            return Self::over(&socket);
+        }
+        let passphrase = ask_passphrase(&settings)?;
+        let house = Box::pin(House::open(settings, system_clock()?, passphrase)).await;
+        let house = house.map_err(|error| match error {
+            // A daemon that is just starting, or one of another user whose socket we may not open.
+            HouseError::Locked(error) => Failure::new(exit::REFUSED, error.to_string()),
+            other => house_failure(other),
+        })?;
+        let router = web::router(house.desk());
+        Ok(Client::Here(Box::new(house), router))
+    }
+
+    /// Over a socket that is known to answer.
+    pub fn over(socket: &Path) -> Result<Self, Failure> {
+        let client = reqwest::Client::builder()
+            .unix_socket(socket.to_owned())
+            .timeout(CALL_TIMEOUT)
+            .build()
+            .map_err(|error| Failure::new(exit::FAILED, format!("the control socket cannot be used: {error}")))?;
+        Ok(Client::Daemon(client))
+    }
+
+    /// Whether a daemon answers.
+    pub fn is_daemon(&self) -> bool {
+        matches!(self, Client::Daemon(_))
+    }
+
+    pub async fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.call(Method::GET, path, None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Result<Value, Failure> {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Result<Value, Failure> {
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Result<Value, Failure> {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
+        let (status, bytes) = match self {
+            Client::Daemon(client) => {
+                let mut request = client.request(method, format!("http://localhost{path}"));
+                if let Some(body) = body {
+                    request = request.json(&body);
+                }
+                let lost = |error: reqwest::Error| Failure::new(exit::FAILED, format!("the daemon did not answer: {error}"));
+                let answer = request.send().await.map_err(lost)?;
+                let status = answer.status();
+                (status, answer.bytes().await.map_err(lost)?)
+            }
+            Client::Here(_, router) => {
+                let mut request = Request::builder().method(method).uri(path);
+                let body = match body {
+                    Some(body) => {
+                        request = request.header(header::CONTENT_TYPE, "application/json");
+                        Body::from(body.to_string())
+                    }
+                    None => Body::empty(),
+                };
+                let internal = |error: String| Failure::new(exit::FAILED, error);
+                let request = request.body(body).map_err(|error| internal(error.to_string()))?;
+                let answer = router.clone().oneshot(request).await;
+                let answer = answer.unwrap_or_else(|never| match never {});
+                let status = answer.status();
+                let bytes = http_body_util::Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+                (status, bytes.map_err(|error| internal(error.to_string()))?.to_bytes())
+            }
+        };
+        if status.is_success() {
+            return serde_json::from_slice(&bytes)
+                .map_err(|error| Failure::new(exit::FAILED, format!("the daemon's answer cannot be read: {error}")));
+        }
+        let code = match status.as_u16() {
+            404 => exit::NOT_FOUND,
+            409 => exit::REFUSED,
+            _ => exit::FAILED,
+        };
+        Err(match serde_json::from_slice::<ApiProblem>(&bytes) {
+            Ok(problem) => Failure::new(code, problem.title),
+            // axum's own refusals (a body that does not fit its form) are plain sentences.
+            Err(_) => Failure::new(code, String::from_utf8_lossy(&bytes).chars().take(500).collect::<String>()),
+        })
+    }
+
+    /// Closes the house, if it was opened here.
+    pub async fn close(self) {
+        if let Client::Here(house, router) = self {
+            drop(router);
+            house.close(tokio::task::JoinSet::new()).await;
+        }
+    }
+}
+
+/// A path segment of a stranger's making.
+pub fn segment(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+pub fn house_failure(error: HouseError) -> Failure {
+    let code = match &error {
+        HouseError::Locked(_) | HouseError::Master(_) => exit::REFUSED,
+        HouseError::Setting(_) => exit::SETTINGS,
+        _ => exit::FAILED,
+    };
+    Failure::new(code, error.to_string())
+}
+
+/// The machine's clock for a new run.
+pub fn system_clock() -> Result<Clock, Failure> {
+    let bytes = domovoi_vault::random::<16>().map_err(|error| Failure::new(exit::FAILED, error.to_string()))?;
+    let boot = domovoi_model::Id(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes());
+    #[cfg(feature = "test-clock")]
+    if let Some(path) = std::env::var_os("DOMOVOI_TEST_CLOCK") {
+        return Ok(Clock::from_file(boot, path.into()));
+    }
+    Ok(Clock::system(boot))
+}
+
+/// Asks the person for the passphrase where the settings say that one types it.
+pub fn ask_passphrase(settings: &Settings) -> Result<Option<Secret<String>>, Failure> {
+    if settings.vault.master != Master::Passphrase(PassphraseFrom::Person) {
+        return Ok(None);
+    }
+    let typed = rpassword::prompt_password("Passphrase / Парольная фраза: ");
+    let typed = typed.map_err(|error| Failure::new(exit::REFUSED, format!("no passphrase was typed: {error}")))?;
+    Ok(Some(Secret::new(typed)))
+}

@@ -1,0 +1,285 @@
+//! What is wrong with this installation, in words, each with what to do. It looks; it mends nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use domovoi_config::Settings;
+use domovoi_model::ActState;
+use domovoi_store::{ActFilter, Store};
+
+use crate::clock::Clock;
+use crate::ingest::Ingest;
+use crate::metering::Metering;
+use crate::portal::{LinkState, Portal};
+
+/// How long before its end a verification is spoken of.
+const VERIFICATION_SOON_DAYS: i64 = 60;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// As it should be.
+    Fine,
+    /// Works, but a person should know.
+    Notice,
+    /// Does not do what it is there for.
+    Broken,
+}
+
+impl Level {
+    /// `fine`, `notice` or `broken`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Level::Fine => "fine",
+            Level::Notice => "notice",
+            Level::Broken => "broken",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// How bad.
+    pub level: Level,
+    /// What was seen.
+    pub what: String,
+    /// What to do; empty where nothing is to be done.
+    pub remedy: String,
+}
+
+/// The doctor, with what it may look at.
+#[derive(Clone)]
+pub struct Doctor {
+    pub settings: Arc<Settings>,
+    pub store: Store,
+    pub metering: Metering,
+    pub portal: Option<Portal>,
+    pub ingest: Arc<Ingest>,
+    pub clock: Clock,
+}
+
+#[derive(Default)]
+struct Sheet(Vec<Finding>);
+
+impl Sheet {
+    fn fine(&mut self, what: impl Into<String>) {
+        self.0.push(Finding { level: Level::Fine, what: what.into(), remedy: String::new() });
+    }
+
+    fn notice(&mut self, what: impl Into<String>, remedy: impl Into<String>) {
+        self.0.push(Finding { level: Level::Notice, what: what.into(), remedy: remedy.into() });
+    }
+
+    fn broken(&mut self, what: impl Into<String>, remedy: impl Into<String>) {
+        self.0.push(Finding { level: Level::Broken, what: what.into(), remedy: remedy.into() });
+    }
+}
+
+impl Doctor {
+    /// Looks at everything; with `verify`, opens every sealed thing too.
+    pub async fn examine(&self, verify: bool) -> Vec<Finding> {
+        let mut sheet = Sheet::default();
+        self.clock(&mut sheet);
+        self.keys(&mut sheet, verify).await;
+        self.meters(&mut sheet).await;
+        self.acts(&mut sheet).await;
+        self.link(&mut sheet);
+        self.roads(&mut sheet).await;
+        sheet.0.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+        sheet.0
+    }
+
+    fn clock(&self, sheet: &mut Sheet) {
+        match self.clock.trusted() {
+            Some(_) => sheet.fine("the clock can be true"),
+            None => sheet.broken(
+                format!("the clock says {}, which cannot be true", self.clock.wall()),
+                "see that network time is on (timedatectl); until then readings are kept, and no act is signed",
+            ),
+        }
+    }
+
+    async fn keys(&self, sheet: &mut Sheet, verify: bool) {
+        let vault = self.settings.vault.to_vault();
+        if vault.key_lies_beside_the_data(&self.settings.store.data_dir) {
+            sheet.notice(
+                "the master key lies in the data folder: whoever takes the card opens everything",
+                "move vault.key_file to another disk, or set vault.master = \"passphrase\"",
+            );
+        }
+        match self.store.keys().status().await {
+            Ok(status) if status.rotation_due => {
+                sheet.notice("the data key has sealed very often", "run `domovoi key rotate`");
+            }
+            Ok(status) => sheet.fine(format!("{} data key(s)", status.keys.len())),
+            Err(error) => sheet.broken(format!("the keys cannot be read: {error}"), "restore from a backup"),
+        }
+        if verify {
+            match self.store.keys().verify(|_, _| {}).await {
+                Ok(damaged) if damaged.is_empty() => sheet.fine("every sealed thing opens"),
+                Ok(damaged) => {
+                    for damage in damaged {
+                        sheet.broken(
+                            format!("{} {} does not open: {}", damage.table, damage.row, damage.why),
+                            "restore this row from a backup; nothing else depends on it",
+                        );
+                    }
+                }
+                Err(error) => sheet.broken(format!("verification stopped: {error}"), "look at the disk (dmesg)"),
+            }
+        }
+    }
+
+    async fn meters(&self, sheet: &mut Sheet) {
+        let register = self.metering.register();
+        if register.points.is_empty() {
+            sheet.notice("no meter is known", "add one with `domovoi meter add`");
+        }
+        let heard = self.ingest.heard();
+        let today = self.clock.trusted().map(|now| now.0 / 86_400_000);
+        for point in &register.points {
+            let Some(account) = register.account(point.account) else { continue };
+            if self.metering.supplier(&account.supplier).is_none() {
+                sheet.broken(
+                    format!("«{}»: its supplier «{}» is not in the settings", point.name, account.supplier),
+                    "add a [[supplier]] with this id",
+                );
+            }
+            let Some(meter) = register.meter_at(point.id) else {
+                sheet.broken(format!("no meter hangs at «{}»", point.name), "add one with `domovoi meter replace`");
+                continue;
+            };
+            if let (Some(until), Some(today)) = (meter.verification_valid_until, today) {
+                let left = until.days_since_epoch() - today;
+                if left < 0 {
+                    sheet.broken(
+                        format!("«{}»: the verification («поверка») ended on {until}", point.name),
+                        "have the meter verified; the supplier does not take its readings",
+                    );
+                } else if left < VERIFICATION_SOON_DAYS {
+                    sheet.notice(format!("«{}»: the verification ends on {until}", point.name), "have the meter verified");
+                }
+            }
+            if let Some(binding) = &point.binding {
+                match heard.iter().find(|(device, _)| *device == binding.device) {
+                    None => sheet.notice(
+                        format!("«{}»: {} was not heard since the start", point.name, binding.device),
+                        self.unheard_remedy(&heard),
+                    ),
+                    Some((_, heard)) => {
+                        for (tariff, property) in &binding.registers {
+                            if !heard.properties.contains_key(property) {
+                                let has = heard.properties.keys().cloned().collect::<Vec<_>>().join(", ");
+                                sheet.broken(
+                                    format!("«{}»: {} says nothing of {property} ({tariff})", point.name, binding.device),
+                                    format!("bind one of what it says: {has}"),
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+            match self.store.ledger().held(point.id).await {
+                Ok(held) if !held.is_empty() => sheet.notice(
+                    format!("«{}»: {} reading(s) wait for a decision", point.name, held.len()),
+                    "look with `domovoi meter history`, decide with `domovoi meter decide`",
+                ),
+                Ok(_) => {}
+                Err(error) => sheet.broken(format!("«{}»: the ledger cannot be read: {error}", point.name), ""),
+            }
+        }
+    }
+
+    fn unheard_remedy(&self, heard: &[(domovoi_model::DeviceRef, crate::ingest::Heard)]) -> String {
+        if heard.is_empty() {
+            return "nothing at all was heard: is the device's broker address, user name and password right?".into();
+        }
+        let names: Vec<String> = heard.iter().take(8).map(|(device, _)| device.to_string()).collect();
+        format!("heard were: {}", names.join(", "))
+    }
+
+    async fn acts(&self, sheet: &mut Sheet) {
+        match self.store.acts().list(ActFilter::default()).await {
+            Err(error) => sheet.broken(format!("the acts cannot be read: {error}"), "run `domovoi doctor --verify`"),
+            Ok(acts) => {
+                for act in acts {
+                    match &act.state {
+                        ActState::Refused { code, detail, .. } => sheet.broken(
+                            format!("the portal refused the act of {}: {code} {detail}", act.period),
+                            format!("mend the cause, then `domovoi act correct {}`", act.id),
+                        ),
+                        ActState::Draft { problems } => sheet.notice(
+                            format!("the act of {} cannot be signed yet: {}", act.period, problems.join("; ")),
+                            "see `domovoi act show`",
+                        ),
+                        ActState::Checked => sheet.notice(
+                            format!("the act of {} waits for approval", act.period),
+                            format!("`domovoi act approve {}`, or `domovoi portal consent on`", act.id),
+                        ),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        if let Ok(open) = self.store.notices().open().await
+            && !open.is_empty()
+        {
+            sheet.notice(format!("{} open notice(s)", open.len()), "see `domovoi notices`");
+        }
+    }
+
+    fn link(&self, sheet: &mut Sheet) {
+        let Some(portal) = &self.portal else {
+            sheet.notice("no portal is named in the settings: acts are drawn up but sent nowhere", "add a [portal] section");
+            return;
+        };
+        match portal.status() {
+            LinkState::Linked { missing, .. } if missing.is_empty() => sheet.fine("the portal is linked"),
+            LinkState::Linked { missing, .. } => sheet.notice(
+                format!("the portal is linked, but not allowed: {}", missing.join(", ")),
+                "unlink and link again, and allow these too",
+            ),
+            LinkState::Unlinked => sheet.notice("the portal is not linked", "run `domovoi portal link`"),
+            LinkState::Linking => sheet.notice("a linking is under way", "give permission at the portal"),
+            LinkState::RelinkNeeded { why } => {
+                sheet.broken(format!("the portal must be linked again: {why}"), "run `domovoi portal link`");
+            }
+            LinkState::AccountPending => {
+                sheet.notice("the account at the portal awaits confirmation", "confirm it at the portal; the hub looks again by itself");
+            }
+            LinkState::AccountBlocked { detail } => {
+                sheet.broken(format!("the account is blocked at the portal: {detail}"), "ask the portal's support");
+            }
+        }
+    }
+
+    async fn roads(&self, sheet: &mut Sheet) {
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = self.ingest.counters();
+        if self.settings.mqtt.enabled {
+            match self.store.credentials().list().await {
+                Ok(credentials) if credentials.is_empty() && self.settings.external_broker.is_none() => sheet.notice(
+                    "nobody has a credential for the embedded broker: nothing can connect",
+                    "issue one with `domovoi mqtt add`",
+                ),
+                Ok(credentials) => sheet.fine(format!("{} MQTT credential(s)", credentials.len())),
+                Err(error) => sheet.broken(format!("the credentials cannot be read: {error}"), ""),
+            }
+        }
+        let refused = count(&counters.refused);
+        if refused > 0 {
+            sheet.notice(
+                format!("{refused} publish(es) or subscription(s) were refused: the topic is not the credential's"),
+                "see the log; widen the credential with `domovoi mqtt add` if it is your own device",
+            );
+        }
+        for misread in self.ingest.misread_lately().into_iter().take(5) {
+            sheet.notice(
+                format!("{} on {} could not be read: {}", misread.sender, misread.topic, misread.what),
+                "a device that says nonsense; nothing of it was recorded",
+            );
+        }
+        sheet.fine(format!("{} packets understood, {} of no known dialect", count(&counters.claimed), count(&counters.unclaimed)));
+    }
+}

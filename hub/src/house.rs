@@ -1,0 +1,386 @@
+//! The house: opens every room in order, runs them, stops them. Phases: folder lock, keys, store, register, portal,
+//! broker; so that nothing acts before what it needs is there.
+
+use std::future::Future;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domovoi_adapters::Directory;
+use domovoi_broker::Broker;
+use domovoi_config::Settings;
+use domovoi_store::{FolderLock, LockError, Store};
+use domovoi_vault::{Absent, MasterError, Secret};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::bus::Bus;
+use crate::clock::Clock;
+use crate::doctor::Doctor;
+use crate::ingest::{ExternalBroker, ExternalLink, HubGate, Ingest};
+use crate::metering::{Metering, MeteringError, Rules};
+use crate::portal::{Outbox, Pace, Portal, PortalSettings, Shelf};
+use crate::web::{self, Desk};
+
+/// Why the house does not open or run.
+#[derive(Debug, thiserror::Error)]
+pub enum HouseError {
+    /// Another daemon, or a command, works in the folder.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// The master key cannot be had.
+    #[error(transparent)]
+    Master(#[from] MasterError),
+    /// The store does not open.
+    #[error(transparent)]
+    Open(#[from] domovoi_store::OpenError),
+    /// The store failed while the house was being opened.
+    #[error(transparent)]
+    Store(#[from] domovoi_store::StoreError),
+    /// Metering cannot start.
+    #[error(transparent)]
+    Metering(#[from] MeteringError),
+    /// The portal's settings or link cannot be used.
+    #[error(transparent)]
+    Portal(#[from] crate::portal::OpenError),
+    /// A setting that only shows its fault now.
+    #[error("{0}")]
+    Setting(String),
+    /// A listening socket cannot be had.
+    #[error("cannot listen on {what}: {error}")]
+    Bind {
+        /// Which.
+        what: String,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+}
+
+/// The sockets that the house listens on: bound by the caller, so that a test can hand in port 0.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// For MQTT.
+    pub mqtt: Vec<TcpListener>,
+    /// For the command line.
+    pub control: Option<UnixListener>,
+}
+
+impl Sockets {
+    /// Binds what the settings name.
+    pub async fn bind(settings: &Settings) -> Result<Self, HouseError> {
+        let mut mqtt = Vec::new();
+        if settings.mqtt.enabled {
+            for address in &settings.mqtt.listen {
+                let listener = TcpListener::bind(address)
+                    .await
+                    .map_err(|error| HouseError::Bind { what: format!("{address} (mqtt.listen)"), error })?;
+                mqtt.push(listener);
+            }
+        }
+        Ok(Sockets { mqtt, control: Some(bind_control(&settings.control.socket)?) })
+    }
+}
+
+/// Binds the control socket, private from its first moment. One that a killed daemon left behind is replaced: the
+/// caller holds the folder's lock.
+fn bind_control(path: &Path) -> Result<UnixListener, HouseError> {
+    let failed = |error| HouseError::Bind { what: path.display().to_string(), error };
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
+}
+
+/// The open house. Nothing runs yet.
+pub struct House {
+    settings: Arc<Settings>,
+    store: Store,
+    clock: Clock,
+    bus: Bus,
+    ingest: Arc<Ingest>,
+    metering: Metering,
+    portal: Option<Portal>,
+    outbox: Option<Outbox>,
+    broker: Arc<Broker<HubGate>>,
+    stop: watch::Sender<bool>,
+    _lock: FolderLock,
+}
+
+impl House {
+    /// Opens every room. `passphrase` is what a person typed, where the settings say that one types it.
+    pub async fn open(
+        settings: Settings,
+        clock: Clock,
+        passphrase: Option<Secret<String>>,
+    ) -> Result<Self, HouseError> {
+        let store_settings = settings.store.to_store();
+        let data_dir = store_settings.data_dir.clone();
+        let lock = Store::lock(&data_dir)?;
+        let vault = settings.vault.to_vault();
+        let absent = if Store::exists(&data_dir) { Absent::Refuse } else { Absent::Create };
+        let folder = data_dir.clone();
+        // Stretching a passphrase takes a second of CPU.
+        let master = tokio::task::spawn_blocking(move || vault.obtain(&folder, passphrase.as_ref(), absent))
+            .await
+            .map_err(|error| HouseError::Setting(format!("the master key could not be made: {error}")))??;
+        let store = Store::open(&store_settings, &master).await?;
+        drop(master);
+        store.boots().begin(clock.boot()).await?;
+        if let Some(newest) = store.acts().list(domovoi_store::ActFilter::default()).await?.last() {
+            clock.certainly_after(newest.created_at);
+        }
+        let bus = Bus::default();
+        let mut directory = Directory::default();
+        for (dialect, bases) in settings.dialects.bases() {
+            directory.set_bases(dialect, &bases).map_err(|error| HouseError::Setting(format!("[dialects]: {error}")))?;
+        }
+        let ingest = Ingest::new(store.clone(), clock.clone(), directory);
+        let submission = &settings.submission;
+        let rules = Rules {
+            jitter_millis: millis(submission.jitter),
+            warn_before_end_millis: millis(submission.warn_before_end),
+            warn_by_day: submission.warn_no_later_than_day,
+        };
+        let suppliers = settings.suppliers.iter().cloned().map(Into::into).collect();
+        let metering = Metering::open(store.clone(), clock.clone(), bus.clone(), suppliers, rules).await?;
+        let portal = match &settings.portal {
+            None => None,
+            Some(section) => {
+                Some(Portal::open(portal_settings(section)?, Shelf::new(store.clone()), clock.clone()).await?)
+            }
+        };
+        let outbox = portal.as_ref().map(|portal| {
+            let pace = Pace {
+                first_retry: Pace::default().first_retry.min(submission.retry_every),
+                retry_every: submission.retry_every,
+                read_back_every: submission.read_back_every,
+            };
+            Outbox::new(portal.clone(), metering.clone(), store.clone(), bus.clone(), clock.clone(), pace)
+        });
+        let gate = HubGate::new(Arc::clone(&ingest), settings.mqtt.private_peers_only);
+        let broker = Arc::new(Broker::new(settings.mqtt.to_broker(), Arc::new(gate)));
+        let (stop, _) = watch::channel(false);
+        let settings = Arc::new(settings);
+        Ok(House { settings, store, clock, bus, ingest, metering, portal, outbox, broker, stop, _lock: lock })
+    }
+
+    /// What happens in the house.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// Metering, for the demo and the tests that look inside.
+    pub fn metering(&self) -> &Metering {
+        &self.metering
+    }
+
+    /// The store, likewise.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The portal, if the settings name one.
+    pub fn portal(&self) -> Option<&Portal> {
+        self.portal.as_ref()
+    }
+
+    /// What the API is made of.
+    pub fn desk(&self) -> Desk {
+        Desk {
+            settings: Arc::clone(&self.settings),
+            store: self.store.clone(),
+            metering: self.metering.clone(),
+            portal: self.portal.clone(),
+            outbox: self.outbox.clone(),
+            ingest: Arc::clone(&self.ingest),
+            clock: self.clock.clone(),
+            doctor: Doctor {
+                settings: Arc::clone(&self.settings),
+                store: self.store.clone(),
+                metering: self.metering.clone(),
+                portal: self.portal.clone(),
+                ingest: Arc::clone(&self.ingest),
+                clock: self.clock.clone(),
+            },
+            linking: web::Linking::default(),
+            rotation: web::Rotation::default(),
+            kick: {
+                let broker = Arc::clone(&self.broker);
+                Arc::new(move |client_id: &str| broker.disconnect(client_id))
+            },
+        }
+    }
+
+    /// Runs until `shutdown` is there, then stops in the reverse order: first the sockets, last the store.
+    pub async fn run(self, sockets: Sockets, shutdown: impl Future<Output = ()>) -> Result<(), HouseError> {
+        let mut rooms = JoinSet::new();
+        self.start_rooms(&mut rooms);
+        self.start_external(&mut rooms).await?;
+        for listener in sockets.mqtt {
+            let broker = Arc::clone(&self.broker);
+            let mut stopped = self.stop.subscribe();
+            rooms.spawn(async move {
+                broker
+                    .serve(listener, async move {
+                        // An error means that the house is gone, which is a stop too.
+                        let _ = stopped.wait_for(|stop| *stop).await;
+                    })
+                    .await;
+            });
+        }
+        if let Some(listener) = sockets.control {
+            let desk = self.desk();
+            let mut stopped = self.stop.subscribe();
+            rooms.spawn(async move {
+                web::serve(listener, desk, async move {
+                    let _ = stopped.wait_for(|stop| *stop).await;
+                })
+                .await;
+            });
+        }
+        shutdown.await;
+        tracing::info!("stopping");
+        self.stop.send_replace(true);
+        let grace = tokio::time::timeout(Duration::from_secs(8), async { while rooms.join_next().await.is_some() {} });
+        if grace.await.is_err() {
+            tracing::warn!("some rooms did not stop in time and are left behind");
+            rooms.shutdown().await;
+        }
+        let _ = std::fs::remove_file(&self.settings.control.socket);
+        self.store.close().await;
+        Ok(())
+    }
+
+    /// Runs the rooms that need no socket, for a command that does its work without a daemon.
+    pub fn start_rooms(&self, rooms: &mut JoinSet<()>) {
+        let metering = self.metering.clone();
+        let stop = self.stop.subscribe();
+        rooms.spawn(async move { metering.run_ledger(stop).await });
+        let metering = self.metering.clone();
+        let stop = self.stop.subscribe();
+        let every = self.settings.submission.check_every;
+        rooms.spawn(async move { metering.run_clerk(every, stop).await });
+        if let Some(outbox) = &self.outbox {
+            let outbox = outbox.clone();
+            let stop = self.stop.subscribe();
+            rooms.spawn(async move { outbox.run(stop).await });
+        }
+    }
+
+    async fn start_external(&self, rooms: &mut JoinSet<()>) -> Result<(), HouseError> {
+        let Some(section) = &self.settings.external_broker else { return Ok(()) };
+        let login = match (&section.username, &section.password_secret) {
+            (Some(username), Some(name)) => {
+                let secret = self.store.secrets().get(&secret_name(name)).await?.ok_or_else(|| {
+                    HouseError::Setting(format!("external_broker.password_secret: no secret «{name}»: set it with `domovoi secret set {name}`"))
+                })?;
+                let password = String::from_utf8(secret.expose().clone())
+                    .map_err(|_| HouseError::Setting(format!("the secret «{name}» is not text")))?;
+                Some((username.clone(), password))
+            }
+            (Some(username), None) => Some((username.clone(), String::new())),
+            _ => None,
+        };
+        let broker = ExternalBroker {
+            host: section.host.clone(),
+            port: section.port,
+            client_id: section.client_id.clone(),
+            login,
+            keep_alive: section.keep_alive,
+            tls: section.tls.then(|| tls_config(section.ca_file.as_deref())).transpose()?,
+        };
+        let link = ExternalLink::start(broker, Arc::clone(&self.ingest), self.stop.subscribe());
+        let mut stop = self.stop.subscribe();
+        rooms.spawn(async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+            drop(link);
+        });
+        Ok(())
+    }
+
+    /// Stops what `start_rooms` started, and closes the store.
+    pub async fn close(self, mut rooms: JoinSet<()>) {
+        self.stop.send_replace(true);
+        let grace = tokio::time::timeout(Duration::from_secs(5), async { while rooms.join_next().await.is_some() {} });
+        if grace.await.is_err() {
+            rooms.shutdown().await;
+        }
+        self.store.close().await;
+    }
+}
+
+/// Opens the house and runs it: the whole daemon.
+pub async fn run(
+    settings: Settings,
+    sockets: Sockets,
+    clock: Clock,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), HouseError> {
+    House::open(settings, clock, None).await?.run(sockets, shutdown).await
+}
+
+/// Secrets that a person names are kept apart from those of the house.
+pub(crate) fn secret_name(name: &str) -> String {
+    web::secret_name(name)
+}
+
+fn portal_settings(section: &domovoi_config::Portal) -> Result<PortalSettings, HouseError> {
+    use crate::portal::{Dpop, OpenError, Profile};
+    let mut settings = PortalSettings::new(&section.issuer, section.api_base.as_str(), &section.client_id)
+        .map_err(|error| HouseError::Portal(OpenError::Address(error)))?;
+    settings.profile = match section.profile {
+        domovoi_config::Profile::Generic => Profile::Generic,
+        domovoi_config::Profile::Esia => Profile::Esia,
+    };
+    settings.dpop = match section.dpop {
+        domovoi_config::Dpop::Required => Dpop::Required,
+        domovoi_config::Dpop::IfOffered => Dpop::IfOffered,
+        domovoi_config::Dpop::Off => Dpop::Off,
+    };
+    settings.scopes = section.scopes.clone();
+    settings.resource = section.resource.clone();
+    settings.extra_roots = section.ca_file.clone();
+    Ok(settings)
+}
+
+/// TLS to a broker of others: 1.3 or 1.2, the system's roots or the one CA that the settings name.
+fn tls_config(ca_file: Option<&Path>) -> Result<Arc<rustls::ClientConfig>, HouseError> {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+    let setting = |what: String| HouseError::Setting(format!("external_broker: {what}"));
+    let mut roots = rustls::RootCertStore::empty();
+    let files: Vec<PathBuf> = match ca_file {
+        Some(path) => vec![path.to_owned()],
+        None => SYSTEM_ROOTS.iter().map(PathBuf::from).filter(|path| path.exists()).take(1).collect(),
+    };
+    for path in &files {
+        let certificates = CertificateDer::pem_file_iter(path).map_err(|e| setting(format!("{}: {e}", path.display())))?;
+        for certificate in certificates {
+            let certificate = certificate.map_err(|e| setting(format!("{}: {e}", path.display())))?;
+            // One certificate that this library will not take must not keep the others from being trusted.
+            let _ = roots.add(certificate);
+        }
+    }
+    if roots.is_empty() {
+        return Err(setting("tls = true, but no authority is trusted: name one with ca_file".into()));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| setting(e.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// Where Linux distributions keep the authorities they trust.
+const SYSTEM_ROOTS: &[&str] = &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,202 @@
+//! A broker that the home already has (Mosquitto, the one inside another system), joined through `rumqttc`.
+//!
+//! Delivery grade: at least once *from that broker's queue on*. What that broker acknowledged and then lost, in a crash
+//! or past its queue limit, never reached us; the embedded broker makes the stronger promise. The traps of the client
+//! are worked around here: one task owns the event loop and only polls; acknowledgements are manual, in order, after
+//! the commit, and never cross a reconnect; after any error client and loop are built anew.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use domovoi_adapters::Road;
+use rumqttc::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, Publish, QoS, SubscribeReasonCode, Transport};
+use tokio::sync::{mpsc, watch};
+
+use super::{Commit, Ingest};
+
+/// zigbee2mqtt's list of 300 devices is a megabyte; the client's default of 10 KiB breaks the connection for ever.
+const MAX_PACKET: usize = 4 * 1024 * 1024;
+
+/// How many messages may wait for their commit before the socket is no longer read.
+const IN_FLIGHT: u16 = 100;
+
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+const SUBACK_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Where the broker is and how to get in.
+#[derive(Clone)]
+pub struct ExternalBroker {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Stable: the broker keeps the session under it.
+    pub client_id: String,
+    /// User name and password, where the broker wants them.
+    pub login: Option<(String, String)>,
+    /// How often a ping is sent.
+    pub keep_alive: Duration,
+    /// TLS, where the broker speaks it.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// What may be promised about deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grade {
+    /// Not connected.
+    Down,
+    /// Connected; the broker kept no session for us, so what came while we were away is lost.
+    Fresh,
+    /// Connected; the broker kept our session.
+    Resumed,
+}
+
+/// A running link.
+pub struct ExternalLink {
+    grade: Arc<AtomicU8>,
+}
+
+impl ExternalLink {
+    /// Joins, and goes on joining until `stop` turns true.
+    pub fn start(broker: ExternalBroker, ingest: Arc<Ingest>, stop: watch::Receiver<bool>) -> Self {
+        let grade = Arc::new(AtomicU8::new(0));
+        tokio::spawn(run(broker, ingest, stop, Arc::clone(&grade)));
+        ExternalLink { grade }
+    }
+
+    /// How it stands.
+    pub fn grade(&self) -> Grade {
+        match self.grade.load(Ordering::Relaxed) {
+            1 => Grade::Fresh,
+            2 => Grade::Resumed,
+            _ => Grade::Down,
+        }
+    }
+}
+
+async fn run(broker: ExternalBroker, ingest: Arc<Ingest>, mut stop: watch::Receiver<bool>, grade: Arc<AtomicU8>) {
+    let mut backoff = FIRST_BACKOFF;
+    loop {
+        let outcome = tokio::select! {
+            outcome = run_once(&broker, &ingest, &grade) => outcome,
+            _ = stop.wait_for(|stop| *stop) => {
+                grade.store(0, Ordering::Relaxed);
+                return;
+            }
+        };
+        let was_up = grade.swap(0, Ordering::Relaxed) != 0;
+        if was_up {
+            backoff = FIRST_BACKOFF;
+        }
+        tracing::warn!(host = %broker.host, port = broker.port, "the home's broker cannot be used: {outcome}; trying again");
+        let wait = backoff.mul_f64(0.5 + jitter());
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+    }
+}
+
+/// 0.0..1.0, so that a street of hubs does not come back in one instant after a power cut.
+fn jitter() -> f64 {
+    let mut byte = [0u8; 1];
+    match getrandom::fill(&mut byte) {
+        Ok(()) => f64::from(byte[0]) / 256.0,
+        Err(_) => 0.5,
+    }
+}
+
+/// One connection, from CONNECT to its end. Returns why it ended.
+async fn run_once(broker: &ExternalBroker, ingest: &Arc<Ingest>, grade: &AtomicU8) -> String {
+    let mut options = MqttOptions::new(&broker.client_id, &broker.host, broker.port);
+    options.set_clean_session(false);
+    options.set_manual_acks(true);
+    options.set_keep_alive(broker.keep_alive);
+    options.set_max_packet_size(MAX_PACKET, MAX_PACKET);
+    options.set_inflight(20);
+    if let Some((username, password)) = &broker.login {
+        options.set_credentials(username, password);
+    }
+    if let Some(tls) = &broker.tls {
+        options.set_transport(Transport::tls_with_config(rumqttc::TlsConfiguration::Rustls(Arc::clone(tls))));
+    }
+    // Its own task acknowledges; the loop here never waits for a full request channel (it would wait for itself).
+    let (client, events) = AsyncClient::new(options, usize::from(IN_FLIGHT) * 2);
+    let (offer, offered) = mpsc::channel(usize::from(IN_FLIGHT));
+    let acknowledger = tokio::spawn(acknowledge(client.clone(), offered));
+    let why = poll(broker, ingest, grade, &client, events, offer).await;
+    // Acks of this connection must not reach the next one: packet ids mean something else there.
+    acknowledger.abort();
+    why
+}
+
+async fn poll(
+    broker: &ExternalBroker,
+    ingest: &Arc<Ingest>,
+    grade: &AtomicU8,
+    client: &AsyncClient,
+    mut events: EventLoop,
+    offer: mpsc::Sender<(Publish, Option<Commit>)>,
+) -> String {
+    let mut wanted = 0usize;
+    let mut suback_by: Option<tokio::time::Instant> = None;
+    loop {
+        let event = match suback_by {
+            None => events.poll().await,
+            Some(by) => match tokio::time::timeout_at(by, events.poll()).await {
+                Ok(event) => event,
+                Err(_) => return "it did not answer the subscription".into(),
+            },
+        };
+        match event {
+            Err(error) => return error.to_string(),
+            Ok(Event::Incoming(Incoming::ConnAck(connack))) => {
+                grade.store(if connack.session_present { 2 } else { 1 }, Ordering::Relaxed);
+                tracing::info!(host = %broker.host, resumed = connack.session_present, "joined the home's broker");
+                // Asked for even when the session is there: a setting may have changed since, and it replays retained
+                // messages, which is how the list of devices comes back after our own restart.
+                for topic in ingest.topics() {
+                    if client.try_subscribe(&topic, QoS::AtLeastOnce).is_err() {
+                        return format!("the subscription to {topic} could not be queued");
+                    }
+                    wanted += 1;
+                }
+                suback_by = (wanted > 0).then(|| tokio::time::Instant::now() + SUBACK_TIMEOUT);
+            }
+            Ok(Event::Incoming(Incoming::SubAck(suback))) => {
+                if suback.return_codes.contains(&SubscribeReasonCode::Failure) {
+                    return "it refused a subscription: check what its user may read".into();
+                }
+                wanted = wanted.saturating_sub(1);
+                if wanted == 0 {
+                    suback_by = None;
+                }
+            }
+            Ok(Event::Incoming(Incoming::Publish(publish))) => {
+                let commit = ingest.take(Road::External, &broker.client_id, &publish.topic, &publish.payload, publish.retain);
+                if publish.qos != QoS::AtMostOnce && offer.send((publish, commit)).await.is_err() {
+                    return "a message could not be made durable; it will be sent again".into();
+                }
+            }
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Acknowledges in the order of arrival (MQTT 4.6.0-2), each after its commit. Ends at the first that is not kept: the
+/// connection is then dropped and the broker sends everything unacknowledged again.
+async fn acknowledge(client: AsyncClient, mut offered: mpsc::Receiver<(Publish, Option<Commit>)>) {
+    while let Some((publish, commit)) = offered.recv().await {
+        if let Some(commit) = commit
+            && !matches!(commit.await, Ok(Ok(_)))
+        {
+            return;
+        }
+        if client.ack(&publish).await.is_err() {
+            return;
+        }
+    }
+}

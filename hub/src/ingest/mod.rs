@@ -1,0 +1,262 @@
+//! Ingest: what comes in from brokers is stamped, claimed, decoded and recorded, in that order, by one road.
+//!
+//! It believes nothing about readings (that is metering) and performs nothing. A packet that no dialect claims is
+//! counted and forgotten; one that a dialect claims but cannot read is kept as a fault that `doctor` shows.
+
+mod external;
+mod gate;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use domovoi_adapters::{Directory, Envelope, Road};
+use domovoi_model::{DeviceRef, Moment, Observation, Sample, Timestamp};
+use domovoi_store::{NotKept, Seq, Store, Urgency};
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+
+pub use external::{ExternalBroker, ExternalLink, Grade};
+pub use gate::{Access, HubGate};
+
+/// The journal's answer: durable, or not kept.
+pub type Commit = oneshot::Receiver<Result<Vec<Seq>, NotKept>>;
+
+/// How many faults are remembered for `doctor`.
+const FAULTS_KEPT: usize = 100;
+
+/// How many devices are remembered as heard; a hostile publisher cannot fill the memory with names.
+const DEVICES_KEPT: usize = 4096;
+
+/// How many client ids are remembered as belonging to a credential.
+const CLIENT_IDS_KEPT: usize = 4096;
+
+/// A packet, or a part of it, that could not be read.
+#[derive(Debug, Clone)]
+pub struct Misread {
+    /// When.
+    pub at: Timestamp,
+    /// Who sent it.
+    pub sender: String,
+    /// On which topic.
+    pub topic: String,
+    /// What was wrong, in a sentence.
+    pub what: String,
+}
+
+/// A device that was heard, for `doctor` and for binding meters.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// When last.
+    pub at: Moment,
+    /// How many packets.
+    pub packets: u64,
+    /// What it calls its properties, with the last value as text.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// What ingest has counted since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Packets of a known dialect.
+    pub claimed: AtomicU64,
+    /// Packets that no dialect knows.
+    pub unclaimed: AtomicU64,
+    /// Samples handed to the journal.
+    pub samples: AtomicU64,
+    /// Packets or parts that could not be read.
+    pub misread: AtomicU64,
+    /// Publishes refused by a credential's topics.
+    pub refused: AtomicU64,
+}
+
+/// The room.
+pub struct Ingest {
+    store: Store,
+    clock: Clock,
+    directory: RwLock<Directory>,
+    misread: Mutex<VecDeque<Misread>>,
+    heard: Mutex<BTreeMap<DeviceRef, Heard>>,
+    counters: Counters,
+    /// Which credential a client id belongs to: a session is resumed by client id, and nobody may resume another's.
+    client_ids: Mutex<HashMap<String, String>>,
+}
+
+impl Ingest {
+    /// With the dialects' base topics from the settings.
+    pub fn new(store: Store, clock: Clock, directory: Directory) -> Arc<Self> {
+        Arc::new(Ingest {
+            store,
+            clock,
+            directory: RwLock::new(directory),
+            misread: Mutex::default(),
+            heard: Mutex::default(),
+            counters: Counters::default(),
+            client_ids: Mutex::default(),
+        })
+    }
+
+    /// Stamps and takes in one publish. The answer says when it is durable; `None` when nothing has to be.
+    /// Never waits: it runs on the task that reads the socket.
+    pub fn take(&self, road: Road, sender: &str, topic: &str, payload: &[u8], retained: bool) -> Option<Commit> {
+        let envelope = Envelope {
+            road,
+            sender: sender.to_owned(),
+            topic: topic.to_owned(),
+            payload: payload.to_vec(),
+            retained,
+            received_at: self.clock.moment(),
+        };
+        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let Some((dialect, claim)) = domovoi_adapters::claim(&envelope, &directory) else {
+            self.counters.unclaimed.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        self.counters.claimed.fetch_add(1, Ordering::Relaxed);
+        let decoded = (dialect.decode)(&claim, &envelope, &directory);
+        drop(directory);
+        let decoded = match decoded {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                self.misread(&envelope, error.to_string());
+                return None;
+            }
+        };
+        for fault in &decoded.faults {
+            self.misread(&envelope, fault.to_string());
+        }
+        if !decoded.announcements.is_empty() {
+            self.learn(&decoded.announcements);
+        }
+        if decoded.observations.is_empty() {
+            return None;
+        }
+        self.note_heard(&decoded.observations, envelope.received_at);
+        // Hazards and registers never wait for a batch to fill.
+        let urgent = decoded.observations.iter().any(|o| o.hazard.is_some() || o.value.number().is_some());
+        let samples: Vec<Sample> = decoded.observations.into_iter().map(|o| believe(o, envelope.received_at)).collect();
+        self.counters.samples.fetch_add(samples.len() as u64, Ordering::Relaxed);
+        Some(self.store.history().record(samples, if urgent { Urgency::Now } else { Urgency::Normal }))
+    }
+
+    /// The filters that an external broker must be asked for.
+    pub fn topics(&self) -> Vec<String> {
+        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let mut topics: Vec<String> =
+            domovoi_adapters::mqtt::DIALECTS.iter().flat_map(|dialect| (dialect.topics)(&directory)).collect();
+        topics.sort();
+        topics.dedup();
+        topics
+    }
+
+    /// What could not be read lately, newest first.
+    pub fn misread_lately(&self) -> Vec<Misread> {
+        self.misread.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
+    }
+
+    /// The devices heard since the start.
+    pub fn heard(&self) -> Vec<(DeviceRef, Heard)> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.iter().map(|(device, heard)| (device.clone(), heard.clone())).collect()
+    }
+
+    /// What was counted since the start.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The client ids that came in with a credential since the start.
+    pub fn clients_of(&self, username: &str) -> Vec<String> {
+        let ids = self.client_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.iter().filter(|(_, owner)| *owner == username).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Whether this credential may use this client id: the first to use one keeps it.
+    fn claim_client_id(&self, client_id: &str, username: &str) -> bool {
+        let mut ids = self.client_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        match ids.get(client_id) {
+            Some(owner) => owner == username,
+            None if ids.len() >= CLIENT_IDS_KEPT => client_id == username,
+            None => {
+                ids.insert(client_id.to_owned(), username.to_owned());
+                true
+            }
+        }
+    }
+
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn misread(&self, envelope: &Envelope, what: String) {
+        self.counters.misread.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(sender = %printable(&envelope.sender), topic = %printable(&envelope.topic), "{}", printable(&what));
+        let mut misread = self.misread.lock().unwrap_or_else(PoisonError::into_inner);
+        if misread.len() == FAULTS_KEPT {
+            misread.pop_front();
+        }
+        misread.push_back(Misread {
+            at: self.clock.wall(),
+            sender: printable(&envelope.sender),
+            topic: printable(&envelope.topic),
+            what: printable(&what),
+        });
+    }
+
+    fn learn(&self, announcements: &[domovoi_adapters::Announcement]) {
+        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        for announcement in announcements {
+            let learned = directory.learn(announcement);
+            if learned.full {
+                tracing::warn!("the directory of devices is full: {} is not learnt", announcement.device);
+            }
+            for displaced in learned.displaced {
+                tracing::warn!("the topic of {displaced} now belongs to {}", announcement.device);
+            }
+        }
+    }
+
+    fn note_heard(&self, observations: &[Observation], at: Moment) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = None;
+        for observation in observations {
+            if !heard.contains_key(&observation.device) && heard.len() >= DEVICES_KEPT {
+                continue;
+            }
+            let entry = heard.entry(observation.device.clone()).or_insert_with(|| Heard {
+                at,
+                packets: 0,
+                properties: BTreeMap::new(),
+            });
+            entry.at = at;
+            if counted.as_ref() != Some(&observation.device) {
+                entry.packets += 1;
+                counted = Some(observation.device.clone());
+            }
+            let mut value = observation.value.to_string();
+            if value.len() > 64 {
+                value.truncate(value.floor_char_boundary(64));
+            }
+            let unit = observation.unit.symbol();
+            entry.properties.insert(observation.property.clone(), format!("{value} {unit}").trim_end().to_owned());
+        }
+    }
+}
+
+fn believe(observation: Observation, at: Moment) -> Sample {
+    Sample {
+        device: observation.device,
+        property: observation.property,
+        value: observation.value,
+        unit: observation.unit,
+        quality: observation.quality,
+        at,
+        device_time: observation.device_time,
+    }
+}
+
+/// A stranger's text as it may stand in a log line or a terminal: no control characters, not too long.
+fn printable(text: &str) -> String {
+    text.chars().take(300).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}

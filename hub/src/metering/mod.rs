@@ -1,0 +1,337 @@
+//! Metering: from what devices say of registers to signed acts. This file is the room's front door; the rules are in
+//! `judge` and `act` (pure), their performers in `ledger` and `clerk`.
+
+pub mod act;
+mod clerk;
+pub mod judge;
+mod ledger;
+mod operations;
+pub mod photo;
+pub mod register;
+pub mod sign;
+pub mod terms;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use domovoi_model::{AccountId, Act, ActId, ActState, Period, Timestamp};
+use domovoi_store::{ActFilter, Seq, Store, StoreError};
+use tokio::sync::{Mutex, Notify, watch};
+
+use crate::bus::{Bus, Event};
+use crate::clock::Clock;
+use ledger::Standings;
+use register::Register;
+use sign::{ActKey, SignatureError};
+use terms::Terms;
+
+pub use clerk::{Rules, due_at, is_reminded, is_time_to_warn};
+pub use ledger::source_in_words;
+pub use operations::{NewMeter, NewPoint, Submitted, parse_binding, parse_values};
+
+/// Under this name the store keeps the key for acts.
+const ACT_KEY: &str = "act.key";
+/// Under this name the store keeps the owner's standing consent.
+const STANDING_CONSENT: &str = "consent.standing";
+/// How many journal samples the ledger takes at once.
+const BATCH: usize = 512;
+/// The ledger's cursor is moved at least this often, so that a restart does not read a day of lamps.
+const CURSOR_EVERY: u64 = 2000;
+/// How long the ledger waits after the store failed it.
+const STORE_BACKOFF: Duration = Duration::from_secs(2);
+
+/// Why something in this room was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum MeteringError {
+    /// The store would not.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key for acts cannot be used.
+    #[error("the key for acts: {0}")]
+    Key(#[from] SignatureError),
+    /// There is no such thing; the word says what.
+    #[error("there is no such {0}")]
+    NoSuch(String),
+    /// The words of a person cannot be taken as they are.
+    #[error("{0}")]
+    Invalid(String),
+    /// The account's supplier is not in the settings.
+    #[error("the supplier «{0}» is not in the settings: add a [[supplier]] with this id")]
+    NoSupplier(String),
+    /// Only a checked act is signed.
+    #[error("act {0} is not checked: `domovoi act show` says what stands against it")]
+    NotChecked(ActId),
+    /// Only what the portal has, or has refused, is corrected.
+    #[error("act {id} is {state}: only an act that the portal has, or has refused, can be corrected")]
+    NotCorrectable {
+        /// Which.
+        id: ActId,
+        /// How it stands.
+        state: &'static str,
+    },
+    /// A correction without a single reading.
+    #[error("there is nothing to state: {0}")]
+    NothingToSay(String),
+    /// No act is signed while the clock may be wrong.
+    #[error("the clock is not trusted yet: nothing is signed until it is set (the hub waits for network time)")]
+    ClockNotTrusted,
+    /// The document could not be written.
+    #[error("{0}")]
+    Document(String),
+    /// The machine gave no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(String),
+}
+
+/// The room. Clones are the same room.
+#[derive(Clone)]
+pub struct Metering(Arc<Inner>);
+
+/// What the room is made of; its functions are in the files beside this one.
+pub struct Inner {
+    store: Store,
+    clock: Clock,
+    bus: Bus,
+    suppliers: BTreeMap<String, Terms>,
+    rules: Rules,
+    key: ActKey,
+    register: RwLock<Arc<Register>>,
+    standings: Mutex<Standings>,
+    signing: Mutex<()>,
+    look_again: Notify,
+}
+
+impl std::ops::Deref for Metering {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Metering {
+    /// Opens the room: reads the register, makes the key for acts if there is none yet.
+    pub async fn open(
+        store: Store,
+        clock: Clock,
+        bus: Bus,
+        suppliers: Vec<Terms>,
+        rules: Rules,
+    ) -> Result<Self, MeteringError> {
+        let key = match store.secrets().get(ACT_KEY).await? {
+            Some(bytes) => ActKey::from_bytes(bytes.expose())?,
+            None => {
+                let bytes = new_key_bytes()?;
+                store.secrets().put_if_absent(ACT_KEY, &bytes).await?;
+                ActKey::from_bytes(&bytes)?
+            }
+        };
+        let suppliers = suppliers.into_iter().map(|terms| (terms.id.clone(), terms)).collect();
+        let metering = Metering(Arc::new(Inner {
+            store,
+            clock,
+            bus,
+            suppliers,
+            rules,
+            key,
+            register: RwLock::default(),
+            standings: Mutex::default(),
+            signing: Mutex::new(()),
+            look_again: Notify::new(),
+        }));
+        metering.reload_register().await?;
+        Ok(metering)
+    }
+
+    /// The public half of the key for acts.
+    pub fn public_key(&self) -> &sign::PublicKey {
+        self.key.public()
+    }
+
+    /// The same, as the portal call wants it.
+    pub fn verifying_key(&self) -> &p256::ecdsa::VerifyingKey {
+        self.key.verifying_key()
+    }
+
+    /// The register as it stands now.
+    pub fn register(&self) -> Arc<Register> {
+        Arc::clone(&self.register.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A supplier's terms.
+    pub fn supplier(&self, id: &str) -> Option<&Terms> {
+        self.suppliers.get(id)
+    }
+
+    /// Has the clerk look again soon.
+    pub fn nudge(&self) {
+        self.look_again.notify_one();
+    }
+
+    /// Follows the journal until `stop` turns true. Reads on from the ledger's cursor, so nothing recorded is skipped.
+    pub async fn run_ledger(&self, mut stop: watch::Receiver<bool>) {
+        let mut committed = self.store.history().subscribe();
+        loop {
+            if let Err(error) = self.follow_once().await {
+                tracing::error!("the ledger waits for the store: {error}");
+                tokio::select! {
+                    () = tokio::time::sleep(STORE_BACKOFF) => continue,
+                    _ = stop.wait_for(|stop| *stop) => return,
+                }
+            }
+            tokio::select! {
+                changed = committed.changed() => if changed.is_err() { return },
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// Takes in everything recorded behind the cursor.
+    pub async fn follow_once(&self) -> Result<(), MeteringError> {
+        let mut at = self.store.ledger().cursor(ledger::CURSOR).await?;
+        let mut stored = at;
+        loop {
+            let batch = match self.store.history().after(at, BATCH).await {
+                Ok(batch) => batch,
+                Err(StoreError::Damaged { what }) => {
+                    // The rest of the journal must not wait for a row that will not heal.
+                    tracing::error!("a row of the journal is damaged and is passed over: {what}");
+                    self.raise(&format!("damaged:{what}"), "journal_damaged", &[("what", &what)]).await?;
+                    match self.store.history().behind_damage(at).await? {
+                        Some(seq) => {
+                            at = seq;
+                            continue;
+                        }
+                        None => return Ok(()),
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let Some(newest) = batch.last().map(|recorded| recorded.seq) else { break };
+            self.bus.tell(Event::Recorded(Arc::new(batch.clone())));
+            let register = self.register();
+            let mut entries = Vec::new();
+            {
+                let mut standings = self.standings.lock().await;
+                for recorded in &batch {
+                    if let Some(entry) = ledger::take(&self.store, &register, &mut standings, recorded).await? {
+                        entries.push(entry);
+                    }
+                }
+                if !entries.is_empty() || newest.0.saturating_sub(stored.0) >= CURSOR_EVERY {
+                    if let Err(error) = self.store.ledger().append(&entries, Some((ledger::CURSOR, newest))).await {
+                        // What was noted in memory is not in the store: read it again from there.
+                        standings.clear();
+                        return Err(error.into());
+                    }
+                    stored = newest;
+                }
+            }
+            at = newest;
+            if !entries.is_empty() {
+                for entry in entries {
+                    self.bus.tell(Event::Reading(Arc::new(entry.reading)));
+                }
+                self.nudge();
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the clerk look at every account: now, when something changed, and every `every`.
+    pub async fn run_clerk(&self, every: Duration, mut stop: watch::Receiver<bool>) {
+        loop {
+            if let Err(error) = self.settle_clock().await {
+                tracing::error!("moments of before the clock was set: {error}");
+            }
+            if let Err(error) = self.run_once().await {
+                tracing::error!("the clerk will look again: {error}");
+            }
+            tokio::select! {
+                () = self.look_again.notified() => {}
+                () = tokio::time::sleep(every) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// Once the clock is trusted, tells the store when this run began: what was measured before gets its wall time.
+    pub async fn settle_clock(&self) -> Result<(), MeteringError> {
+        let boot = self.clock.boot();
+        let Some(began) = self.clock.boot_began_at() else { return Ok(()) };
+        if self.store.boots().started_at(boot).is_none() {
+            let moved = self.store.boots().settle(boot, began).await?;
+            if moved > 0 {
+                self.standings.lock().await.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether acts may be approved without asking each time. Off until the owner says so.
+    pub async fn standing_consent(&self) -> Result<bool, MeteringError> {
+        Ok(self.store.secrets().get(STANDING_CONSENT).await?.is_some())
+    }
+
+    /// Gives or withdraws standing consent. The time is kept with it.
+    pub async fn set_standing_consent(&self, given: bool) -> Result<(), MeteringError> {
+        if given {
+            let at = self.clock.wall().to_string();
+            self.store.secrets().put(STANDING_CONSENT, at.as_bytes()).await?;
+            self.nudge();
+        } else {
+            self.store.secrets().delete(STANDING_CONSENT).await?;
+        }
+        Ok(())
+    }
+
+    /// The act that stands for an account and period: the last of a chain of corrections.
+    pub async fn live_act(&self, account: AccountId, period: Period) -> Result<Option<Act>, MeteringError> {
+        let filter = ActFilter { account: Some(account), period: Some(period), on_its_way: None };
+        let acts = self.store.acts().list(filter).await?;
+        Ok(acts.into_iter().rfind(|act| !matches!(act.state, ActState::Superseded { .. })))
+    }
+
+    /// One act.
+    pub async fn act(&self, id: ActId) -> Result<Act, MeteringError> {
+        self.store.acts().get(id).await?.ok_or_else(|| MeteringError::NoSuch(format!("act: {id}")))
+    }
+
+    /// A person approves a checked act: it is signed, and the outbox takes it from there.
+    pub async fn approve(&self, id: ActId) -> Result<Act, MeteringError> {
+        self.sign(id).await
+    }
+
+    /// The wall clock, for showing.
+    pub fn wall(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
+    async fn reload_register(&self) -> Result<(), MeteringError> {
+        let store = self.store.register();
+        let register = Register::new(store.accounts().await?, store.points().await?, store.meters().await?);
+        *self.register.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(register);
+        Ok(())
+    }
+
+    fn tell_act(&self, act: &Act) {
+        self.bus.tell(Event::Act(Arc::new(act.clone())));
+    }
+
+    /// The newest place in the journal that the ledger has dealt with.
+    pub async fn cursor(&self) -> Result<Seq, MeteringError> {
+        Ok(self.store.ledger().cursor(ledger::CURSOR).await?)
+    }
+}
+
+/// 32 bytes that are a P-256 key: all but one in 2^32 random strings are.
+fn new_key_bytes() -> Result<[u8; 32], MeteringError> {
+    loop {
+        let mut bytes = [0u8; 32];
+        getrandom::fill(&mut bytes).map_err(|error| MeteringError::Random(error.to_string()))?;
+        if ActKey::from_bytes(&bytes).is_ok() {
+            return Ok(bytes);
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! What people do with meters: add, replace, read by hand, decide about a held reading.
+
+use domovoi_model::{
+    Account, AccountId, Binding, DeviceRef, Finding, Meter, MeterId, MeteringPoint, Moment, PhotoId, PointId,
+    RegisterReading, RegisterValues, Reminder, Resource, Source, Tariff, Unit, Verdict,
+};
+use domovoi_store::{LedgerEntry, LedgerRow};
+use rust_decimal::Decimal;
+
+use super::clerk::new_id;
+use super::judge::{Offered, judge};
+use super::photo::Photo;
+use super::sign::sha256;
+use super::{Metering, MeteringError};
+use crate::bus::Event;
+
+/// A point, its account and its first meter, as a person states them.
+#[derive(Debug, Clone)]
+pub struct NewPoint {
+    /// The supplier's id in the settings.
+    pub supplier: String,
+    /// «Лицевой счёт».
+    pub account_number: String,
+    /// The unified account of ГИС ЖКХ.
+    pub els: Option<String>,
+    /// What is measured.
+    pub resource: Resource,
+    /// What the household calls the place.
+    pub name: String,
+    /// The device that reads it, and which property is which register.
+    pub binding: Option<Binding>,
+    /// When a person is asked to read it.
+    pub reminder: Reminder,
+    /// The meter.
+    pub meter: NewMeter,
+}
+
+/// A meter, as a person states it.
+#[derive(Debug, Clone)]
+pub struct NewMeter {
+    /// The number on its face.
+    pub serial: String,
+    /// The maker's name for it.
+    pub model: Option<String>,
+    /// Digits before the point.
+    pub digits_int: u8,
+    /// Digits after the point.
+    pub digits_frac: u8,
+    /// How many tariff registers.
+    pub tariffs: u8,
+    /// What its movement is multiplied with.
+    pub multiplier: Decimal,
+    /// The day it was put in.
+    pub installed: domovoi_model::Date,
+    /// Its registers that day.
+    pub start: RegisterValues,
+    /// The day of its last verification.
+    pub verified: Option<domovoi_model::Date>,
+    /// The last day on which it counts.
+    pub valid_until: Option<domovoi_model::Date>,
+}
+
+/// What became of a reading that a person handed in.
+#[derive(Debug, Clone)]
+pub struct Submitted {
+    /// Per register, the value and the ledger's verdict.
+    pub verdicts: Vec<(Tariff, Decimal, Verdict)>,
+}
+
+impl NewMeter {
+    fn check(&self, resource: Resource) -> Result<(), MeteringError> {
+        let wrong = |what: String| Err(MeteringError::Invalid(what));
+        let letters = self.serial.trim().chars().count();
+        if letters == 0 || letters > 50 || self.serial.chars().any(char::is_control) {
+            return wrong("a serial number has 1 to 50 characters".into());
+        }
+        if !(1..=15).contains(&self.digits_int) || self.digits_frac > 7 {
+            return wrong("digits: 1 to 15 before the point and 0 to 7 after it, as 5.3".into());
+        }
+        if !(1..=4).contains(&self.tariffs) {
+            return wrong("a meter has 1 to 4 tariff registers".into());
+        }
+        if self.tariffs > 1 && resource != Resource::Electricity {
+            return wrong(format!("only electricity meters have tariff registers; this one measures {resource}"));
+        }
+        if self.multiplier <= Decimal::ZERO || self.multiplier > Decimal::from(999_999) {
+            return wrong("the multiplier lies between 0 and 999999".into());
+        }
+        let limit = self.blank(MeterId(domovoi_model::Id([0; 16])), PointId(domovoi_model::Id([0; 16]))).rollover_at();
+        for tariff in &Tariff::ALL[..usize::from(self.tariffs)] {
+            match self.start.get(*tariff) {
+                None => return wrong(format!("the start reading of {tariff} is missing: give T1,T2,… in this order")),
+                Some(value) if value < Decimal::ZERO || value >= limit => {
+                    return wrong(format!("the start reading {value} does not fit on a face with {} digits", self.digits_int));
+                }
+                Some(_) => {}
+            }
+        }
+        if let (Some(verified), Some(until)) = (self.verified, self.valid_until)
+            && verified > until
+        {
+            return wrong(format!("verified on {verified} but valid until {until}"));
+        }
+        Ok(())
+    }
+
+    fn blank(&self, id: MeterId, point: PointId) -> Meter {
+        Meter {
+            id,
+            point,
+            serial: self.serial.trim().to_owned(),
+            model: self.model.clone(),
+            digits_int: self.digits_int,
+            digits_frac: self.digits_frac,
+            tariffs: self.tariffs,
+            multiplier: self.multiplier,
+            installed: self.installed,
+            start: self.start,
+            verified: self.verified,
+            verification_valid_until: self.valid_until,
+            removed: None,
+        }
+    }
+}
+
+impl Metering {
+    /// Adds a point with its account (found by supplier and number, or made) and its meter.
+    pub async fn add(&self, new: NewPoint) -> Result<MeteringPoint, MeteringError> {
+        new.meter.check(new.resource)?;
+        let wrong = |what: String| Err(MeteringError::Invalid(what));
+        let terms = self.suppliers.get(&new.supplier).ok_or_else(|| MeteringError::NoSupplier(new.supplier.clone()))?;
+        if terms.windows.iter().all(|window| !window.resources.contains(&new.resource)) {
+            return wrong(format!("the supplier «{}» has no window for {}", new.supplier, new.resource));
+        }
+        let number = new.account_number.trim().to_owned();
+        if number.is_empty() || number.chars().count() > 30 || number.chars().any(char::is_control) {
+            return wrong("an account number has 1 to 30 characters".into());
+        }
+        let name = new.name.trim().to_owned();
+        if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+            return wrong("a point's name has 1 to 100 characters".into());
+        }
+        if let Some(unit) = new.binding.as_ref().and_then(|binding| binding.unit)
+            && !unit.measures(new.resource)
+        {
+            return wrong(format!("{unit} cannot measure {}; its unit is {}", new.resource, new.resource.unit()));
+        }
+        let register = self.register();
+        if register.points.iter().any(|point| point.name.to_lowercase() == name.to_lowercase()) {
+            return wrong(format!("there is a point «{name}» already"));
+        }
+        let taken = |point: &&MeteringPoint| {
+            register.meter_at(point.id).is_some_and(|m| m.serial == new.meter.serial.trim()) && point.resource == new.resource
+        };
+        if let Some(point) = register.points.iter().find(taken) {
+            return wrong(format!("a meter with this serial number hangs at «{}» already", point.name));
+        }
+        if let Some(binding) = &new.binding {
+            for (_, property) in &binding.registers {
+                if let Some(bound) = register.bound(&binding.device, property) {
+                    let other = register.point(bound.point).map_or("another point", |point| point.name.as_str());
+                    return wrong(format!("{} {property} is bound to «{other}» already", binding.device));
+                }
+            }
+        }
+        let account = match register.accounts.iter().find(|a| a.supplier == new.supplier && a.number == number) {
+            Some(account) => account.clone(),
+            None => {
+                let account = Account {
+                    id: AccountId(new_id()?),
+                    supplier: new.supplier.clone(),
+                    label: format!("{} {number}", terms.name),
+                    number,
+                    els: new.els.clone(),
+                    jku_id: None,
+                };
+                self.store.register().save_account(&account).await?;
+                account
+            }
+        };
+        let point = MeteringPoint {
+            id: PointId(new_id()?),
+            account: account.id,
+            resource: new.resource,
+            name,
+            binding: new.binding,
+            reminder: new.reminder,
+        };
+        self.store.register().save_point(&point).await?;
+        let meter = new.meter.blank(MeterId(new_id()?), point.id);
+        self.store.register().save_meter(&meter).await?;
+        self.store.ledger().append(&self.installation_rows(&meter), None).await?;
+        self.reload_register().await?;
+        self.bus.tell(Event::RegisterChanged(Some(point.id)));
+        self.nudge();
+        Ok(point)
+    }
+
+    /// Another meter hangs at a point from today on. The point keeps its history.
+    pub async fn replace(&self, point: &str, end: RegisterValues, new: NewMeter) -> Result<Meter, MeteringError> {
+        let register = self.register();
+        let point = register.find(point).map_err(MeteringError::NoSuch)?;
+        new.check(point.resource)?;
+        let old = register.meter_at(point.id).ok_or_else(|| MeteringError::NoSuch("meter at this point".into()))?;
+        if new.installed < old.installed {
+            return Err(MeteringError::Invalid(format!("the old meter was put in on {}, after {}", old.installed, new.installed)));
+        }
+        let mut rows = Vec::new();
+        for tariff in old.tariff_registers() {
+            let Some(value) = end.get(*tariff) else {
+                return Err(MeteringError::Invalid(format!("the end reading of {tariff} is missing: give T1,T2,… in this order")));
+            };
+            let last = self.store.ledger().last_accepted(point.id, *tariff).await?;
+            if let Some(last) = last.filter(|last| last.reading.meter == old.id && value < last.reading.value) {
+                return Err(MeteringError::Invalid(format!(
+                    "the end reading {value} of {tariff} is below {}, which the ledger believes",
+                    last.reading.value
+                )));
+            }
+            rows.push(self.row(point.id, old.id, *tariff, value, Source::Installation, Verdict::Accepted(Some(Finding::Swapped))));
+        }
+        let old = Meter { removed: Some((new.installed, end)), ..old.clone() };
+        let meter = new.blank(MeterId(new_id()?), point.id);
+        rows.extend(self.installation_rows(&meter));
+        self.store.register().swap_meter(&old, &meter, &rows).await?;
+        self.standings.lock().await.forget(old.id);
+        self.reload_register().await?;
+        self.bus.tell(Event::RegisterChanged(Some(point.id)));
+        self.nudge();
+        Ok(meter)
+    }
+
+    /// Takes in a reading that a person made. `confirm` lets a held value through; what no register can show it does not.
+    pub async fn submit(
+        &self,
+        point: &str,
+        values: RegisterValues,
+        person: &str,
+        photo: Option<Photo>,
+        confirm: bool,
+    ) -> Result<Submitted, MeteringError> {
+        let register = self.register();
+        let point = register.find(point).map_err(MeteringError::NoSuch)?;
+        let meter = register.meter_at(point.id).ok_or_else(|| MeteringError::NoSuch("meter at this point".into()))?;
+        if let Some((tariff, _)) = values.iter().find(|(tariff, _)| !meter.tariff_registers().contains(tariff)) {
+            return Err(MeteringError::Invalid(format!("this meter has no register {tariff}")));
+        }
+        if values.iter().next().is_none() {
+            return Err(MeteringError::Invalid("no value was given".into()));
+        }
+        let (source, raw) = match photo {
+            None => (Source::Person(person.to_owned()), values.iter().map(|(t, v)| format!("{t} {v}\n")).collect::<String>().into_bytes()),
+            Some(photo) => {
+                let id = PhotoId(new_id()?);
+                let hash = sha256(&photo.bytes);
+                let raw = hash.to_vec();
+                let media_type = photo.media_type.to_owned();
+                self.store.photos().put(&domovoi_store::Photo { id, media_type, sha256: hash, bytes: photo.bytes }).await?;
+                (Source::Photo { person: person.to_owned(), photo: id }, raw)
+            }
+        };
+        let mut entries = Vec::new();
+        let mut standings = self.standings.lock().await;
+        for (tariff, value) in values.iter() {
+            let standing = standings.of(&self.store, point.id, meter.id, tariff).await?;
+            let offered = Offered { value, at: self.clock.trusted(), complaint: None, by_person: true };
+            let verdict = judge(meter, point.resource, standing.last.as_ref(), standing.doubted.as_ref(), &offered)
+                .unwrap_or(Verdict::Accepted(None));
+            let verdict = match verdict {
+                Verdict::Held(_) if confirm => Verdict::Accepted(Some(Finding::ConfirmedByPerson)),
+                // A person who reads zero means zero, and is asked like for any other fall.
+                Verdict::Ignored(Finding::GlitchToZero) if confirm => Verdict::Accepted(Some(Finding::ConfirmedByPerson)),
+                other => other,
+            };
+            let mut entry = self.row(point.id, meter.id, tariff, value, source.clone(), verdict);
+            entry.reading.raw_sha256 = sha256(&raw);
+            entries.push(entry);
+        }
+        // All registers or none: half a reading would be signed as a whole one.
+        if confirm || entries.iter().all(|entry| entry.reading.verdict.is_accepted()) {
+            self.store.ledger().append(&entries, None).await?;
+            standings.forget(meter.id);
+            drop(standings);
+            self.bus.tell(Event::RegisterChanged(Some(point.id)));
+            self.nudge();
+        }
+        let verdicts = entries.into_iter().map(|e| (e.reading.tariff, e.reading.value, e.reading.verdict)).collect();
+        Ok(Submitted { verdicts })
+    }
+
+    /// A person decides about a held reading.
+    pub async fn decide(&self, row: i64, accept: bool) -> Result<(), MeteringError> {
+        let verdict = if accept {
+            Verdict::Accepted(Some(Finding::ConfirmedByPerson))
+        } else {
+            Verdict::Ignored(Finding::ConfirmedByPerson)
+        };
+        let mut standings = self.standings.lock().await;
+        let row = self.store.ledger().decide(row, verdict).await?;
+        standings.forget(row.reading.meter);
+        drop(standings);
+        self.bus.tell(Event::RegisterChanged(Some(row.reading.point)));
+        self.nudge();
+        Ok(())
+    }
+
+    /// Readings of a point, newest first.
+    pub async fn history(&self, point: &str, limit: u32) -> Result<Vec<LedgerRow>, MeteringError> {
+        let register = self.register();
+        let point = register.find(point).map_err(MeteringError::NoSuch)?;
+        Ok(self.store.ledger().newest(point.id, limit.clamp(1, 10_000)).await?)
+    }
+
+    /// The last value that is believed of each register of a point's meter, and when it was last said.
+    pub async fn standing_of(
+        &self,
+        point: &MeteringPoint,
+    ) -> Result<Vec<(Tariff, Decimal, Option<domovoi_model::Timestamp>)>, MeteringError> {
+        let register = self.register();
+        let Some(meter) = register.meter_at(point.id) else { return Ok(Vec::new()) };
+        let mut standings = self.standings.lock().await;
+        let mut out = Vec::new();
+        for tariff in meter.tariff_registers() {
+            let standing = standings.of(&self.store, point.id, meter.id, *tariff).await?;
+            if let Some(last) = standing.last {
+                out.push((*tariff, last.value, standing.seen_at));
+            }
+        }
+        Ok(out)
+    }
+
+    fn installation_rows(&self, meter: &Meter) -> Vec<LedgerEntry> {
+        meter
+            .start
+            .iter()
+            .map(|(tariff, value)| {
+                let mut entry =
+                    self.row(meter.point, meter.id, tariff, value, Source::Installation, Verdict::Accepted(None));
+                // The register stood so on the day it was put in: noon, so that every time zone calls it that day.
+                let noon = meter.installed.days_since_epoch() * 86_400_000 + 43_200_000;
+                entry.reading.at = Moment::Wall(domovoi_model::Timestamp(noon));
+                entry
+            })
+            .collect()
+    }
+
+    fn row(&self, point: PointId, meter: MeterId, tariff: Tariff, value: Decimal, source: Source, verdict: Verdict) -> LedgerEntry {
+        let raw_sha256 = sha256(format!("{tariff} {value}").as_bytes());
+        let at = self.clock.moment();
+        LedgerEntry { reading: RegisterReading { point, meter, tariff, value, at, source, raw_sha256, verdict }, seq: None }
+    }
+}
+
+/// Reads `T1,T2,…` as a person writes them: a comma or a semicolon between registers, a point (or, alone, a comma)
+/// before the decimals.
+pub fn parse_values(text: &str) -> Result<RegisterValues, String> {
+    let parts: Vec<&str> = if text.contains(';') { text.split(';').collect() } else { text.split(',').collect() };
+    if parts.len() > 4 {
+        return Err(format!("«{text}»: a meter has at most four registers"));
+    }
+    let mut values = RegisterValues::default();
+    for (tariff, part) in Tariff::ALL.into_iter().zip(parts) {
+        let part = part.trim().replace(',', ".");
+        let value: Decimal = part.parse().map_err(|_| format!("«{part}» is not a number as a meter shows it"))?;
+        if value.is_sign_negative() {
+            return Err(format!("«{part}»: a register is never negative"));
+        }
+        values.set(tariff, value);
+    }
+    Ok(values)
+}
+
+/// Reads `DIALECT:ID` and `t1=property` pairs into a binding.
+pub fn parse_binding(device: &str, registers: &[String], unit: Option<&str>) -> Result<Binding, String> {
+    let device = DeviceRef::parse(device).ok_or_else(|| format!("«{device}»: expected DIALECT:ID, as wmbusmeters:12345699"))?;
+    let mut pairs = Vec::new();
+    for register in registers {
+        let (tariff, property) = register
+            .split_once('=')
+            .and_then(|(tariff, property)| Some((Tariff::from_code(tariff.trim())?, property.trim())))
+            .filter(|(_, property)| !property.is_empty())
+            .ok_or_else(|| format!("«{register}»: expected TARIFF=PROPERTY, as t1=total_m3"))?;
+        if pairs.iter().any(|(known, _)| *known == tariff) {
+            return Err(format!("{tariff} is bound twice"));
+        }
+        pairs.push((tariff, property.to_owned()));
+    }
+    if pairs.is_empty() {
+        return Err("a device needs at least one --register, as t1=total_m3".into());
+    }
+    let unit = unit.map(|text| Unit::parse(text).ok_or_else(|| format!("«{text}» is not a unit the house knows"))).transpose()?;
+    Ok(Binding { device, registers: pairs, unit })
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_as_people_write_them() {
+        let t = |text: &str| parse_values(text).map(|v| v.iter().map(|(_, v)| v.to_string()).collect::<Vec<_>>());
+        assert_eq!(t("123.456").unwrap(), ["123.456"]);
+        assert_eq!(t("1, 2 ,3").unwrap(), ["1", "2", "3"]);
+        assert_eq!(t("1,5; 2,5").unwrap(), ["1.5", "2.5"]);
+        assert!(t("-1").is_err() && t("abc").is_err() && t("1;2;3;4;5").is_err() && t("NaN").is_err());
+    }
+
+    #[test]
+    fn a_binding_names_each_register_once() {
+        let bind = |registers: &[&str]| parse_binding("tasmota:AABB", &registers.iter().map(|r| r.to_string()).collect::<Vec<_>>(), None);
+        assert_eq!(bind(&["t1=energy_total"]).unwrap().registers, [(Tariff::T1, "energy_total".to_owned())]);
+        assert!(bind(&[]).is_err() && bind(&["t1=a", "T1=b"]).is_err() && bind(&["t9=a"]).is_err());
+        assert!(parse_binding("nonsense", &["t1=a".into()], None).is_err());
+        assert!(parse_binding("a:b", &["t1=a".into()], Some("furlong")).is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! Sentences for people, Russian and English, from the Fluent files in config/locales. Words only: which notice is
+//! raised, and who hears it, is decided elsewhere.
+
+use domovoi_config::Language;
+use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
+use unic_langid::LanguageIdentifier;
+
+const RU: &str = include_str!("../../config/locales/ru.ftl");
+const EN: &str = include_str!("../../config/locales/en.ftl");
+
+/// The sentences of one language.
+pub struct Words(FluentBundle<FluentResource>);
+
+impl Words {
+    /// The files are compiled in and parsed by a test: what a broken line would leave out is named by its key instead.
+    pub fn new(language: Language) -> Self {
+        let text = match language {
+            Language::Russian => RU,
+            Language::English => EN,
+        };
+        let resource = match FluentResource::try_new(text.to_owned()) {
+            Ok(resource) | Err((resource, _)) => resource,
+        };
+        let locale: LanguageIdentifier = language.code().parse().unwrap_or_default();
+        let mut bundle = FluentBundle::new(vec![locale]);
+        // Isolation marks are for pages that mix directions; in a terminal they are rubbish.
+        bundle.set_use_isolating(false);
+        let _ = bundle.add_resource(resource);
+        Words(bundle)
+    }
+
+    /// The sentence of a notice. A kind without a sentence is named by its code, with its parameters.
+    pub fn notice(&self, kind: &str, params: &[(String, String)]) -> String {
+        let mut args = FluentArgs::new();
+        for (name, value) in params {
+            let value = if name == "state" { self.plain(&format!("state-{value}")) } else { value.clone() };
+            args.set(name.clone(), value);
+        }
+        match self.sentence(&format!("notice-{}", kind.replace('_', "-")), Some(&args)) {
+            Some(sentence) => sentence,
+            None => {
+                let params: Vec<String> = params.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+                format!("{kind} {}", params.join(", "))
+            }
+        }
+    }
+
+    fn plain(&self, key: &str) -> String {
+        self.sentence(key, None).unwrap_or_else(|| key.to_owned())
+    }
+
+    fn sentence(&self, key: &str, args: Option<&FluentArgs<'_>>) -> Option<String> {
+        let pattern = self.0.get_message(key)?.value()?;
+        let mut errors = Vec::new();
+        let text = self.0.format_pattern(pattern, args, &mut errors).into_owned();
+        errors.is_empty().then_some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_files_are_fluent_and_fill_in_their_parameters() {
+        for text in [RU, EN] {
+            assert!(FluentResource::try_new(text.to_owned()).is_ok());
+        }
+        let params = [("account", "Водоканал 771"), ("period", "2026-11"), ("until", "2026-12-03"), ("state", "sent")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let ru = Words::new(Language::Russian).notice("not_confirmed", &params);
+        assert_eq!(ru, "Водоканал 771: показания за 2026-11 ещё не подтверждены (сейчас: отправлен). Приём до 2026-12-03.");
+        let en = Words::new(Language::English).notice("not_confirmed", &params);
+        assert!(en.contains("(now: sent)"), "{en}");
+    }
+
+    /// Every kind that the rooms raise has a sentence in both languages.
+    #[test]
+    fn no_notice_is_without_words() {
+        let sources = [
+            include_str!("metering/clerk.rs"),
+            include_str!("metering/mod.rs"),
+            include_str!("portal/outbox.rs"),
+        ];
+        let kinds = [
+            "clock_untrusted", "supplier_unknown", "reading_missing", "read_meter", "not_confirmed", "window_missed",
+            "journal_damaged", "portal_differs", "reading_rejected", "photo_refused", "window_closed", "act_refused",
+            "relink_needed", "not_linked", "account_pending", "account_blocked",
+        ];
+        for kind in kinds {
+            assert!(sources.iter().any(|source| source.contains(&format!("\"{kind}\""))), "{kind} is raised by nobody");
+            let key = format!("notice-{} =", kind.replace('_', "-"));
+            assert!(RU.contains(&key) && EN.contains(&key), "{key}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+-- The store of a home, as a new home gets it. An old home reaches the same shape through migrations/, and a test
+-- compares the two.
+--
+-- One rule runs through all tables: whatever says something about the household stands in the column `sealed`, under
+-- AES-256-GCM, bound to its table and its `id`. Whoever takes the card sees how much there is and when it was written,
+-- and nothing else. Outside of `sealed` there are only:
+--
+--   opaque ids     random 128-bit numbers, or counters that say nothing but "before" and "after";
+--   times          milliseconds since 1970 in UTC, where rows must be found by time;
+--   keyed hashes   HMAC-SHA-256 under a key that is itself sealed: they find a row by its name and forbid two of one
+--                  kind, and without the key they cannot even be guessed at.
+--
+-- Every column that is repeated outside of `sealed` is inside of it too, and the two are compared when a row is read:
+-- an account that is moved under another id, or a reading that is moved to another day, is noticed.
+--
+-- Every table that has a `sealed` also has an `id` as its primary key, so that rotation and verification walk over all
+-- of them with one loop.
+
+-- The keys that seal everything else, wrapped under the master key, which is not in here. Key 0 makes the keyed hashes
+-- and never changes; the others seal rows, the highest one now. While the master key is being replaced each key stands
+-- here twice, under the old master and under the new one.
+--
+-- This table is read before an old database is brought up to date, so that the wrong master key changes nothing: its
+-- columns keep their names and meanings for ever.
+CREATE TABLE data_key (
+    key_id     INTEGER NOT NULL,
+    master_id  BLOB    NOT NULL,               -- a keyed hash of the master key
+    purpose    INTEGER NOT NULL,               -- 0 seals rows, 1 makes keyed hashes; the wrap is bound to it
+    created_at INTEGER,                        -- when rotation made it, if the clock was trusted then
+    seals      INTEGER NOT NULL DEFAULT 0,     -- how often it sealed, at most: GCM allows 2^32 random nonces
+    passed     INTEGER NOT NULL DEFAULT 0,     -- 1: a rotation went over all rows; what still names this key is damaged
+    wrapped    BLOB    NOT NULL,
+    PRIMARY KEY (key_id, master_id)
+) WITHOUT ROWID;
+
+-- The journal: every sample, in the order in which it was made durable. One row is one commit: all samples that had
+-- been waiting, packed and sealed as one blob, because a card is worn by the number of pages written and not by the
+-- number of samples. A sample's seq is the row's id plus its place in the row.
+--
+-- The newest row is never deleted, not even when history is thinned: it carries the sequence, and a seq is not given
+-- out twice.
+CREATE TABLE journal (
+    id        INTEGER PRIMARY KEY,             -- the seq of its first sample
+    last_seq  INTEGER NOT NULL,                -- the seq of its last sample
+    newest_at INTEGER,                         -- the newest wall time in it; NULL while the clock was not trusted
+    sealed    BLOB NOT NULL
+);
+
+-- The runs of the daemon. A Raspberry Pi boots in 1970; samples of that hour count from the start of their run, and
+-- once the clock is trusted the run's start is written here. Sealed, because it dates every such reading.
+CREATE TABLE boot (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- random, made at the start of the run
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- How far each reader of the journal has come, so that a restart goes on where the work was made durable.
+CREATE TABLE cursor (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of the reader's name
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- The household's contracts with suppliers.
+CREATE TABLE account (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- random
+    once   BLOB NOT NULL UNIQUE,               -- keyed hash of supplier and account number: a contract is entered once
+    sealed BLOB NOT NULL
+);
+
+-- The places where a resource is measured. A point outlives its meters.
+CREATE TABLE point (
+    id      BLOB NOT NULL PRIMARY KEY,                  -- random
+    account BLOB NOT NULL REFERENCES account (id),
+    sealed  BLOB NOT NULL
+);
+CREATE INDEX point_of_account ON point (account);
+
+-- The meters that hang, or hung, at a point.
+CREATE TABLE meter (
+    id      BLOB NOT NULL PRIMARY KEY,                  -- random
+    point   BLOB NOT NULL REFERENCES point (id),
+    hanging BLOB UNIQUE,                       -- keyed hash of the point while the meter hangs there: at most one does
+    sealed  BLOB NOT NULL
+);
+CREATE INDEX meter_of_point ON meter (point);
+
+-- The ledger: what every register of every point showed, and what was thought of it. Rows are never deleted. `id` is
+-- the order of entry.
+--
+-- The verdict is sealed, yet the last believed value of a register must be found at once among millions: `standing`
+-- is a keyed hash of point, tariff and verdict. It shows that rows are of one kind, and not of which.
+CREATE TABLE ledger (
+    id       INTEGER PRIMARY KEY,
+    point    BLOB NOT NULL REFERENCES point (id),
+    at       INTEGER,                          -- wall time of the reading; NULL until its run's start is known
+    boot     BLOB,                             -- the run whose start it waits for; NULL once `at` is known
+    once     BLOB NOT NULL UNIQUE,             -- keyed hash of what makes it the same reading when it is told twice
+    standing BLOB NOT NULL,
+    sealed   BLOB NOT NULL
+);
+CREATE INDEX ledger_by_time ON ledger (point, at, id);
+CREATE INDEX ledger_by_entry ON ledger (standing, id);
+CREATE INDEX ledger_by_standing ON ledger (standing, at, id);
+CREATE INDEX ledger_of_boot ON ledger (boot) WHERE boot IS NOT NULL;
+
+-- The acts. The period, the state, the signed document and every value in it are sealed.
+CREATE TABLE act (
+    id         BLOB NOT NULL PRIMARY KEY,               -- random; the portal knows the act by it
+    account    BLOB NOT NULL REFERENCES account (id),
+    created_at INTEGER NOT NULL,
+    slot       BLOB NOT NULL UNIQUE,           -- keyed hash of account, period and the act it corrects: one of each
+    chain      INTEGER,                        -- its number in the account's order of signing; NULL until it is signed
+    sealed     BLOB NOT NULL,
+    UNIQUE (account, chain)
+);
+
+-- Photos of meter faces, re-encoded, with their media type and hash in the blob.
+CREATE TABLE photo (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- random
+    sealed BLOB NOT NULL
+);
+
+-- Named secrets: the portal's tokens, the hub's signing keys, the owner's standing consent.
+CREATE TABLE secret (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of the name
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- Who may speak MQTT, and where. Of the password only an HMAC is kept, and that is sealed too.
+CREATE TABLE credential (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of the user name
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- What the owner should know: warnings and reminders that are still open.
+CREATE TABLE notice (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of what makes it the same notice when it is raised twice
+    sealed BLOB NOT NULL
+);

@@ -1,0 +1,316 @@
+//! The one database: opening it, one writer, a few readers, and transactions. Knows nothing of what the rooms keep.
+//!
+//! sqlx's own transactions are not used by the rooms: SQLite ends a transaction by itself when the disk is full, sqlx
+//! 0.9 then still counts it as open, and the connection is lost for `BEGIN IMMEDIATE`. Here a transaction that ended in
+//! any way but a commit is rolled back by whoever writes next.
+
+use std::collections::HashMap;
+use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use domovoi_model::{BootId, Moment, Timestamp};
+use domovoi_vault::{MasterId, MasterKey, Purpose, Vault, WrappedKey};
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{ConnectOptions, Row, Sqlite, SqliteConnection, SqlitePool};
+
+use crate::error::{OpenError, StoreError, is_not_a_database};
+use crate::schema::{self, Found};
+
+/// `data_key.seals` is kept ahead of the truth by up to so many: a seal is counted on the disk before it is made, at the
+/// price of one more written page in so many commits, and of a count that runs ahead a little with every start.
+const SEALS_STEP: u64 = 1 << 16;
+
+pub(crate) struct Db {
+    pub vault: std::sync::Arc<Vault>,
+    /// For rotation. The data keys in `vault` open as much; keeping it gives nothing more away.
+    pub master: Mutex<MasterKey>,
+    /// One rotation at a time.
+    pub rotation: tokio::sync::Mutex<()>,
+    /// Wall time of the start of each settled run.
+    boots: RwLock<HashMap<BootId, i64>>,
+    writer: tokio::sync::Mutex<Writer>,
+    readers: SqlitePool,
+    /// Held shared from the reading of a blob until it is opened, so that a key is not forgotten in between.
+    pub opening: tokio::sync::RwLock<()>,
+}
+
+struct Writer {
+    conn: SqliteConnection,
+    /// A transaction was begun and not seen to its end.
+    open: bool,
+    /// Which data key, and up to which count its seals are counted on the disk.
+    counted: (u32, u64),
+}
+
+/// A transaction. Dropped without [`Tx::commit`] it leaves nothing behind.
+pub(crate) struct Tx<'a> {
+    db: &'a Db,
+    writer: tokio::sync::MutexGuard<'a, Writer>,
+}
+
+/// A connection that only reads.
+pub(crate) struct Reader<'a> {
+    conn: PoolConnection<Sqlite>,
+    _opening: tokio::sync::RwLockReadGuard<'a, ()>,
+}
+
+impl Reader<'_> {
+    pub fn conn(&mut self) -> &mut SqliteConnection {
+        &mut self.conn
+    }
+}
+
+impl Tx<'_> {
+    pub fn conn(&mut self) -> &mut SqliteConnection {
+        &mut self.writer.conn
+    }
+
+    /// Durable when this returns. An error may also mean that it is durable and the answer was lost.
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        let key = self.db.vault.current_key();
+        let seals = self.db.vault.seals(key);
+        let mut counted = self.writer.counted;
+        if counted.0 != key || seals >= counted.1 {
+            counted = (key, seals.saturating_add(SEALS_STEP));
+            count_seals(self.conn(), counted).await?;
+        }
+        let committed = sqlx::query("COMMIT").execute(self.conn()).await;
+        match committed {
+            Ok(_) => {
+                self.writer.open = false;
+                self.writer.counted = counted;
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Db {
+    pub async fn open(data_dir: &Path, readers: u32, master: &MasterKey) -> Result<Self, OpenError> {
+        private_folder(data_dir).map_err(|error| OpenError::Folder { path: data_dir.to_owned(), error })?;
+        let path = database_path(data_dir);
+        private_file(&path).map_err(|error| OpenError::Folder { path: path.clone(), error })?;
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(false)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .disable_statement_logging();
+        // Deleted content is overwritten: a wrap under a master key that was given up must not linger in a free page.
+        let writing = options.clone().pragma("secure_delete", "ON");
+        let mut conn = writing.connect().await.map_err(|error| match is_not_a_database(&error) {
+            true => OpenError::NotOurs { path: path.clone() },
+            false => StoreError::from(error).into(),
+        })?;
+        let vault = match schema::inspect(&mut conn, &path).await? {
+            Found::Empty => {
+                write_ahead(&mut conn).await?;
+                create(&mut conn, master).await?
+            }
+            Found::Ours(version) => {
+                // Before the migrations: the wrong master changes nothing. The shape of data_key is the same for ever.
+                let vault = open_vault(&mut conn, master).await?;
+                write_ahead(&mut conn).await?;
+                schema::migrate(&mut conn, version).await?;
+                vault
+            }
+        };
+        let key = vault.current_key();
+        let counted = (key, vault.seals(key).saturating_add(SEALS_STEP));
+        if let Err(error) = count_seals(&mut conn, counted).await {
+            // A full disk must not keep a home from starting.
+            tracing::warn!(%error, "this start is not counted among the data key's seals");
+        }
+        let reading = options.pragma("query_only", "ON");
+        Ok(Db {
+            vault: std::sync::Arc::new(vault),
+            master: Mutex::new(master.clone()),
+            rotation: tokio::sync::Mutex::new(()),
+            boots: RwLock::default(),
+            writer: tokio::sync::Mutex::new(Writer { conn, open: false, counted }),
+            readers: SqlitePoolOptions::new()
+                .max_connections(readers.max(1))
+                .test_before_acquire(false)
+                .connect_lazy_with(reading),
+            opening: tokio::sync::RwLock::new(()),
+        })
+    }
+
+    /// Begins a transaction that may write; waits for the one before it.
+    pub async fn begin(&self) -> Result<Tx<'_>, StoreError> {
+        let mut writer = self.writer.lock().await;
+        if writer.open {
+            // Fails where SQLite has ended the transaction by itself: that is as good.
+            let _ = sqlx::query("ROLLBACK").execute(&mut writer.conn).await;
+        }
+        writer.open = true;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut writer.conn).await?;
+        Ok(Tx { db: self, writer })
+    }
+
+    /// A connection to read with. Not to be asked for while one is held: see `opening`.
+    pub async fn read(&self) -> Result<Reader<'_>, StoreError> {
+        let opening = self.opening.read().await;
+        Ok(Reader { conn: self.readers.acquire().await?, _opening: opening })
+    }
+
+    /// Moves the write-ahead log into the database and empties it, if no reader is in the way.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        if writer.open {
+            let _ = sqlx::query("ROLLBACK").execute(&mut writer.conn).await;
+            writer.open = false;
+        }
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut writer.conn).await?;
+        Ok(())
+    }
+
+    pub async fn close_readers(&self) {
+        self.readers.close().await;
+    }
+
+    pub fn settled(&self, boot: BootId) -> Option<i64> {
+        self.boots.read().unwrap_or_else(PoisonError::into_inner).get(&boot).copied()
+    }
+
+    pub fn set_settled(&self, boot: BootId, wall_at_start: Option<i64>) {
+        let mut boots = self.boots.write().unwrap_or_else(PoisonError::into_inner);
+        match wall_at_start {
+            Some(wall) => boots.insert(boot, wall),
+            None => boots.remove(&boot),
+        };
+    }
+
+    /// Wall time, where the start of the run is known by now.
+    pub fn resolve(&self, moment: Moment) -> Moment {
+        match moment {
+            Moment::SinceBoot { boot, millis } => match self.settled(boot) {
+                Some(wall) => Moment::Wall(Timestamp(wall).plus_millis(millis)),
+                None => moment,
+            },
+            wall => wall,
+        }
+    }
+
+    #[cfg(test)]
+    pub async fn limit_pages(&self, pages: u32) {
+        let mut writer = self.writer.lock().await;
+        let pragma = format!("PRAGMA max_page_count = {pages}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(pragma)).execute(&mut writer.conn).await.unwrap();
+    }
+}
+
+pub(crate) fn database_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("domovoi.db")
+}
+
+/// Makes the folder if need be, and its owner's alone.
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    if std::fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+        std::fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Made before SQLite makes it, because SQLite gives the log files the mode that the database has.
+fn private_file(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+async fn write_ahead(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("PRAGMA journal_mode = WAL").execute(conn).await?;
+    Ok(())
+}
+
+/// Tables and first keys in one transaction: a power cut leaves an empty file, which counts as none.
+async fn create(conn: &mut SqliteConnection, master: &MasterKey) -> Result<Vault, StoreError> {
+    let (vault, wraps) = Vault::create(master)?;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
+    schema::create(conn).await?;
+    for wrapped in &wraps {
+        insert_wrap(conn, wrapped, None).await?;
+    }
+    sqlx::query("COMMIT").execute(&mut *conn).await?;
+    Ok(vault)
+}
+
+async fn open_vault(conn: &mut SqliteConnection, master: &MasterKey) -> Result<Vault, OpenError> {
+    let rows = sqlx::query("SELECT key_id, master_id, purpose, wrapped, seals FROM data_key")
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(StoreError::from)?;
+    let mut wraps = Vec::new();
+    let mut seals = Vec::new();
+    for row in &rows {
+        let wrapped = read_wrap(row)?;
+        let counted: i64 = row.try_get(4).map_err(StoreError::from)?;
+        seals.push((wrapped.key_id, u64::try_from(counted).unwrap_or(0)));
+        wraps.push(wrapped);
+    }
+    let vault = Vault::open(master, &wraps)?;
+    let id = master.id();
+    for (wrapped, (key_id, counted)) in wraps.iter().zip(seals) {
+        if wrapped.master_id == id {
+            vault.note_seals(key_id, counted);
+        }
+    }
+    // Left over from a replacement of the master key that was cut short, before or after its rename: either way the
+    // key that has just opened the vault is the one that counts (vault, Replacement).
+    if wraps.iter().any(|wrapped| wrapped.master_id != id) {
+        let query = sqlx::query("DELETE FROM data_key WHERE master_id <> ?1").bind(id.to_vec());
+        if let Err(error) = query.execute(&mut *conn).await {
+            tracing::warn!(%error, "keys wrapped under an earlier master key are still there; the next start tries again");
+        }
+    }
+    Ok(vault)
+}
+
+async fn count_seals(conn: &mut SqliteConnection, (key_id, seals): (u32, u64)) -> Result<(), StoreError> {
+    sqlx::query("UPDATE data_key SET seals = ?1 WHERE key_id = ?2")
+        .bind(i64::try_from(seals).unwrap_or(i64::MAX))
+        .bind(i64::from(key_id))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn insert_wrap(
+    conn: &mut SqliteConnection,
+    wrapped: &WrappedKey,
+    created_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO data_key (key_id, master_id, purpose, created_at, wrapped) VALUES (?1, ?2, ?3, ?4, ?5)")
+        .bind(i64::from(wrapped.key_id))
+        .bind(wrapped.master_id.to_vec())
+        .bind(i64::from(wrapped.purpose.code()))
+        .bind(created_at.map(|at| at.0))
+        .bind(wrapped.bytes.as_slice())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+pub(crate) fn read_wrap(row: &SqliteRow) -> Result<WrappedKey, StoreError> {
+    let damaged = || StoreError::damaged("data_key: a row is not what this program writes");
+    let key_id: i64 = row.try_get(0)?;
+    let master_id: Vec<u8> = row.try_get(1)?;
+    let purpose: i64 = row.try_get(2)?;
+    Ok(WrappedKey {
+        key_id: u32::try_from(key_id).map_err(|_| damaged())?,
+        master_id: MasterId::try_from(master_id.as_slice()).map_err(|_| damaged())?,
+        purpose: u8::try_from(purpose).ok().and_then(Purpose::from_code).ok_or_else(damaged)?,
+        bytes: row.try_get(3)?,
+    })
+}
