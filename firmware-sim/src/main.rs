@@ -1,7 +1,7 @@
 //! The thin binary: a sandbox portal, or a world of pretend devices, from the command line, until Ctrl-C. All of it is in
 //! the library.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -63,14 +63,21 @@ struct Devices {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
-    match Command::parse().what {
+    let done = match Command::parse().what {
         What::Portal(portal) => run_portal(portal).await,
         What::World(devices) => run_world(devices).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("firmware-sim: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

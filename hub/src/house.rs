@@ -81,6 +81,11 @@ impl Sockets {
         }
         Ok(Sockets { mqtt, control: Some(bind_control(&settings.control.socket)?) })
     }
+
+    /// The control socket alone, for a caller that brings its own listener for MQTT.
+    pub fn bind_control_only(settings: &Settings) -> Result<UnixListener, HouseError> {
+        bind_control(&settings.control.socket)
+    }
 }
 
 /// Binds the control socket, private from its first moment. One that a killed daemon left behind is replaced: the

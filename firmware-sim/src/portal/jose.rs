@@ -65,3 +65,32 @@ impl EcKey {
         key.verify(signed, &signature).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::EcKey;
+
+    fn key(x: &str, y: &str) -> EcKey {
+        EcKey { kty: "EC".into(), crv: "P-256".into(), x: x.into(), y: y.into() }
+    }
+
+    /// RFC 7515 appendix A.3.
+    #[test]
+    fn es256_agrees_with_the_rfc() {
+        let key = key("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
+        let signed = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNv\
+                      bS9pc19yb290Ijp0cnVlfQ";
+        let signature = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+        assert!(key.verifies(signed.as_bytes(), signature));
+        assert!(!key.verifies(signed.to_lowercase().as_bytes(), signature));
+        assert!(!key.verifies(signed.as_bytes(), "AAAA"));
+    }
+
+    /// RFC 9449 6.1: the key of the example proof and its `jkt`.
+    #[test]
+    fn thumbprint_agrees_with_the_rfc() {
+        let key = key("l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs", "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA");
+        assert_eq!(key.thumbprint(), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+        assert!(EcKey { x: key.y.clone(), ..key }.verifying_key().is_none(), "no point of the curve");
+    }
+}

@@ -38,7 +38,7 @@ use crate::{
 const BATCH_PACKETS: usize = 256;
 /// Bytes collected for one write.
 const OUTPUT_BYTES: usize = 64 << 10;
-/// Output at which reading stops. Above what one batch can add, so that it means a peer that does not read.
+/// Output at which reading stops. Far above what is collected for one write: a peer has to leave much unread for it.
 const OUTPUT_STOPS_READING: usize = 256 << 10;
 
 pub(crate) struct Connection<G: Gate> {

@@ -62,9 +62,14 @@ impl<G: Gate> Shared<G> {
             return;
         }
         loop {
-            let settled = tokio::select! {
-                settled = pending.settled() => settled,
-                _ = stop.changed() => return,
+            // At a stop only what is durable by now is forwarded.
+            let settled = if *stop.borrow() {
+                pending.try_settled()
+            } else {
+                tokio::select! {
+                    settled = pending.settled() => settled,
+                    _ = stop.changed() => continue,
+                }
             };
             let Some(settled) = settled else { return };
             if let Receipt::PubRec { id, refusal } = settled.receipt {

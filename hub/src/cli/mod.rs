@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use args::{Cli, Command, Common};
 
-pub use client::Client;
+pub use client::{Client, system_clock};
 
 /// Exit codes; README.md lists them.
 pub mod exit {
@@ -44,6 +44,12 @@ pub struct Failure {
     sentence: String,
     /// More, for JSON.
     detail: Option<Value>,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.sentence)
+    }
 }
 
 impl Failure {

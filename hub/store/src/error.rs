@@ -9,7 +9,7 @@ pub enum StoreError {
     #[error("the disk is full: nothing was kept; make room in the data folder")]
     Full,
     /// Something stored is not what was stored. Nothing else is affected; it does not heal by trying again.
-    #[error("the store is damaged: {what}; run `domovoi key verify` and restore from a backup")]
+    #[error("the store is damaged: {what}; run `domovoi doctor --verify` and restore from a backup")]
     Damaged {
         /// Table, row and reason.
         what: String,

@@ -262,3 +262,17 @@ async fn a_defect_of_the_owner_does_not_end_housekeeping() {
     drop(Client::connect(rig.address, &v5("b").expiry(1).will("will", "gone", 0).will_delay(9)).await);
     assert_eq!(other.recv().await.payload(), "gone");
 }
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_commits() {
+    let settings = Settings { stop_timeout: std::time::Duration::from_secs(3600), ..Settings::default() };
+    let mut rig = Rig::with(settings).await;
+    let mut gone = Client::connect(rig.address, &v3("gone")).await;
+    gone.publish(&message("slow/x", "x").qos(1, 1)).await;
+    gone.disconnect().await;
+    let mut client = Client::connect(rig.address, &v5("a")).await;
+    client.publish(&message("slow/x", "x").qos(1, 1)).await;
+    rig.gate.until(|log| log.commits.len() == 2).await;
+    rig.stop().await;
+    assert_eq!(client.closed().await, [Packet::Disconnect { code: 0x8B }]);
+}

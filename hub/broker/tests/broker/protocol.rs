@@ -422,3 +422,13 @@ async fn expired_messages_are_not_delivered_and_the_rest_of_the_time_is() {
     assert!((1..1000).contains(&left), "{left}");
     client.silent().await;
 }
+
+#[tokio::test]
+async fn a_subscription_is_not_for_what_was_published_before_it() {
+    let rig = Rig::new().await;
+    let mut client = Client::connect(rig.address, &v5("a")).await;
+    let subscribe = client.subscribe_bytes(1, &[("t", 0)], None);
+    client.send(&[message("t", "before").bytes(true), subscribe, message("t", "after").bytes(true)].concat()).await;
+    assert_eq!(client.recv().await, Packet::SubAck { id: 1, codes: vec![0] });
+    assert_eq!(client.recv().await.payload(), "after");
+}
