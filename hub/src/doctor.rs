@@ -57,6 +57,8 @@ pub struct Doctor {
     pub portal: Option<Portal>,
     pub ingest: Arc<Ingest>,
     pub clock: Clock,
+    /// Whether devices can be heard here: a command without a daemon hears nobody, and that is no finding.
+    pub listening: bool,
 }
 
 #[derive(Default)]
@@ -161,7 +163,7 @@ impl Doctor {
                     sheet.notice(format!("«{}»: the verification ends on {until}", point.name), "have the meter verified");
                 }
             }
-            if let Some(binding) = &point.binding {
+            if let Some(binding) = point.binding.as_ref().filter(|_| self.listening) {
                 match heard.iter().find(|(device, _)| *device == binding.device) {
                     None => sheet.notice(
                         format!("«{}»: {} was not heard since the start", point.name, binding.device),
@@ -279,6 +281,9 @@ impl Doctor {
                 format!("{} on {} could not be read: {}", misread.sender, misread.topic, misread.what),
                 "a device that says nonsense; nothing of it was recorded",
             );
+        }
+        if !self.listening {
+            return;
         }
         sheet.fine(format!("{} packets understood, {} of no known dialect", count(&counters.claimed), count(&counters.unclaimed)));
     }

@@ -194,8 +194,8 @@ impl House {
         self.portal.as_ref()
     }
 
-    /// What the API is made of.
-    pub fn desk(&self) -> Desk {
+    /// What the API is made of. `listening`: whether devices can be heard in this process.
+    pub fn desk(&self, listening: bool) -> Desk {
         Desk {
             settings: Arc::clone(&self.settings),
             store: self.store.clone(),
@@ -211,6 +211,7 @@ impl House {
                 portal: self.portal.clone(),
                 ingest: Arc::clone(&self.ingest),
                 clock: self.clock.clone(),
+                listening,
             },
             linking: web::Linking::default(),
             rotation: web::Rotation::default(),
@@ -239,7 +240,7 @@ impl House {
             });
         }
         if let Some(listener) = sockets.control {
-            let desk = self.desk();
+            let desk = self.desk(true);
             let mut stopped = self.stop.subscribe();
             rooms.spawn(async move {
                 web::serve(listener, desk, async move {

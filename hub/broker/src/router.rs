@@ -35,7 +35,8 @@ pub(crate) struct Router<A> {
 }
 
 struct State<A> {
-    sessions: HashMap<u64, Session<A>>,
+    /// Boxed: the table keeps nearly as many empty places as full ones.
+    sessions: HashMap<u64, Box<Session<A>>>,
     by_client: HashMap<ByteString, u64>,
     next_session: u64,
     subscriptions: Tree,
@@ -144,7 +145,8 @@ impl<A> Router<A> {
                 let id = state.next_session;
                 state.next_session += 1;
                 state.by_client.insert(arrival.client_id.clone(), id);
-                state.sessions.insert(id, Session::new(arrival.client_id, arrival.username, arrival.window));
+                let session = Session::new(arrival.client_id, arrival.username, arrival.window);
+                state.sessions.insert(id, Box::new(session));
                 id
             }
         };
@@ -220,7 +222,7 @@ impl<A> Router<A> {
             state.purged = now;
             add(&self.tally.expired_messages, state.retained.purge(now) as u64);
         }
-        (due, state.sessions.values().filter_map(Session::next_deadline).min())
+        (due, state.sessions.values().filter_map(|session| session.next_deadline()).min())
     }
 
     pub(crate) fn retained(&self, topic: &str) -> Option<Publish> {
@@ -292,7 +294,7 @@ const PURGE_EVERY: Duration = Duration::from_secs(60);
 
 impl<A> State<A> {
     fn served(&mut self, claim: &Claim) -> Option<&mut Session<A>> {
-        self.sessions.get_mut(&claim.session).filter(|session| session.is_served_by(&claim.link))
+        self.sessions.get_mut(&claim.session).map(|session| &mut **session).filter(|s| s.is_served_by(&claim.link))
     }
 
     fn remove_session(&mut self, id: u64) {

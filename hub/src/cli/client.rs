@@ -46,7 +46,7 @@ impl Client {
             HouseError::Locked(error) => Failure::new(exit::REFUSED, error.to_string()),
             other => house_failure(other),
         })?;
-        let router = web::router(house.desk());
+        let router = web::router(house.desk(false));
         Ok(Client::Here(Box::new(house), router))
     }
 

@@ -55,6 +55,8 @@ pub struct Problem {
     pub point: String,
     /// The sentence.
     pub what: String,
+    /// Only a value is missing: it may still come by itself.
+    pub may_come: bool,
 }
 
 /// What could be drawn up.
@@ -75,17 +77,21 @@ pub fn draw_up(terms: &Terms, facts: &[PointFacts], first: Date, last: Date) -> 
             Ok(reading) => draft.readings.push(reading),
             Err(problems) => draft
                 .problems
-                .extend(problems.into_iter().map(|what| Problem { point: point.point.name.clone(), what })),
+                .extend(problems.into_iter().map(|(may_come, what)| Problem {
+                    point: point.point.name.clone(),
+                    what,
+                    may_come,
+                })),
         }
     }
     draft
 }
 
-fn reading(terms: &Terms, facts: &PointFacts, first: Date, last: Date) -> Result<ActReading, Vec<String>> {
+fn reading(terms: &Terms, facts: &PointFacts, first: Date, last: Date) -> Result<ActReading, Vec<(bool, String)>> {
     let Some(meter) = &facts.meter else {
-        return Err(vec!["no meter hangs at this point: add one with `domovoi meter add`".into()]);
+        return Err(vec![(false, "no meter hangs at this point: add one with `domovoi meter replace`".into())]);
     };
-    let mut problems: Vec<String> = facts.doubts.clone();
+    let mut problems: Vec<(bool, String)> = facts.doubts.iter().map(|doubt| (false, doubt.clone())).collect();
     let service = terms.service(facts.point.resource);
     let decimals = u32::from(service.decimals.min(MOST_DECIMALS));
     let mut values = RegisterValues::default();
@@ -96,13 +102,14 @@ fn reading(terms: &Terms, facts: &PointFacts, first: Date, last: Date) -> Result
             continue;
         }
         let Some(believed) = &facts.believed[tariff.index()] else {
-            problems.push(format!("register {tariff} was never read"));
+            problems.push((true, format!("register {tariff} was never read")));
             continue;
         };
         let day = terms.day_at(believed.seen_at);
         if day.is_none_or(|day| day < first || day > last) {
             let when = day.map_or_else(|| "at an unknown time".into(), |day| format!("on {day}"));
-            problems.push(format!("register {tariff} was last read {when}, outside the window {first} – {last}"));
+            let what = format!("register {tariff} was last read {when}, outside the window {first} – {last}");
+            problems.push((true, what));
             continue;
         }
         values.set(*tariff, believed.value.round_dp_with_strategy(decimals, RoundingStrategy::ToZero).normalize());
@@ -112,13 +119,12 @@ fn reading(terms: &Terms, facts: &PointFacts, first: Date, last: Date) -> Result
     }
     let Some(newest) = newest else { return Err(problems) };
     let Some(date_value) = terms.day_at(newest.seen_at) else {
-        problems.push("the day of the reading is out of range".into());
+        problems.push((false, "the day of the reading is out of range".into()));
         return Err(problems);
     };
     if let Some(until) = meter.verification_valid_until.filter(|until| *until < date_value) {
-        problems.push(format!(
-            "the meter's verification («поверка») ended on {until}; the supplier will not take its readings"
-        ));
+        let what = format!("the meter's verification («поверка») ended on {until}; the supplier will not take its readings");
+        problems.push((false, what));
     }
     let mut consumption = RegisterValues::default();
     if let Some(previous) = &facts.previous {
@@ -129,12 +135,15 @@ fn reading(terms: &Terms, facts: &PointFacts, first: Date, last: Date) -> Result
         }
         let months = (date_value.days_since_epoch() - previous.date.days_since_epoch()).max(0) / 31 + 1;
         let total: Decimal = consumption.iter().map(|(_, used)| used).sum();
-        if let Some(most) = service.max_per_month.filter(|most| total > *most * Decimal::from(months)) {
-            problems.push(format!(
+        // A person who looked at the meter's face has the last word on how much was used.
+        let looked = matches!(newest.source, Source::Person(_) | Source::Photo { .. });
+        if let Some(most) = service.max_per_month.filter(|most| !looked && total > *most * Decimal::from(months)) {
+            let what = format!(
                 "{total} {} since {} is more than the {most} a month that the settings call plausible; confirm the reading",
                 facts.point.resource.unit(),
                 previous.date,
-            ));
+            );
+            problems.push((false, what));
         }
     }
     if !problems.is_empty() {

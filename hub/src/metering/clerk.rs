@@ -234,7 +234,9 @@ impl Metering {
         draft: Draft,
         now: Timestamp,
     ) -> Result<Option<Act>, MeteringError> {
-        for problem in &draft.problems {
+        // A device that has not spoken yet on the first day is no news; near the end of the window it is.
+        let settled = now.0 >= window.opens.0 + DAY_MILLIS || now.0 >= window.closes.0 - 3 * DAY_MILLIS;
+        for problem in draft.problems.iter().filter(|problem| settled || !problem.may_come) {
             let params = [("point", problem.point.as_str()), ("problem", problem.what.as_str())];
             self.raise(&format!("reading:{}:{}:{}", account.id, window.period, problem.point), "reading_missing", &params)
                 .await?;
@@ -272,9 +274,10 @@ impl Metering {
             }
         };
         if act.state == ActState::Checked {
-            for problem_key in self.store.notices().open().await?.into_iter().map(|open| open.key) {
-                if problem_key.starts_with(&format!("reading:{}:{}:", account.id, window.period)) && draft.problems.is_empty() {
-                    self.store.notices().clear(&problem_key).await?;
+            let prefix = format!("reading:{}:{}:", account.id, window.period);
+            for open in self.store.notices().open().await? {
+                if open.key.starts_with(&prefix) && draft.problems.is_empty() {
+                    self.store.notices().clear(&open.key).await?;
                 }
             }
         }

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use domovoi_model::{AccountId, Act, ActId, ActState, Period, Timestamp};
-use domovoi_store::{ActFilter, Seq, Store, StoreError};
+use domovoi_model::{AccountId, Act, ActId, ActState, Period, Sample, Timestamp};
+use domovoi_store::{ActFilter, LedgerEntry, Recorded, Seq, Store, StoreError};
 use tokio::sync::{Mutex, Notify, watch};
 
 use crate::bus::{Bus, Event};
@@ -98,6 +98,8 @@ pub struct Inner {
     key: ActKey,
     register: RwLock<Arc<Register>>,
     standings: Mutex<Standings>,
+    /// How far the ledger has read the journal in this run; the durable cursor may stand behind it.
+    read_to: Mutex<Option<Seq>>,
     signing: Mutex<()>,
     look_again: Notify,
 }
@@ -137,6 +139,7 @@ impl Metering {
             key,
             register: RwLock::default(),
             standings: Mutex::default(),
+            read_to: Mutex::default(),
             signing: Mutex::new(()),
             look_again: Notify::new(),
         }));
@@ -187,48 +190,18 @@ impl Metering {
         }
     }
 
-    /// Takes in everything recorded behind the cursor.
+    /// Takes in everything recorded behind the last call; after a start, behind the durable cursor.
     pub async fn follow_once(&self) -> Result<(), MeteringError> {
-        let mut at = self.store.ledger().cursor(ledger::CURSOR).await?;
-        let mut stored = at;
-        loop {
-            let batch = match self.store.history().after(at, BATCH).await {
-                Ok(batch) => batch,
-                Err(StoreError::Damaged { what }) => {
-                    // The rest of the journal must not wait for a row that will not heal.
-                    tracing::error!("a row of the journal is damaged and is passed over: {what}");
-                    self.raise(&format!("damaged:{what}"), "journal_damaged", &[("what", &what)]).await?;
-                    match self.store.history().behind_damage(at).await? {
-                        Some(seq) => {
-                            at = seq;
-                            continue;
-                        }
-                        None => return Ok(()),
-                    }
-                }
-                Err(error) => return Err(error.into()),
-            };
+        let mut read_to = self.read_to.lock().await;
+        let stored = self.store.ledger().cursor(ledger::CURSOR).await?;
+        // Taken out while at work: after an error the durable cursor is where it goes on.
+        let mut at = read_to.take().unwrap_or(stored);
+        let mut stored = stored;
+        while let Some(batch) = self.next_batch(&mut at).await? {
             let Some(newest) = batch.last().map(|recorded| recorded.seq) else { break };
-            self.bus.tell(Event::Recorded(Arc::new(batch.clone())));
-            let register = self.register();
-            let mut entries = Vec::new();
-            {
-                let mut standings = self.standings.lock().await;
-                for recorded in &batch {
-                    if let Some(entry) = ledger::take(&self.store, &register, &mut standings, recorded).await? {
-                        entries.push(entry);
-                    }
-                }
-                if !entries.is_empty() || newest.0.saturating_sub(stored.0) >= CURSOR_EVERY {
-                    if let Err(error) = self.store.ledger().append(&entries, Some((ledger::CURSOR, newest))).await {
-                        // What was noted in memory is not in the store: read it again from there.
-                        standings.clear();
-                        return Err(error.into());
-                    }
-                    stored = newest;
-                }
-            }
+            let entries = self.judge_batch(&batch, newest, &mut stored).await?;
             at = newest;
+            self.bus.tell(Event::Recorded(Arc::new(batch)));
             if !entries.is_empty() {
                 for entry in entries {
                     self.bus.tell(Event::Reading(Arc::new(entry.reading)));
@@ -236,7 +209,53 @@ impl Metering {
                 self.nudge();
             }
         }
+        *read_to = Some(at);
         Ok(())
+    }
+
+    /// The next samples behind `at`, which moves past rows that do not open: the rest of the journal must not wait for
+    /// a row that will not heal.
+    async fn next_batch(&self, at: &mut Seq) -> Result<Option<Vec<Recorded<Sample>>>, MeteringError> {
+        loop {
+            match self.store.history().after(*at, BATCH).await {
+                Ok(batch) => return Ok((!batch.is_empty()).then_some(batch)),
+                Err(StoreError::Damaged { what }) => {
+                    tracing::error!("a row of the journal is damaged and is passed over: {what}");
+                    self.raise(&format!("damaged:{what}"), "journal_damaged", &[("what", &what)]).await?;
+                    match self.store.history().behind_damage(*at).await? {
+                        Some(seq) => *at = seq,
+                        None => return Ok(None),
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Judges a batch and enters what is new, together with the cursor.
+    async fn judge_batch(
+        &self,
+        batch: &[Recorded<Sample>],
+        newest: Seq,
+        stored: &mut Seq,
+    ) -> Result<Vec<LedgerEntry>, MeteringError> {
+        let register = self.register();
+        let mut standings = self.standings.lock().await;
+        let mut entries = Vec::new();
+        for recorded in batch {
+            if let Some(entry) = ledger::take(&self.store, &register, &mut standings, recorded).await? {
+                entries.push(entry);
+            }
+        }
+        if !entries.is_empty() || newest.0.saturating_sub(stored.0) >= CURSOR_EVERY {
+            if let Err(error) = self.store.ledger().append(&entries, Some((ledger::CURSOR, newest))).await {
+                // What was noted in memory is not in the store: read it again from there.
+                standings.clear();
+                return Err(error.into());
+            }
+            *stored = newest;
+        }
+        Ok(entries)
     }
 
     /// Has the clerk look at every account: now, when something changed, and every `every`.
