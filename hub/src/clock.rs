@@ -39,6 +39,19 @@ struct Inner {
 pub struct Clock(Arc<Inner>);
 
 impl Clock {
+    /// The clock of a new run of the daemon. Built with `test-clock`, the file that `DOMOVOI_TEST_CLOCK` names overrules
+    /// the machine's.
+    pub fn for_this_run() -> std::io::Result<Self> {
+        let mut bytes = [0u8; 16];
+        getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
+        let boot = Id(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes());
+        #[cfg(feature = "test-clock")]
+        if let Some(path) = std::env::var_os("DOMOVOI_TEST_CLOCK") {
+            return Ok(Self::from_file(boot, path.into()));
+        }
+        Ok(Self::system(boot))
+    }
+
     /// The machine's clock.
     pub fn system(boot: Id) -> Self {
         Self::with(WallSource::System, boot)

@@ -160,7 +160,10 @@ impl Doctor {
                         "have the meter verified; the supplier does not take its readings",
                     );
                 } else if left < VERIFICATION_SOON_DAYS {
-                    sheet.notice(format!("«{}»: the verification ends on {until}", point.name), "have the meter verified");
+                    sheet.notice(
+                        format!("«{}»: the verification ends on {until}", point.name),
+                        "have the meter verified",
+                    );
                 }
             }
             if let Some(binding) = point.binding.as_ref().filter(|_| self.listening) {
@@ -174,7 +177,10 @@ impl Doctor {
                             if !heard.properties.contains_key(property) {
                                 let has = heard.properties.keys().cloned().collect::<Vec<_>>().join(", ");
                                 sheet.broken(
-                                    format!("«{}»: {} says nothing of {property} ({tariff})", point.name, binding.device),
+                                    format!(
+                                        "«{}»: {} says nothing of {property} ({tariff})",
+                                        point.name, binding.device
+                                    ),
                                     format!("bind one of what it says: {has}"),
                                 );
                             }
@@ -233,7 +239,10 @@ impl Doctor {
 
     fn link(&self, sheet: &mut Sheet) {
         let Some(portal) = &self.portal else {
-            sheet.notice("no portal is named in the settings: acts are drawn up but sent nowhere", "add a [portal] section");
+            sheet.notice(
+                "no portal is named in the settings: acts are drawn up but sent nowhere",
+                "add a [portal] section",
+            );
             return;
         };
         match portal.status() {
@@ -248,7 +257,10 @@ impl Doctor {
                 sheet.broken(format!("the portal must be linked again: {why}"), "run `domovoi portal link`");
             }
             LinkState::AccountPending => {
-                sheet.notice("the account at the portal awaits confirmation", "confirm it at the portal; the hub looks again by itself");
+                sheet.notice(
+                    "the account at the portal awaits confirmation",
+                    "confirm it at the portal; the hub looks again by itself",
+                );
             }
             LinkState::AccountBlocked { detail } => {
                 sheet.broken(format!("the account is blocked at the portal: {detail}"), "ask the portal's support");
@@ -285,6 +297,10 @@ impl Doctor {
         if !self.listening {
             return;
         }
-        sheet.fine(format!("{} packets understood, {} of no known dialect", count(&counters.claimed), count(&counters.unclaimed)));
+        sheet.fine(format!(
+            "{} packets understood, {} of no known dialect",
+            count(&counters.claimed),
+            count(&counters.unclaimed)
+        ));
     }
 }

@@ -142,7 +142,9 @@ impl House {
         let bus = Bus::default();
         let mut directory = Directory::default();
         for (dialect, bases) in settings.dialects.bases() {
-            directory.set_bases(dialect, &bases).map_err(|error| HouseError::Setting(format!("[dialects]: {error}")))?;
+            directory
+                .set_bases(dialect, &bases)
+                .map_err(|error| HouseError::Setting(format!("[dialects]: {error}")))?;
         }
         let ingest = Ingest::new(store.clone(), clock.clone(), directory);
         let submission = &settings.submission;
@@ -283,7 +285,9 @@ impl House {
         let login = match (&section.username, &section.password_secret) {
             (Some(username), Some(name)) => {
                 let secret = self.store.secrets().get(&secret_name(name)).await?.ok_or_else(|| {
-                    HouseError::Setting(format!("external_broker.password_secret: no secret «{name}»: set it with `domovoi secret set {name}`"))
+                    HouseError::Setting(format!(
+                        "external_broker.password_secret: no secret «{name}»: set it with `domovoi secret set {name}`"
+                    ))
                 })?;
                 let password = String::from_utf8(secret.expose().clone())
                     .map_err(|_| HouseError::Setting(format!("the secret «{name}» is not text")))?;
@@ -365,7 +369,8 @@ fn tls_config(ca_file: Option<&Path>) -> Result<Arc<rustls::ClientConfig>, House
         None => SYSTEM_ROOTS.iter().map(PathBuf::from).filter(|path| path.exists()).take(1).collect(),
     };
     for path in &files {
-        let certificates = CertificateDer::pem_file_iter(path).map_err(|e| setting(format!("{}: {e}", path.display())))?;
+        let certificates =
+            CertificateDer::pem_file_iter(path).map_err(|e| setting(format!("{}: {e}", path.display())))?;
         for certificate in certificates {
             let certificate = certificate.map_err(|e| setting(format!("{}: {e}", path.display())))?;
             // One certificate that this library will not take must not keep the others from being trusted.
@@ -385,7 +390,8 @@ fn tls_config(ca_file: Option<&Path>) -> Result<Arc<rustls::ClientConfig>, House
 }
 
 /// Where Linux distributions keep the authorities they trust.
-const SYSTEM_ROOTS: &[&str] = &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+const SYSTEM_ROOTS: &[&str] =
+    &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)

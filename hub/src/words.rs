@@ -69,7 +69,10 @@ mod tests {
         let params = [("account", "Водоканал 771"), ("period", "2026-11"), ("until", "2026-12-03"), ("state", "sent")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let ru = Words::new(Language::Russian).notice("not_confirmed", &params);
-        assert_eq!(ru, "Водоканал 771: показания за 2026-11 ещё не подтверждены (сейчас: отправлен). Приём до 2026-12-03.");
+        assert_eq!(
+            ru,
+            "Водоканал 771: показания за 2026-11 ещё не подтверждены (сейчас: отправлен). Приём до 2026-12-03."
+        );
         let en = Words::new(Language::English).notice("not_confirmed", &params);
         assert!(en.contains("(now: sent)"), "{en}");
     }
@@ -77,15 +80,25 @@ mod tests {
     /// Every kind that the rooms raise has a sentence in both languages.
     #[test]
     fn no_notice_is_without_words() {
-        let sources = [
-            include_str!("metering/clerk.rs"),
-            include_str!("metering/mod.rs"),
-            include_str!("portal/outbox.rs"),
-        ];
+        let sources =
+            [include_str!("metering/clerk.rs"), include_str!("metering/mod.rs"), include_str!("portal/outbox.rs")];
         let kinds = [
-            "clock_untrusted", "supplier_unknown", "reading_missing", "read_meter", "not_confirmed", "window_missed",
-            "journal_damaged", "portal_differs", "reading_rejected", "photo_refused", "window_closed", "act_refused",
-            "relink_needed", "not_linked", "account_pending", "account_blocked",
+            "clock_untrusted",
+            "supplier_unknown",
+            "reading_missing",
+            "read_meter",
+            "not_confirmed",
+            "window_missed",
+            "journal_damaged",
+            "portal_differs",
+            "reading_rejected",
+            "photo_refused",
+            "window_closed",
+            "act_refused",
+            "relink_needed",
+            "not_linked",
+            "account_pending",
+            "account_blocked",
         ];
         for kind in kinds {
             assert!(sources.iter().any(|source| source.contains(&format!("\"{kind}\""))), "{kind} is raised by nobody");

@@ -59,8 +59,8 @@ async fn a_reading_travels_from_the_wire_to_the_receipt_and_is_told_once() {
 async fn months_without_the_portal_are_sent_once_and_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let clock = hand_clock(NOON);
-    let portal = sandbox(&clock, |_| {}).await;
-    // The supplier's own terms do not hold late acts back, and the portal takes them.
+    let portal = sandbox(&clock, |settings| settings.accounts[0].takes_late = true).await;
+    // The supplier's terms do not hold late acts back, and the portal takes them.
     let text = settings_text(Some(&portal)).replace("id = \"vodokanal\"", "id = \"vodokanal\"\nlate = \"send\"");
     let home = Home::start(folder.path(), &text, clock.clone()).await;
     home.add_water().await;
@@ -82,7 +82,6 @@ async fn months_without_the_portal_are_sent_once_and_in_order() {
         .await;
     }
     assert_eq!(portal.accepted_acts().len(), 0);
-    portal.set_accounts(vec![e2e::water_account(always())]);
     home.link(&portal).await;
     let acts = home.all_received(3).await;
     let held = portal.accepted_acts();
@@ -92,9 +91,4 @@ async fn months_without_the_portal_are_sent_once_and_in_order() {
     assert!(held.iter().all(|act| act.puts == 1));
     world.stop().await;
     home.stop().await;
-}
-
-/// A window that is open on every day for this month and the two before: the portal of a patient supplier.
-fn always() -> firmware_sim::portal::WindowSpec {
-    firmware_sim::portal::WindowSpec::whole_month()
 }

@@ -146,11 +146,7 @@ window = [{ start = { day = 1 }, end = { last_day = true } }]
 "#,
     );
     if let Some(portal) = portal {
-        text.push_str(&format!(
-            "\n[portal]\nissuer = \"{}\"\napi_base = \"{}\"\n",
-            portal.issuer(),
-            portal.api_base()
-        ));
+        text.push_str(&format!("\n[portal]\nissuer = \"{}\"\napi_base = \"{}\"\n", portal.issuer(), portal.api_base()));
     }
     text
 }
@@ -266,7 +262,11 @@ impl Home {
     /// The accepted values of a point's T1, oldest first.
     pub async fn ledger(&self, point: &str) -> Vec<String> {
         let rows = self.metering.history(point, 10_000).await.expect("the ledger is read");
-        rows.iter().rev().filter(|row| row.reading.verdict.is_accepted()).map(|row| row.reading.value.to_string()).collect()
+        rows.iter()
+            .rev()
+            .filter(|row| row.reading.verdict.is_accepted())
+            .map(|row| row.reading.value.to_string())
+            .collect()
     }
 }
 

@@ -53,7 +53,10 @@ impl Default for PortalSettings {
             data_dir: None,
             auto_approve: false,
             client_ids: vec!["domovoi-hub".into()],
-            redirect_uris: vec!["http://127.0.0.1/callback".into(), "http://[::1]/callback".into()],
+            redirect_uris: ["/callback", "/domovoi/linked"]
+                .iter()
+                .flat_map(|path| [format!("http://127.0.0.1{path}"), format!("http://[::1]{path}")])
+                .collect(),
             scopes: ALL_SCOPES.iter().map(ToString::to_string).collect(),
             accounts: vec![AccountSpec::default()],
             clock: system_clock(),
@@ -110,6 +113,8 @@ pub struct AccountSpec {
     pub time_zone: String,
     pub takes_t4: bool,
     pub window: WindowSpec,
+    /// Readings of a period whose window has passed are taken too.
+    pub takes_late: bool,
     pub metering_points: Vec<MeteringPointSpec>,
 }
 
@@ -125,6 +130,7 @@ impl Default for AccountSpec {
             time_zone: "Europe/Moscow".into(),
             takes_t4: false,
             window: WindowSpec::whole_month(),
+            takes_late: false,
             metering_points: vec![MeteringPointSpec::default()],
         }
     }

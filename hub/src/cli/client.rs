@@ -88,7 +88,8 @@ impl Client {
                 if let Some(body) = body {
                     request = request.json(&body);
                 }
-                let lost = |error: reqwest::Error| Failure::new(exit::FAILED, format!("the daemon did not answer: {error}"));
+                let lost =
+                    |error: reqwest::Error| Failure::new(exit::FAILED, format!("the daemon did not answer: {error}"));
                 let answer = request.send().await.map_err(lost)?;
                 let status = answer.status();
                 (status, answer.bytes().await.map_err(lost)?)
@@ -150,15 +151,9 @@ pub fn house_failure(error: HouseError) -> Failure {
     Failure::new(code, error.to_string())
 }
 
-/// The machine's clock for a new run.
+/// The clock of this run.
 pub fn system_clock() -> Result<Clock, Failure> {
-    let bytes = domovoi_vault::random::<16>().map_err(|error| Failure::new(exit::FAILED, error.to_string()))?;
-    let boot = domovoi_model::Id(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes());
-    #[cfg(feature = "test-clock")]
-    if let Some(path) = std::env::var_os("DOMOVOI_TEST_CLOCK") {
-        return Ok(Clock::from_file(boot, path.into()));
-    }
-    Ok(Clock::system(boot))
+    Clock::for_this_run().map_err(|error| Failure::new(exit::FAILED, format!("no random bytes: {error}")))
 }
 
 /// Asks the person for the passphrase where the settings say that one types it.

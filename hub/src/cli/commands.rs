@@ -75,14 +75,17 @@ async fn portal(client: &Client, command: PortalCommand, common: &Common, langua
         }
         PortalCommand::Unlink => {
             let answer = client.delete("/api/v1/portal/link").await?;
-            let text = match (answer["was_linked"].as_bool(), answer["told_portal"].as_bool(), answer["detail"].as_str()) {
-                (Some(false), ..) => "there was no link".to_owned(),
-                (_, Some(true), _) => "unlinked: the portal has confirmed that the tokens are worthless now".to_owned(),
-                (_, _, detail) => format!(
-                    "unlinked here; the portal did not confirm it: {}",
-                    detail.unwrap_or("withdraw the consent there too")
-                ),
-            };
+            let text =
+                match (answer["was_linked"].as_bool(), answer["told_portal"].as_bool(), answer["detail"].as_str()) {
+                    (Some(false), ..) => "there was no link".to_owned(),
+                    (_, Some(true), _) => {
+                        "unlinked: the portal has confirmed that the tokens are worthless now".to_owned()
+                    }
+                    (_, _, detail) => format!(
+                        "unlinked here; the portal did not confirm it: {}",
+                        detail.unwrap_or("withdraw the consent there too")
+                    ),
+                };
             Ok(Said::new(answer, text))
         }
         PortalCommand::Consent { set: None } => {
@@ -133,8 +136,7 @@ async fn meter(client: &Client, command: MeterCommand) -> Result<Said, Failure> 
         MeterCommand::Submit(args) => {
             let photo = args.photo.as_deref().map(read_photo).transpose()?;
             let route = if photo.is_some() { "readings/with-photo" } else { "readings" };
-            let form =
-                json!({ "values": args.values, "person": args.person, "confirm": args.confirm, "photo": photo });
+            let form = json!({ "values": args.values, "person": args.person, "confirm": args.confirm, "photo": photo });
             let answer = client.post(&format!("/api/v1/meters/{}/{route}", segment(&args.point)), form).await?;
             let text = text::submitted(&answer);
             if answer["taken"] == json!(true) {
@@ -205,7 +207,11 @@ fn export_act(answer: &Value, folder: &Path) -> Result<String, Failure> {
     write(&beside(&file, "jws"), signature.as_bytes())?;
     let key = folder.join("act-key.jwk");
     write(&key, answer["key"].to_string().as_bytes())?;
-    Ok(format!("\nwritten: {0}, {0}.jws, {1}\nverify: domovoi act verify {0} --key {1}\n", file.display(), key.display()))
+    Ok(format!(
+        "\nwritten: {0}, {0}.jws, {1}\nverify: domovoi act verify {0} --key {1}\n",
+        file.display(),
+        key.display()
+    ))
 }
 
 async fn mqtt(client: &Client, command: MqttCommand) -> Result<Said, Failure> {

@@ -74,7 +74,11 @@ pub fn permissions(status: &Value, language: Language) -> String {
     };
     let mut lines = vec![format!("{title} ({})", status["issuer"].as_str().unwrap_or_default())];
     for scope in status["asks_for"].as_array().into_iter().flatten() {
-        lines.push(format!("  • {}  [{}]", scope[key].as_str().unwrap_or_default(), scope["scope"].as_str().unwrap_or_default()));
+        lines.push(format!(
+            "  • {}  [{}]",
+            scope[key].as_str().unwrap_or_default(),
+            scope["scope"].as_str().unwrap_or_default()
+        ));
     }
     lines.join("\n")
 }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use args::{Cli, Command, Common};
 
-pub use client::{Client, system_clock};
+pub use client::Client;
 
 /// Exit codes; README.md lists them.
 pub mod exit {
@@ -44,12 +44,6 @@ pub struct Failure {
     sentence: String,
     /// More, for JSON.
     detail: Option<Value>,
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.sentence)
-    }
 }
 
 impl Failure {
@@ -151,7 +145,9 @@ async fn perform(cli: Cli) -> Result<Said, Failure> {
             Ok(Said::new(json!({ "state": "stopped" }), ""))
         }
         Command::Check => offline::check(&common),
-        Command::Act(args::ActCommand::Verify { file, signature, key }) => offline::verify(&file, signature.as_deref(), &key),
+        Command::Act(args::ActCommand::Verify { file, signature, key }) => {
+            offline::verify(&file, signature.as_deref(), &key)
+        }
         other => {
             let settings = settings(&common)?;
             let language = settings.home.language;

@@ -59,7 +59,10 @@ pub fn check(common: &Common) -> Result<Said, Failure> {
         warnings.push("no [[supplier]]: no meter can be added".to_owned());
     }
     lines.extend(warnings.iter().map(|warning| format!("note: {warning}")));
-    Ok(Said::new(json!({ "file": common.config.display().to_string(), "mistakes": [], "notes": warnings }), lines.join("\n")))
+    Ok(Said::new(
+        json!({ "file": common.config.display().to_string(), "mistakes": [], "notes": warnings }),
+        lines.join("\n"),
+    ))
 }
 
 /// Checks a detached signature with nothing but three files.
@@ -77,8 +80,9 @@ pub fn verify(file: &Path, signature: Option<&Path>, key: &Path) -> Result<Said,
         .and_then(|value| serde_json::from_value(value.get("jwk")?.clone()).ok());
     let key: PublicKey = match wrapped {
         Some(key) => key,
-        None => serde_json::from_str(&jwk)
-            .map_err(|error| Failure::new(exit::FAILED, format!("{}: not a public key as JWK: {error}", key.display())))?,
+        None => serde_json::from_str(&jwk).map_err(|error| {
+            Failure::new(exit::FAILED, format!("{}: not a public key as JWK: {error}", key.display()))
+        })?,
     };
     match key.verify(&document, &jws) {
         Ok(()) => Ok(Said::new(

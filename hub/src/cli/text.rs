@@ -114,12 +114,8 @@ pub fn acts(answer: &Value) -> String {
 
 pub fn act(answer: &Value) -> String {
     let state = &answer["state"];
-    let mut text = format!(
-        "act {}\nperiod {}, {}\n",
-        plain(&answer["act"]),
-        plain(&answer["period"]),
-        plain(&state["is"])
-    );
+    let mut text =
+        format!("act {}\nperiod {}, {}\n", plain(&answer["act"]), plain(&answer["period"]), plain(&state["is"]));
     for problem in list(&state["detail"], "problems") {
         let _ = writeln!(text, "  against it: {}", plain(problem));
     }
@@ -218,7 +214,11 @@ pub fn credentials(answer: &Value) -> String {
     let rows: Vec<Vec<String>> = list(answer, "credentials")
         .map(|c| vec![plain(&c["username"]), words(&c["publish"]), words(&c["subscribe"]), plain(&c["created_at"])])
         .collect();
-    if rows.is_empty() { "nobody has a credential".into() } else { table(&["user", "publishes", "subscribes", "since"], rows) }
+    if rows.is_empty() {
+        "nobody has a credential".into()
+    } else {
+        table(&["user", "publishes", "subscribes", "since"], rows)
+    }
 }
 
 pub fn keys(answer: &Value) -> String {

@@ -49,10 +49,15 @@ impl Journey {
             println!("{where_to_look}");
             return;
         }
-        println!("Domovoi demo: a pretend home and a sandbox portal, on 127.0.0.1 only. / Демо: понарошечный дом и портал.");
+        println!(
+            "Domovoi demo: a pretend home and a sandbox portal, on 127.0.0.1 only. / Демо: понарошечный дом и портал."
+        );
         println!("  everything is kept in   {}", folder.display());
         println!("  the sandbox portal      {portal}");
-        println!("  MQTT                    {mqtt}  (try: domovoi --config {} mqtt add me --publish 'test/#')", file.display());
+        println!(
+            "  MQTT                    {mqtt}  (try: domovoi --config {} mqtt add me --publish 'test/#')",
+            file.display()
+        );
         println!("  ask the running hub     domovoi --config {} meter list   (or act list, doctor, …)", file.display());
         println!("  stop                    Ctrl-C\n");
     }
@@ -146,7 +151,10 @@ impl Journey {
                         told.push(bound.point);
                         let said = format!("{} {}", sample.value, sample.unit.symbol());
                         self.say("meter", &format!("{} says {} = {said}", sample.device, sample.property));
-                        self.say("hub", &format!("recorded as no. {} (sealed, durable), then acknowledged", recorded.seq.0));
+                        self.say(
+                            "hub",
+                            &format!("recorded as no. {} (sealed, durable), then acknowledged", recorded.seq.0),
+                        );
                     }
                 }
             }
@@ -180,7 +188,9 @@ impl Journey {
             ActState::Checked => "act checked: nothing speaks against it".to_owned(),
             ActState::Approved => "act approved by standing consent and signed (ES256)".to_owned(),
             ActState::Sent { tries, .. } => format!("act on its way to the portal (try {tries})"),
-            ActState::Confirmed { .. } => "act read back from the portal: same bytes, every reading has its verdict".to_owned(),
+            ActState::Confirmed { .. } => {
+                "act read back from the portal: same bytes, every reading has its verdict".to_owned()
+            }
             ActState::Received { receipt } => format!("RECEIPT {} for act {}", receipt.id, act.id),
             ActState::Refused { code, detail, .. } => format!("the portal refused: {code} {detail}"),
             ActState::Superseded { .. } => "superseded by a correction".to_owned(),

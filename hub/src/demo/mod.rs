@@ -18,6 +18,7 @@ use firmware_sim::world::{Credentials, PlugSettings, WaterSettings, World, World
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::clock::Clock;
 use crate::house::{House, Sockets};
 use crate::metering::{NewMeter, NewPoint, parse_binding, parse_values};
 use crate::portal::{LinkProgress, LinkState};
@@ -57,7 +58,7 @@ pub async fn run(options: Options) -> Result<()> {
         Ok(settings) => settings,
         Err(mistakes) => bail!("{}", mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     };
-    let clock = crate::cli::system_clock().map_err(|failure| anyhow::anyhow!("{failure}"))?;
+    let clock = Clock::for_this_run()?;
     let house = Box::pin(House::open(settings.clone(), clock, None)).await?;
     journey.welcome(&folder, &file, portal.base_url(), mqtt_address);
 
@@ -182,7 +183,14 @@ async fn add_meters(house: &House) -> Result<()> {
     if !metering.register().points.is_empty() {
         return Ok(());
     }
-    let new = |supplier: &str, number: &str, resource, name: &str, serial: &str, start: &str, device: &str, property: &str| {
+    let new = |supplier: &str,
+               number: &str,
+               resource,
+               name: &str,
+               serial: &str,
+               start: &str,
+               device: &str,
+               property: &str| {
         anyhow::Ok(NewPoint {
             supplier: supplier.into(),
             account_number: number.into(),
@@ -207,7 +215,9 @@ async fn add_meters(house: &House) -> Result<()> {
     };
     let (water, power) = (Resource::ColdWater, Resource::Electricity);
     let device = format!("wmbusmeters:{WATER_ID}");
-    metering.add(new(WATER_SUPPLIER, WATER_ACCOUNT, water, "Кухня, холодная", WATER_ID, "0", &device, "total_m3")?).await?;
+    metering
+        .add(new(WATER_SUPPLIER, WATER_ACCOUNT, water, "Кухня, холодная", WATER_ID, "0", &device, "total_m3")?)
+        .await?;
     let device = format!("tasmota:{PLUG_MAC}");
     metering.add(new(POWER_SUPPLIER, POWER_ACCOUNT, power, "Розетка", PLUG_MAC, "0", &device, "energy_total")?).await?;
     Ok(())

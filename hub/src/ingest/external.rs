@@ -176,7 +176,8 @@ async fn poll(
                 }
             }
             Ok(Event::Incoming(Incoming::Publish(publish))) => {
-                let commit = ingest.take(Road::External, &broker.client_id, &publish.topic, &publish.payload, publish.retain);
+                let commit =
+                    ingest.take(Road::External, &broker.client_id, &publish.topic, &publish.payload, publish.retain);
                 if publish.qos != QoS::AtMostOnce && offer.send((publish, commit)).await.is_err() {
                     return "a message could not be made durable; it will be sent again".into();
                 }

@@ -1,8 +1,8 @@
 //! The gate of the embedded broker: who may come in, what may be published where, and when it is kept.
 
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use domovoi_adapters::Road;
 use domovoi_broker::{
@@ -80,7 +80,10 @@ impl Gate for HubGate {
             return refuse(ConnectRefusal::NotAuthorized, "the address is not a private one");
         }
         let (Some(username), Some(password)) = (&request.username, &request.password) else {
-            return refuse(ConnectRefusal::BadCredentials, "no user name and password; issue one with `domovoi mqtt add`");
+            return refuse(
+                ConnectRefusal::BadCredentials,
+                "no user name and password; issue one with `domovoi mqtt add`",
+            );
         };
         let found = match self.ingest.store().credentials().find(username).await {
             Ok(found) => found,
@@ -198,8 +201,16 @@ mod tests {
     #[test]
     fn a_private_address_is_told_from_a_public_one() {
         for (text, yes) in [
-            ("127.0.0.1", true), ("192.168.1.5", true), ("10.1.2.3", true), ("::1", true), ("fd00::1", true), ("fe80::1", true),
-            ("::ffff:192.168.1.5", true), ("8.8.8.8", false), ("2001:db8::1", false), ("::ffff:8.8.8.8", false),
+            ("127.0.0.1", true),
+            ("192.168.1.5", true),
+            ("10.1.2.3", true),
+            ("::1", true),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("::ffff:192.168.1.5", true),
+            ("8.8.8.8", false),
+            ("2001:db8::1", false),
+            ("::ffff:8.8.8.8", false),
         ] {
             assert_eq!(is_private(text.parse().unwrap()), yes, "{text}");
         }

@@ -4,8 +4,8 @@
 //! written once; from then on only its bytes count.
 
 use domovoi_model::{
-    Account, Act, ActReading, ActState, Date, Meter, MeteringPoint, PhotoRef, PortalVerdict, PreviousReading, ReadingId,
-    RegisterValues, Source, Tariff, Timestamp,
+    Account, Act, ActReading, ActState, Date, Meter, MeteringPoint, PhotoRef, PortalVerdict, PreviousReading,
+    ReadingId, RegisterValues, Source, Tariff, Timestamp,
 };
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
@@ -75,13 +75,11 @@ pub fn draw_up(terms: &Terms, facts: &[PointFacts], first: Date, last: Date) -> 
     for point in facts {
         match reading(terms, point, first, last) {
             Ok(reading) => draft.readings.push(reading),
-            Err(problems) => draft
-                .problems
-                .extend(problems.into_iter().map(|(may_come, what)| Problem {
-                    point: point.point.name.clone(),
-                    what,
-                    may_come,
-                })),
+            Err(problems) => draft.problems.extend(problems.into_iter().map(|(may_come, what)| Problem {
+                point: point.point.name.clone(),
+                what,
+                may_come,
+            })),
         }
     }
     draft
@@ -93,7 +91,7 @@ fn reading(terms: &Terms, facts: &PointFacts, first: Date, last: Date) -> Result
     };
     let mut problems: Vec<(bool, String)> = facts.doubts.iter().map(|doubt| (false, doubt.clone())).collect();
     let service = terms.service(facts.point.resource);
-    let decimals = u32::from(service.decimals.min(MOST_DECIMALS));
+    let decimals = u32::from(service.decimals.min(meter.digits_frac).min(MOST_DECIMALS));
     let mut values = RegisterValues::default();
     let mut newest: Option<&Believed> = None;
     for tariff in meter.tariff_registers() {
@@ -123,7 +121,8 @@ fn reading(terms: &Terms, facts: &PointFacts, first: Date, last: Date) -> Result
         return Err(problems);
     };
     if let Some(until) = meter.verification_valid_until.filter(|until| *until < date_value) {
-        let what = format!("the meter's verification («поверка») ended on {until}; the supplier will not take its readings");
+        let what =
+            format!("the meter's verification («поверка») ended on {until}; the supplier will not take its readings");
         problems.push((false, what));
     }
     let mut consumption = RegisterValues::default();

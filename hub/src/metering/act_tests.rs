@@ -106,7 +106,12 @@ fn a_reading_from_outside_the_window_does_not_count() {
 #[test]
 fn more_than_plausible_in_the_months_that_passed_asks_a_person() {
     let mut strict = terms();
-    strict.services = vec![Service { resource: Resource::ColdWater, decimals: 0, rounding: Rounding::Down, max_per_month: Some(dec("11.68")) }];
+    strict.services = vec![Service {
+        resource: Resource::ColdWater,
+        decimals: 0,
+        rounding: Rounding::Down,
+        max_per_month: Some(dec("11.68")),
+    }];
     // 20 October to 22 November is over one month: two months' worth is allowed.
     let within = draw_up(&strict, &[facts("143.9")], date(FIRST), date(LAST));
     assert_eq!(within.readings[0].values.get(Tariff::T1), Some(dec("143")));

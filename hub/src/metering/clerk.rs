@@ -179,7 +179,8 @@ impl Metering {
                     doubted.finding.code()
                 ));
             }
-            let (Some(believed), Some(seen_at), Some(source)) = (standing.last, standing.seen_at, &standing.source) else {
+            let (Some(believed), Some(seen_at), Some(source)) = (standing.last, standing.seen_at, &standing.source)
+            else {
                 continue;
             };
             // The register as it stood at installation is no reading of this period, unless it was put in within it.
@@ -211,7 +212,9 @@ impl Metering {
         let stated = acts
             .iter()
             .filter(|act| Some(act.id) != but)
-            .filter(|act| act.state.is_signed() && !matches!(act.state, ActState::Refused { .. } | ActState::Superseded { .. }))
+            .filter(|act| {
+                act.state.is_signed() && !matches!(act.state, ActState::Refused { .. } | ActState::Superseded { .. })
+            })
             .flat_map(|act| act.readings.iter())
             .filter(|reading| reading.point == point.id && reading.meter == meter.id)
             .max_by_key(|reading| reading.taken_at);
@@ -238,20 +241,23 @@ impl Metering {
         let settled = now.0 >= window.opens.0 + DAY_MILLIS || now.0 >= window.closes.0 - 3 * DAY_MILLIS;
         for problem in draft.problems.iter().filter(|problem| settled || !problem.may_come) {
             let params = [("point", problem.point.as_str()), ("problem", problem.what.as_str())];
-            self.raise(&format!("reading:{}:{}:{}", account.id, window.period, problem.point), "reading_missing", &params)
-                .await?;
+            self.raise(
+                &format!("reading:{}:{}:{}", account.id, window.period, problem.point),
+                "reading_missing",
+                &params,
+            )
+            .await?;
         }
         let last_day = now.0 >= window.closes.0 - DAY_MILLIS;
-        let state = if last_day && !draft.readings.is_empty() {
-            ActState::Checked
-        } else {
-            act::draft_state(&draft.problems)
-        };
+        let state =
+            if last_day && !draft.readings.is_empty() { ActState::Checked } else { act::draft_state(&draft.problems) };
         if draft.readings.is_empty() && draft.problems.is_empty() {
             return Ok(earlier);
         }
         let act = match earlier {
-            Some(act) if act.state == state && act::says_the_same(&act.readings, &draft.readings) => return Ok(Some(act)),
+            Some(act) if act.state == state && act::says_the_same(&act.readings, &draft.readings) => {
+                return Ok(Some(act));
+            }
             Some(act) => {
                 let act = Act { readings: draft.readings, state, ..act };
                 self.store.acts().update(&act).await?;
@@ -500,7 +506,9 @@ mod tests {
     fn the_owner_is_warned_two_days_before_the_end_and_by_the_23rd() {
         let rules = Rules::default();
         let closes = Timestamp(30 * DAY_MILLIS);
-        let warned = |day: &str, now: i64| is_time_to_warn(&rules, Timestamp(now), day.parse().unwrap(), period("2026-11"), closes);
+        let warned = |day: &str, now: i64| {
+            is_time_to_warn(&rules, Timestamp(now), day.parse().unwrap(), period("2026-11"), closes)
+        };
         assert!(!warned("2026-11-22", 20 * DAY_MILLIS));
         assert!(warned("2026-11-23", 20 * DAY_MILLIS));
         assert!(warned("2026-12-01", 20 * DAY_MILLIS));

@@ -221,7 +221,10 @@ mod tests {
     #[test]
     fn a_register_that_moves_plausibly_is_believed() {
         assert_eq!(water(&last("100"), &offered("100.250", 1)), Some(Verdict::Accepted(None)));
-        assert_eq!(judge(&meter(), Resource::ColdWater, None, None, &offered("7.704", 0)), Some(Verdict::Accepted(None)));
+        assert_eq!(
+            judge(&meter(), Resource::ColdWater, None, None, &offered("7.704", 0)),
+            Some(Verdict::Accepted(None))
+        );
     }
 
     #[test]
@@ -253,7 +256,10 @@ mod tests {
     fn a_jump_is_measured_against_the_time_it_had() {
         assert_eq!(water(&last("100"), &offered("140", 1)), Some(Verdict::Held(Finding::ImplausibleJump)));
         assert_eq!(water(&last("100"), &offered("140", 24)), Some(Verdict::Accepted(None)));
-        assert_eq!(water(&last("100"), &offered("140", 240)), Some(Verdict::Accepted(Some(Finding::Gap { hours: 240 }))));
+        assert_eq!(
+            water(&last("100"), &offered("140", 240)),
+            Some(Verdict::Accepted(Some(Finding::Gap { hours: 240 })))
+        );
         let behind = Meter { multiplier: dec("40"), ..meter() };
         let verdict = judge(&behind, Resource::Electricity, Some(&last("100")), None, &offered("102", 1));
         assert_eq!(verdict, Some(Verdict::Held(Finding::ImplausibleJump)), "2 on the face are 80 kWh in the cable");
@@ -263,7 +269,10 @@ mod tests {
     fn what_no_register_can_show_is_ignored() {
         assert_eq!(water(&last("100"), &offered("-1400", 1)), Some(Verdict::Ignored(Finding::Negative)));
         assert_eq!(water(&last("100"), &offered("100000", 1)), Some(Verdict::Ignored(Finding::TooManyDigits)));
-        assert_eq!(judge(&meter(), Resource::ColdWater, None, None, &offered("-0.001", 0)), Some(Verdict::Ignored(Finding::Negative)));
+        assert_eq!(
+            judge(&meter(), Resource::ColdWater, None, None, &offered("-0.001", 0)),
+            Some(Verdict::Ignored(Finding::Negative))
+        );
     }
 
     #[test]
@@ -276,7 +285,12 @@ mod tests {
 
     #[test]
     fn a_broken_device_does_not_fill_the_ledger() {
-        let doubted = Doubted { value: dec("500"), at: Some(Timestamp(T0 + HOUR)), finding: Finding::ImplausibleJump, in_a_row: 1 };
+        let doubted = Doubted {
+            value: dec("500"),
+            at: Some(Timestamp(T0 + HOUR)),
+            finding: Finding::ImplausibleJump,
+            in_a_row: 1,
+        };
         let again = Offered { at: Some(Timestamp(T0 + HOUR + 1000)), ..offered("501", 1) };
         assert_eq!(judge(&meter(), Resource::ColdWater, Some(&last("100")), Some(&doubted), &again), None);
         let later = offered("502", 3);

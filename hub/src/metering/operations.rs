@@ -91,7 +91,10 @@ impl NewMeter {
             match self.start.get(*tariff) {
                 None => return wrong(format!("the start reading of {tariff} is missing: give T1,T2,… in this order")),
                 Some(value) if value < Decimal::ZERO || value >= limit => {
-                    return wrong(format!("the start reading {value} does not fit on a face with {} digits", self.digits_int));
+                    return wrong(format!(
+                        "the start reading {value} does not fit on a face with {} digits",
+                        self.digits_int
+                    ));
                 }
                 Some(_) => {}
             }
@@ -150,7 +153,8 @@ impl Metering {
             return wrong(format!("there is a point «{name}» already"));
         }
         let taken = |point: &&MeteringPoint| {
-            register.meter_at(point.id).is_some_and(|m| m.serial == new.meter.serial.trim()) && point.resource == new.resource
+            register.meter_at(point.id).is_some_and(|m| m.serial == new.meter.serial.trim())
+                && point.resource == new.resource
         };
         if let Some(point) = register.points.iter().find(taken) {
             return wrong(format!("a meter with this serial number hangs at «{}» already", point.name));
@@ -203,12 +207,17 @@ impl Metering {
         new.check(point.resource)?;
         let old = register.meter_at(point.id).ok_or_else(|| MeteringError::NoSuch("meter at this point".into()))?;
         if new.installed < old.installed {
-            return Err(MeteringError::Invalid(format!("the old meter was put in on {}, after {}", old.installed, new.installed)));
+            return Err(MeteringError::Invalid(format!(
+                "the old meter was put in on {}, after {}",
+                old.installed, new.installed
+            )));
         }
         let mut rows = Vec::new();
         for tariff in old.tariff_registers() {
             let Some(value) = end.get(*tariff) else {
-                return Err(MeteringError::Invalid(format!("the end reading of {tariff} is missing: give T1,T2,… in this order")));
+                return Err(MeteringError::Invalid(format!(
+                    "the end reading of {tariff} is missing: give T1,T2,… in this order"
+                )));
             };
             let last = self.store.ledger().last_accepted(point.id, *tariff).await?;
             if let Some(last) = last.filter(|last| last.reading.meter == old.id && value < last.reading.value) {
@@ -217,7 +226,14 @@ impl Metering {
                     last.reading.value
                 )));
             }
-            rows.push(self.row(point.id, old.id, *tariff, value, Source::Installation, Verdict::Accepted(Some(Finding::Swapped))));
+            rows.push(self.row(
+                point.id,
+                old.id,
+                *tariff,
+                value,
+                Source::Installation,
+                Verdict::Accepted(Some(Finding::Swapped)),
+            ));
         }
         let old = Meter { removed: Some((new.installed, end)), ..old.clone() };
         let meter = new.blank(MeterId(new_id()?), point.id);
@@ -249,13 +265,19 @@ impl Metering {
             return Err(MeteringError::Invalid("no value was given".into()));
         }
         let (source, raw) = match photo {
-            None => (Source::Person(person.to_owned()), values.iter().map(|(t, v)| format!("{t} {v}\n")).collect::<String>().into_bytes()),
+            None => (
+                Source::Person(person.to_owned()),
+                values.iter().map(|(t, v)| format!("{t} {v}\n")).collect::<String>().into_bytes(),
+            ),
             Some(photo) => {
                 let id = PhotoId(new_id()?);
                 let hash = sha256(&photo.bytes);
                 let raw = hash.to_vec();
                 let media_type = photo.media_type.to_owned();
-                self.store.photos().put(&domovoi_store::Photo { id, media_type, sha256: hash, bytes: photo.bytes }).await?;
+                self.store
+                    .photos()
+                    .put(&domovoi_store::Photo { id, media_type, sha256: hash, bytes: photo.bytes })
+                    .await?;
                 (Source::Photo { person: person.to_owned(), photo: id }, raw)
             }
         };
@@ -269,7 +291,9 @@ impl Metering {
             let verdict = match verdict {
                 Verdict::Held(_) if confirm => Verdict::Accepted(Some(Finding::ConfirmedByPerson)),
                 // A person who reads zero means zero, and is asked like for any other fall.
-                Verdict::Ignored(Finding::GlitchToZero) if confirm => Verdict::Accepted(Some(Finding::ConfirmedByPerson)),
+                Verdict::Ignored(Finding::GlitchToZero) if confirm => {
+                    Verdict::Accepted(Some(Finding::ConfirmedByPerson))
+                }
                 other => other,
             };
             let mut entry = self.row(point.id, meter.id, tariff, value, source.clone(), verdict);
@@ -344,10 +368,21 @@ impl Metering {
             .collect()
     }
 
-    fn row(&self, point: PointId, meter: MeterId, tariff: Tariff, value: Decimal, source: Source, verdict: Verdict) -> LedgerEntry {
+    fn row(
+        &self,
+        point: PointId,
+        meter: MeterId,
+        tariff: Tariff,
+        value: Decimal,
+        source: Source,
+        verdict: Verdict,
+    ) -> LedgerEntry {
         let raw_sha256 = sha256(format!("{tariff} {value}").as_bytes());
         let at = self.clock.moment();
-        LedgerEntry { reading: RegisterReading { point, meter, tariff, value, at, source, raw_sha256, verdict }, seq: None }
+        LedgerEntry {
+            reading: RegisterReading { point, meter, tariff, value, at, source, raw_sha256, verdict },
+            seq: None,
+        }
     }
 }
 
@@ -372,7 +407,8 @@ pub fn parse_values(text: &str) -> Result<RegisterValues, String> {
 
 /// Reads `DIALECT:ID` and `t1=property` pairs into a binding.
 pub fn parse_binding(device: &str, registers: &[String], unit: Option<&str>) -> Result<Binding, String> {
-    let device = DeviceRef::parse(device).ok_or_else(|| format!("«{device}»: expected DIALECT:ID, as wmbusmeters:12345699"))?;
+    let device =
+        DeviceRef::parse(device).ok_or_else(|| format!("«{device}»: expected DIALECT:ID, as wmbusmeters:12345699"))?;
     let mut pairs = Vec::new();
     for register in registers {
         let (tariff, property) = register
@@ -388,10 +424,11 @@ pub fn parse_binding(device: &str, registers: &[String], unit: Option<&str>) -> 
     if pairs.is_empty() {
         return Err("a device needs at least one --register, as t1=total_m3".into());
     }
-    let unit = unit.map(|text| Unit::parse(text).ok_or_else(|| format!("«{text}» is not a unit the house knows"))).transpose()?;
+    let unit = unit
+        .map(|text| Unit::parse(text).ok_or_else(|| format!("«{text}» is not a unit the house knows")))
+        .transpose()?;
     Ok(Binding { device, registers: pairs, unit })
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -408,7 +445,9 @@ mod tests {
 
     #[test]
     fn a_binding_names_each_register_once() {
-        let bind = |registers: &[&str]| parse_binding("tasmota:AABB", &registers.iter().map(|r| r.to_string()).collect::<Vec<_>>(), None);
+        let bind = |registers: &[&str]| {
+            parse_binding("tasmota:AABB", &registers.iter().map(|r| r.to_string()).collect::<Vec<_>>(), None)
+        };
         assert_eq!(bind(&["t1=energy_total"]).unwrap().registers, [(Tariff::T1, "energy_total".to_owned())]);
         assert!(bind(&[]).is_err() && bind(&["t1=a", "T1=b"]).is_err() && bind(&["t9=a"]).is_err());
         assert!(parse_binding("nonsense", &["t1=a".into()], None).is_err());

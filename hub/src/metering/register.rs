@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use domovoi_model::{
-    Account, AccountId, DeviceRef, Meter, MeterId, MeteringPoint, PointId, Resource, Tariff, Unit,
-};
+use domovoi_model::{Account, AccountId, DeviceRef, Meter, MeterId, MeteringPoint, PointId, Resource, Tariff, Unit};
 
 /// A property of a device that is a register of a meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -76,7 +76,8 @@ struct Header {
 impl ActKey {
     /// A key from 32 secret bytes (made by the vault's random source, or read back from the store).
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SignatureError> {
-        let key = SigningKey::from_slice(bytes).map_err(|_| SignatureError::Key("32 bytes in the curve's range are wanted"))?;
+        let key = SigningKey::from_slice(bytes)
+            .map_err(|_| SignatureError::Key("32 bytes in the curve's range are wanted"))?;
         let point = key.verifying_key().to_sec1_point(false);
         let (Some(x), Some(y)) = (point.x(), point.y()) else {
             return Err(SignatureError::Key("the point at infinity"));
@@ -127,7 +128,8 @@ impl PublicKey {
         let (header_text, signature_text) =
             signature.trim().split_once("..").ok_or(SignatureError::Form("expected header..signature"))?;
         let header = B64.decode(header_text).map_err(|_| SignatureError::Form("the header is not base64url"))?;
-        let header: Header = serde_json::from_slice(&header).map_err(|_| SignatureError::Form("the header is not JSON"))?;
+        let header: Header =
+            serde_json::from_slice(&header).map_err(|_| SignatureError::Form("the header is not JSON"))?;
         if header.alg != "ES256" {
             return Err(SignatureError::Form("only ES256 is accepted"));
         }
@@ -135,7 +137,8 @@ impl PublicKey {
         if header.kid != given {
             return Err(SignatureError::OtherKey { named: header.kid, given });
         }
-        let signature = B64.decode(signature_text).map_err(|_| SignatureError::Form("the signature is not base64url"))?;
+        let signature =
+            B64.decode(signature_text).map_err(|_| SignatureError::Form("the signature is not base64url"))?;
         let signature = Signature::from_slice(&signature).map_err(|_| SignatureError::Form("64 bytes are wanted"))?;
         self.key()?
             .verify(signing_input(header_text, document).as_bytes(), &signature)
@@ -201,7 +204,10 @@ mod tests {
         let signature = key.sign(b"x");
         let (_, tail) = signature.split_once("..").unwrap();
         let none = B64.encode(format!(r#"{{"alg":"none","kid":"{}","typ":"JOSE"}}"#, key.public().thumbprint()));
-        assert_eq!(key.public().verify(b"x", &format!("{none}..{tail}")), Err(SignatureError::Form("only ES256 is accepted")));
+        assert_eq!(
+            key.public().verify(b"x", &format!("{none}..{tail}")),
+            Err(SignatureError::Form("only ES256 is accepted"))
+        );
         for text in ["", "..", "a.b.c", "é..é", &"A".repeat(5000)] {
             assert!(key.public().verify(b"x", text).is_err(), "{text}");
         }

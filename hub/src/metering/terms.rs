@@ -48,7 +48,8 @@ impl Terms {
 
     /// The moment this day begins there.
     pub fn start_of(&self, day: Date) -> Option<Timestamp> {
-        let date = jiff::civil::Date::new(day.year(), i8::try_from(day.month()).ok()?, i8::try_from(day.day()).ok()?).ok()?;
+        let date =
+            jiff::civil::Date::new(day.year(), i8::try_from(day.month()).ok()?, i8::try_from(day.day()).ok()?).ok()?;
         let zoned = self.time_zone.to_zoned(date.to_datetime(jiff::civil::Time::midnight())).ok()?;
         Some(Timestamp(zoned.timestamp().as_millisecond()))
     }
@@ -121,7 +122,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_window_over_the_months_end_belongs_to_the_month_it_began_in() {
-        let open = |day: &str| terms().open_period(date(day), &[Resource::ColdWater]).map(|(period, ..)| period.to_string());
+        let open =
+            |day: &str| terms().open_period(date(day), &[Resource::ColdWater]).map(|(period, ..)| period.to_string());
         assert_eq!(open("2026-11-14"), None);
         assert_eq!(open("2026-11-15").as_deref(), Some("2026-11"));
         assert_eq!(open("2026-12-03").as_deref(), Some("2026-11"));
@@ -136,6 +138,9 @@ pub(super) mod tests {
         assert_eq!(at.to_string(), "2026-11-14T22:30:00.000Z");
         assert_eq!(terms().day_at(at), Some(date("2026-11-15")));
         assert_eq!(terms().rfc3339(at), "2026-11-15T01:30:00+03:00");
-        assert_eq!(terms().start_of(date("2026-11-15")).map(|t| t.to_string()).as_deref(), Some("2026-11-14T21:00:00.000Z"));
+        assert_eq!(
+            terms().start_of(date("2026-11-15")).map(|t| t.to_string()).as_deref(),
+            Some("2026-11-14T21:00:00.000Z")
+        );
     }
 }

@@ -86,7 +86,10 @@ impl MeterForm {
         let (int, frac) = self.digits.split_once('.').unwrap_or((&self.digits, "0"));
         let digits = |text: &str| {
             text.trim().parse::<u8>().map_err(|_| {
-                ApiProblem::invalid(format!("digits «{}»: expected the digits before and after the point, as 5.3", self.digits))
+                ApiProblem::invalid(format!(
+                    "digits «{}»: expected the digits before and after the point, as 5.3",
+                    self.digits
+                ))
             })
         };
         let date = |what: &str, text: &str| {

@@ -39,7 +39,9 @@ pub struct ConsentForm {
 }
 
 fn portal(desk: &Desk) -> Result<&Portal, ApiProblem> {
-    desk.portal.as_ref().ok_or_else(|| ApiProblem::refused("no portal is named in the settings: add a [portal] section"))
+    desk.portal
+        .as_ref()
+        .ok_or_else(|| ApiProblem::refused("no portal is named in the settings: add a [portal] section"))
 }
 
 pub async fn status(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
@@ -88,7 +90,8 @@ pub async fn link(State(desk): State<Desk>, Json(form): Json<LinkForm>) -> Resul
                 LinkProgress::Permissions(_) | LinkProgress::Linked(_) => {}
             }
         };
-        let outcome = if form.browser { portal.link_browser(progress).await } else { portal.link_device(progress).await };
+        let outcome =
+            if form.browser { portal.link_browser(progress).await } else { portal.link_device(progress).await };
         let mut view = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Ok(_) => view.linked = true,
@@ -122,8 +125,8 @@ pub async fn cancel(State(desk): State<Desk>) -> Json<Value> {
 
 pub async fn unlink(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
     let outcome = portal(&desk)?.unlink().await;
-    let outcome = outcome
-        .map_err(|error| ApiProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "store", error.to_string()))?;
+    let outcome =
+        outcome.map_err(|error| ApiProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "store", error.to_string()))?;
     Ok(Json(json!({ "was_linked": outcome.was_linked, "told_portal": outcome.told_portal, "detail": outcome.detail })))
 }
 

@@ -60,13 +60,13 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub fn conn(&mut self) -> &mut SqliteConnection {
+    pub(crate) fn conn(&mut self) -> &mut SqliteConnection {
         &mut self.conn
     }
 }
 
 impl Tx<'_> {
-    pub fn conn(&mut self) -> &mut SqliteConnection {
+    pub(crate) fn conn(&mut self) -> &mut SqliteConnection {
         &mut self.writer.conn
     }
 

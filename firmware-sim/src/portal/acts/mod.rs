@@ -146,6 +146,7 @@ async fn put_act(
             _ => portal.settings.verdict_after_polls,
         };
         let now = portal.spelt(portal.now_ms());
+        let in_chain = judge::chain_holds(state, &act);
         let mut stored = StoredAct {
             ordinal: state.acts.last().map_or(1, |last| last.ordinal + 1),
             act_id: act.act_id,
@@ -163,6 +164,9 @@ async fn put_act(
             receipt: None,
         };
         stored.issue_receipt(now);
+        if !in_chain {
+            portal.tell(format!("noted a gap in the chain before act {}", stored.act_id));
+        }
         keep(&portal, &stored)?;
         state.acts.push(stored.clone());
         Ok((StatusCode::CREATED, stored))

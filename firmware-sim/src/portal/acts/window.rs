@@ -20,6 +20,13 @@ pub(crate) fn open(window: WindowSpec, time_zone: &str, period: (i16, i8), now_m
         .map_or_else(|| Timestamp::MAX.to_string(), |zoned| zoned.timestamp().to_string()))
 }
 
+/// Whether the window has opened at all: for a supplier that takes readings late.
+pub(crate) fn has_begun(window: WindowSpec, time_zone: &str, period: (i16, i8), now_ms: i64) -> bool {
+    let zone = TimeZone::get(time_zone).unwrap_or(TimeZone::UTC);
+    let today = Timestamp::from_millisecond(now_ms).unwrap_or_default().to_zoned(zone).date();
+    day(period, window.start).is_some_and(|start| start <= today)
+}
+
 fn following((year, month): (i16, i8)) -> (i16, i8) {
     if month >= 12 { (year.saturating_add(1), 1) } else { (year, month + 1) }
 }

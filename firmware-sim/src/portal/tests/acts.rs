@@ -69,7 +69,7 @@ async fn signature_key_and_document_are_checked() {
         wrong(&|act| act["readings"][0]["meter"]["model"] = Value::Null),
         wrong(&|act| act["readings"] = json!([])),
         wrong(&|act| act["period"]["month"] = 13.into()),
-        wrong(&|act| act["previous_act_sha256"] = "b".repeat(64).into()),
+        wrong(&|act| act["previous_act_sha256"] = "b".repeat(63).into()),
         wrong(&|act| drop(act.as_object_mut().unwrap().remove("supersedes"))),
         wrong(&|act| {
             let twin = act["readings"][0].clone();
