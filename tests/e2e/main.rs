@@ -1,4 +1,12 @@
 //! The one end-to-end test binary. Each file is a story; the harness is the library beside it.
 
+mod bad_input;
+mod command_line;
+mod contract;
+mod exactly_once;
+mod external;
 mod flow;
+mod peers;
+mod process;
+mod raw_files;
 mod tidy;

@@ -1,3 +1,5 @@
+//! Tests of sealing, keys and the master key's file.
+
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,3 +1,5 @@
+//! Tests of a full disk.
+
 use super::*;
 
 fn long_sample() -> Sample {

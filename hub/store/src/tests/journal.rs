@@ -1,3 +1,5 @@
+//! Tests of the journal: group commits, order, what survives.
+
 use sqlx::Row;
 
 use super::*;

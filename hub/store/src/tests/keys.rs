@@ -1,3 +1,5 @@
+//! Tests of rotation, interrupted and resumed, and of verification.
+
 use domovoi_vault::{Replacement, key_id_of};
 use sqlx::Row;
 

@@ -1,3 +1,5 @@
+//! Tests of opening, refusing and migrating a store.
+
 use std::os::unix::fs::PermissionsExt;
 
 use domovoi_vault::UnwrapError;

@@ -1,3 +1,5 @@
+//! Tests of each room's rows.
+
 use super::*;
 
 fn conflict<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {

@@ -1,3 +1,5 @@
+//! Tests of what stands in the raw files, and of forged rows.
+
 use sqlx::{AssertSqlSafe, Row};
 
 use super::*;
