@@ -1,6 +1,8 @@
 //! The harness: a real hub in a folder of its own, a sandbox portal, pretend devices, all on ports that the system
 //! chose. Tests wait for conditions with `until`; nothing here sleeps for its own sake.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a harness that cannot go on says so and fails the test")]
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -71,6 +73,7 @@ pub struct Dice(pub u64);
 
 impl Dice {
     /// The next 64 bits.
+    #[expect(clippy::should_implement_trait, reason = "a die has no end, and no use for adapters")]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;

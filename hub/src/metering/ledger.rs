@@ -3,6 +3,7 @@
 //! same transaction as the rows, and what comes twice is recognised by its place in the journal.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use domovoi_model::{
     DeviceRef, Finding, MeterId, PointId, Quality, RegisterReading, Sample, Source, Tariff, Timestamp, Unit, Verdict,
@@ -55,12 +56,10 @@ impl Standings {
         meter: MeterId,
         tariff: Tariff,
     ) -> Result<&mut Standing, StoreError> {
-        // Two look-ups, because the borrow of an entry cannot live across the await.
-        if !self.0.contains_key(&(meter, tariff)) {
-            let standing = Self::load(store, point, meter, tariff).await?;
-            self.0.insert((meter, tariff), standing);
+        match self.0.entry((meter, tariff)) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(empty) => Ok(empty.insert(Self::load(store, point, meter, tariff).await?)),
         }
-        Ok(self.0.entry((meter, tariff)).or_default())
     }
 
     async fn load(store: &Store, point: PointId, meter: MeterId, tariff: Tariff) -> Result<Standing, StoreError> {
