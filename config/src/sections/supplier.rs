@@ -48,7 +48,7 @@ impl Supplier {
 /// What becomes of an act that was not handed in before its window closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Late {
-    /// It waits for a person's word.
+    /// It waits for the next window, and goes before that one's act.
     Hold,
     /// It is handed in late; the supplier decides.
     Send,

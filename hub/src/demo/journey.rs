@@ -1,6 +1,7 @@
 //! The reading's journey as it happens, line by line. Only tells; the demo goes its way without being watched.
 
 use std::collections::HashSet;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Instant;
@@ -20,6 +21,11 @@ use crate::portal::LinkProgress;
 /// How many readings of each register are told before the screen is left to the acts.
 const READINGS_TOLD: usize = 3;
 
+/// Nobody may be reading any more (`demo | head`): that is no reason to stop.
+fn print(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 /// A teller with the time since the start.
 pub struct Journey {
     json: bool,
@@ -34,9 +40,9 @@ impl Journey {
     fn say(&self, who: &str, what: &str) {
         let seconds = self.started.elapsed().as_secs_f32();
         if self.json {
-            println!("{}", json!({ "s": (seconds * 100.0).round() / 100.0, "who": who, "what": what }));
+            print(&json!({ "s": (seconds * 100.0).round() / 100.0, "who": who, "what": what }).to_string());
         } else {
-            println!("{seconds:7.2} s  {who:<9} {what}");
+            print(&format!("{seconds:7.2} s  {who:<9} {what}"));
         }
     }
 
@@ -46,20 +52,18 @@ impl Journey {
                 "folder": folder.display().to_string(), "settings": file.display().to_string(),
                 "portal": portal, "mqtt": mqtt.to_string(),
             });
-            println!("{where_to_look}");
+            print(&where_to_look.to_string());
             return;
         }
-        println!(
-            "Domovoi demo: a pretend home and a sandbox portal, on 127.0.0.1 only. / Демо: понарошечный дом и портал."
-        );
-        println!("  everything is kept in   {}", folder.display());
-        println!("  the sandbox portal      {portal}");
-        println!(
-            "  MQTT                    {mqtt}  (try: domovoi --config {} mqtt add me --publish 'test/#')",
-            file.display()
-        );
-        println!("  ask the running hub     domovoi --config {} meter list   (or act list, doctor, …)", file.display());
-        println!("  stop                    Ctrl-C\n");
+        let (folder, file) = (folder.display(), file.display());
+        print(&format!(
+            "Domovoi demo: a pretend home and a sandbox portal, on 127.0.0.1 only. / Демо: понарошечный дом и портал.\n  \
+             everything is kept in   {folder}\n  \
+             the sandbox portal      {portal}\n  \
+             MQTT                    {mqtt}  (try: domovoi --config {file} mqtt add me --publish 'test/#')\n  \
+             ask the running hub     domovoi --config {file} meter list   (or act list, doctor, …)\n  \
+             stop                    Ctrl-C\n"
+        ));
     }
 
     pub fn linked_already(&self) {
