@@ -13,6 +13,9 @@ use domovoi_model::{BootId, Id, Moment, Timestamp};
 /// 2026-11-01T00:00:00Z: this program did not exist before it, so a clock that says less is wrong.
 const BUILT_AFTER: Timestamp = Timestamp(1_793_491_200_000);
 
+/// Twenty years after it: a clock that says more is wrong too.
+const GONE_BY: Timestamp = Timestamp(BUILT_AFTER.0 + 20 * 365 * 86_400_000);
+
 /// How far a clock may stand behind a moment that is known to have been before it is called wrong.
 const TOLERATED_STEP_BACK_MILLIS: i64 = 10 * 60 * 1000;
 
@@ -97,7 +100,8 @@ impl Clock {
     pub fn trusted(&self) -> Option<Timestamp> {
         let wall = self.wall();
         let floor = self.0.floor.load(Ordering::SeqCst);
-        (wall.0 >= floor.saturating_sub(TOLERATED_STEP_BACK_MILLIS)).then_some(wall)
+        let possible = wall.0 >= floor.saturating_sub(TOLERATED_STEP_BACK_MILLIS) && wall < GONE_BY;
+        possible.then_some(wall)
     }
 
     /// Now, as a sample keeps it: wall time if that is trusted, else the time since this run began.

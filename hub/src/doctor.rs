@@ -8,7 +8,7 @@ use domovoi_model::ActState;
 use domovoi_store::{ActFilter, Store};
 
 use crate::clock::Clock;
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, Standing};
 use crate::metering::Metering;
 use crate::portal::{LinkState, Portal};
 
@@ -188,9 +188,9 @@ impl Doctor {
                     }
                 }
             }
-            match self.store.ledger().held(point.id).await {
-                Ok(held) if !held.is_empty() => sheet.notice(
-                    format!("«{}»: {} reading(s) wait for a decision", point.name, held.len()),
+            match self.metering.held_now(point.id).await {
+                Ok(held) if held > 0 => sheet.notice(
+                    format!("«{}»: {} reading(s) wait for a decision", point.name, held),
                     "look with `domovoi meter history`, decide with `domovoi meter decide`",
                 ),
                 Ok(_) => {}
@@ -245,6 +245,12 @@ impl Doctor {
             );
             return;
         };
+        if let Some(trouble) = portal.trouble() {
+            sheet.notice(
+                format!("the last call to the portal failed: {trouble}"),
+                "nothing is lost: the hub asks again by itself",
+            );
+        }
         match portal.status() {
             LinkState::Linked { missing, .. } if missing.is_empty() => sheet.fine("the portal is linked"),
             LinkState::Linked { missing, .. } => sheet.notice(
@@ -265,6 +271,21 @@ impl Doctor {
             LinkState::AccountBlocked { detail } => {
                 sheet.broken(format!("the account is blocked at the portal: {detail}"), "ask the portal's support");
             }
+        }
+    }
+
+    fn external(&self, sheet: &mut Sheet) {
+        let Some(broker) = &self.settings.external_broker else { return };
+        let at = format!("the home's broker at {}:{}", broker.host, broker.port);
+        match self.ingest.external() {
+            Standing::Resumed => sheet.fine(format!("{at} is joined; it keeps what comes while the hub is away")),
+            Standing::Fresh => sheet.fine(format!("{at} is joined; it had kept nothing from before")),
+            Standing::Joining => sheet.notice(format!("{at} has not answered yet"), "look again in a minute"),
+            Standing::Down(why) => sheet.broken(
+                format!("{at} cannot be used: {why}"),
+                "does it run there, and are `username` and the secret of `password_secret` right? The hub tries again by \
+                 itself",
+            ),
         }
     }
 
@@ -294,9 +315,16 @@ impl Doctor {
                 "a device that says nonsense; nothing of it was recorded",
             );
         }
+        for away in self.ingest.turned_away_lately().into_iter().take(5) {
+            sheet.notice(
+                format!("{} was turned away: {} ({} times)", away.who, away.why, away.times),
+                "if it is your own device, see to its settings; a credential is issued with `domovoi mqtt add`",
+            );
+        }
         if !self.listening {
             return;
         }
+        self.external(sheet);
         sheet.fine(format!(
             "{} packets understood, {} of no known dialect",
             count(&counters.claimed),

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::doctor::Doctor;
-use crate::ingest::{ExternalBroker, ExternalLink, HubGate, Ingest};
+use crate::ingest::{ExternalBroker, HubGate, Ingest, run_external};
 use crate::metering::{Metering, MeteringError, Rules};
 use crate::portal::{Outbox, Pace, Portal, PortalSettings, Shelf};
 use crate::web::{self, Desk};
@@ -48,6 +48,9 @@ pub enum HouseError {
     /// A setting that only shows its fault now.
     #[error("{0}")]
     Setting(String),
+    /// A room ended before its time; the log says which.
+    #[error("a part of the daemon has died; everything that was acknowledged is safe, start it again")]
+    RoomDied,
     /// A listening socket cannot be had.
     #[error("cannot listen on {what}: {error}")]
     Bind {
@@ -57,6 +60,10 @@ pub enum HouseError {
         error: std::io::Error,
     },
 }
+
+/// An act is on its way for months at the most. A receipt from further in the future is a portal's mistake, and must not
+/// keep this clock from ever being believed again.
+const LONGEST_WAY_MILLIS: i64 = 400 * 86_400_000;
 
 /// The sockets that the house listens on: bound by the caller, so that a test can hand in port 0.
 #[derive(Debug, Default)]
@@ -136,8 +143,13 @@ impl House {
         let store = Store::open(&store_settings, &master).await?;
         drop(master);
         store.boots().begin(clock.boot()).await?;
-        if let Some(newest) = store.acts().list(domovoi_store::ActFilter::default()).await?.last() {
-            clock.certainly_after(newest.created_at);
+        // Only the portal's own time proves that a moment has been: a wrong clock of ours must not prove itself.
+        for act in store.acts().list(domovoi_store::ActFilter::default()).await? {
+            if let domovoi_model::ActState::Received { receipt } = &act.state
+                && receipt.issued_at <= act.created_at.plus_millis(LONGEST_WAY_MILLIS)
+            {
+                clock.certainly_after(receipt.issued_at);
+            }
         }
         let bus = Bus::default();
         let mut directory = Directory::default();
@@ -251,8 +263,15 @@ impl House {
                 .await;
             });
         }
-        shutdown.await;
-        tracing::info!("stopping");
+        let mut died = false;
+        tokio::select! {
+            () = shutdown => tracing::info!("stopping"),
+            // No room ends by itself: a daemon that takes readings in and forgets them is worse than none.
+            ended = rooms.join_next() => {
+                died = true;
+                tracing::error!("a room has died ({ended:?}); the daemon stops so that it can be started whole");
+            }
+        }
         self.stop.send_replace(true);
         let grace = tokio::time::timeout(Duration::from_secs(8), async { while rooms.join_next().await.is_some() {} });
         if grace.await.is_err() {
@@ -261,7 +280,7 @@ impl House {
         }
         let _ = std::fs::remove_file(&self.settings.control.socket);
         self.store.close().await;
-        Ok(())
+        if died { Err(HouseError::RoomDied) } else { Ok(()) }
     }
 
     /// Runs the rooms that need no socket, for a command that does its work without a daemon.
@@ -304,12 +323,7 @@ impl House {
             keep_alive: section.keep_alive,
             tls: section.tls.then(|| tls_config(section.ca_file.as_deref())).transpose()?,
         };
-        let link = ExternalLink::start(broker, Arc::clone(&self.ingest), self.stop.subscribe());
-        let mut stop = self.stop.subscribe();
-        rooms.spawn(async move {
-            let _ = stop.wait_for(|stop| *stop).await;
-            drop(link);
-        });
+        rooms.spawn(run_external(broker, Arc::clone(&self.ingest), self.stop.subscribe()));
         Ok(())
     }
 

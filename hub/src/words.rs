@@ -99,6 +99,10 @@ mod tests {
             "not_linked",
             "account_pending",
             "account_blocked",
+            "ledger_damaged",
+            "left_out",
+            "key_refused",
+            "scope_missing",
         ];
         for kind in kinds {
             assert!(sources.iter().any(|source| source.contains(&format!("\"{kind}\""))), "{kind} is raised by nobody");

@@ -3,12 +3,21 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a harness that cannot go on says so and fails the test")]
 
+mod picture;
+mod speaker;
+
+pub use picture::png;
+pub use speaker::Speaker;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domovoi::clock::Clock;
+use domovoi::doctor::Doctor;
+use domovoi::ingest::Ingest;
 use domovoi::metering::{Metering, NewMeter, NewPoint, parse_binding, parse_values};
 use domovoi::portal::{LinkProgress, LinkState, Portal};
 use domovoi::{House, Sockets};
@@ -100,7 +109,7 @@ pub async fn sandbox(clock: &Clock, change: impl FnOnce(&mut PortalSettings)) ->
     let mut settings = PortalSettings {
         accounts: vec![water_account(WindowSpec::whole_month())],
         poll_interval_s: 1,
-        clock: std::sync::Arc::new(move || clock.wall().0),
+        clock: Arc::new(move || clock.wall().0),
         ..PortalSettings::default()
     };
     change(&mut settings);
@@ -168,6 +177,9 @@ pub struct Home {
     pub store: Store,
     /// Its portal, if the settings name one.
     pub portal: Option<Portal>,
+    /// What it has heard, and could not read.
+    pub ingest: Arc<Ingest>,
+    doctor: Doctor,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<Result<(), domovoi::HouseError>>,
 }
@@ -184,12 +196,26 @@ impl Home {
         let mqtt = listener.local_addr().expect("an address");
         let house = House::open(settings, clock.clone(), None).await.expect("the house opens");
         let (metering, store, portal) = (house.metering().clone(), house.store().clone(), house.portal().cloned());
+        let desk = house.desk(true);
+        let (ingest, doctor) = (Arc::clone(&desk.ingest), desk.doctor.clone());
+        drop(desk);
         let (stop, stopped) = oneshot::channel::<()>();
         let sockets = Sockets { mqtt: vec![listener], control: None };
         let running = tokio::spawn(house.run(sockets, async move {
             let _ = stopped.await;
         }));
-        Home { folder: folder.to_owned(), mqtt, clock, metering, store, portal, stop: Some(stop), running }
+        Home {
+            folder: folder.to_owned(),
+            mqtt,
+            clock,
+            metering,
+            store,
+            portal,
+            ingest,
+            doctor,
+            stop: Some(stop),
+            running,
+        }
     }
 
     /// Stops it cleanly.
@@ -197,7 +223,7 @@ impl Home {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
-        drop((self.metering, self.store, self.portal));
+        drop((self.metering, self.store, self.portal, self.ingest, self.doctor));
         self.running.await.expect("the house does not panic").expect("the house stops cleanly");
     }
 
@@ -224,7 +250,7 @@ impl Home {
                 tariffs: 1,
                 multiplier: 1.into(),
                 installed: "2024-03-01".parse().expect("a day"),
-                start: parse_values("0").expect("a value"),
+                start: parse_values("0", 1).expect("a value"),
                 verified: None,
                 valid_until: None,
             },
@@ -246,6 +272,20 @@ impl Home {
             }
         });
         Box::pin(linking).await.expect("the link is made")
+    }
+
+    /// What the doctor says now, a line per finding: level, what, and what to do.
+    pub async fn doctor(&self) -> Vec<String> {
+        let findings = self.doctor.examine(false).await;
+        findings.iter().map(|f| format!("{}: {} → {}", f.level.code(), f.what, f.remedy)).collect()
+    }
+
+    /// Waits until the doctor says all these words in one line, and gives that line.
+    pub async fn doctor_says(&self, words: &[&str]) -> String {
+        until(&format!("the doctor says {words:?}"), || async {
+            self.doctor().await.into_iter().find(|line| words.iter().all(|word| line.contains(word)))
+        })
+        .await
     }
 
     /// Every act.
@@ -294,7 +334,7 @@ pub fn water_world(broker: SocketAddr, credentials: Credentials, clock: &Clock, 
     World::start(WorldSettings {
         broker: broker.to_string(),
         data_dir: folder,
-        clock: std::sync::Arc::new(move || clock.wall().0),
+        clock: Arc::new(move || clock.wall().0),
         water: Some(WaterSettings { credentials, id: WATER_ID.into(), interval: None, ..WaterSettings::default() }),
         plug: None,
         zigbee: None,

@@ -50,6 +50,8 @@ pub enum Misbehaviour {
     Html200,
     /// The work is done; the answer is 32 MiB of JSON that never closes.
     HugeAnswer,
+    /// The work is done; the right JSON comes as `text/plain`.
+    WrongContentType,
     WrongHashInStatus,
     /// The refresh token is rotated, the answer is cut.
     RefreshAnswerLost,
@@ -239,6 +241,11 @@ pub(crate) async fn pass(
             let mut body = br#"{"accounts":["#.to_vec();
             body.resize(HUGE_ANSWER_BYTES, b' ');
             (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+        }
+        Misbehaviour::WrongContentType => {
+            let mut response = cut_if_asked(&line, next.run(request).await);
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            response
         }
         Misbehaviour::ExpireAccessTokens => {
             portal.update(|state| state.oauth.expire_access_tokens());

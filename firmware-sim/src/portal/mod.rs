@@ -368,7 +368,11 @@ impl Portal {
     }
 
     pub(crate) fn take_fault(&self, fits: impl Fn(&Misbehaviour) -> bool) -> Option<Misbehaviour> {
-        self.update(|state| state.faults.take(|queued| fits(&queued.what)))
+        let taken = self.update(|state| state.faults.take(|queued| fits(&queued.what)));
+        if let Some(what) = &taken {
+            self.tell(format!("misbehaves at Token: {what:?}"));
+        }
+        taken
     }
 
     pub(crate) fn decide(&self, user_code: &str, allow: bool) -> io::Result<bool> {

@@ -108,6 +108,8 @@ pub enum MeterCommand {
     Add(Box<MeterAdd>),
     /// Another meter hangs at a point: the old one's end reading, the new one's start
     Replace(Box<MeterReplace>),
+    /// A meter was verified («поверка»)
+    Verify(MeterVerify),
     /// Hand in a reading that a person took
     Submit(MeterSubmit),
     /// Readings of a point, newest first, with every verdict
@@ -190,6 +192,18 @@ pub struct MeterReplace {
     pub end: String,
     #[command(flatten)]
     pub meter: NewMeter,
+}
+
+#[derive(Debug, Args)]
+pub struct MeterVerify {
+    /// The point: its name, its id, or the meter's serial number
+    pub point: String,
+    /// The day of the verification, YYYY-MM-DD
+    #[arg(long)]
+    pub verified: String,
+    /// The last day on which it counts
+    #[arg(long)]
+    pub valid_until: String,
 }
 
 #[derive(Debug, Args)]

@@ -133,6 +133,12 @@ async fn meter(client: &Client, command: MeterCommand) -> Result<Said, Failure> 
             let text = format!("meter {} hangs there now", plain(&answer["serial"]));
             Ok(Said::new(answer, text))
         }
+        MeterCommand::Verify(args) => {
+            let form = json!({ "verified": args.verified, "valid_until": args.valid_until });
+            let answer = client.put(&format!("/api/v1/meters/{}/verification", segment(&args.point)), form).await?;
+            let text = format!("meter {} is verified until {}", plain(&answer["serial"]), plain(&answer["valid_until"]));
+            Ok(Said::new(answer, text))
+        }
         MeterCommand::Submit(args) => {
             let photo = args.photo.as_deref().map(read_photo).transpose()?;
             let route = if photo.is_some() { "readings/with-photo" } else { "readings" };
@@ -254,7 +260,19 @@ async fn secret(client: &Client, name: &str) -> Result<Said, Failure> {
 
 async fn rotate(client: &Client, master: bool) -> Result<Said, Failure> {
     use std::io::Write as _;
-    client.post("/api/v1/keys/rotation", json!({ "master": master })).await?;
+    let status = client.get("/api/v1/keys").await?;
+    let passphrase = if master && status["master_is"] == "passphrase" {
+        let typed = rpassword::prompt_password("New passphrase / Новая парольная фраза: ")
+            .and_then(|first| Ok((first, rpassword::prompt_password("Again / Ещё раз: ")?)));
+        match typed {
+            Ok((first, second)) if first == second => Some(first),
+            Ok(_) => return Err(Failure::new(exit::REFUSED, "the two passphrases differ: nothing was changed")),
+            Err(error) => return Err(Failure::new(exit::REFUSED, format!("no passphrase was typed: {error}"))),
+        }
+    } else {
+        None
+    };
+    client.post("/api/v1/keys/rotation", json!({ "master": master, "passphrase": passphrase })).await?;
     let mut out = std::io::stderr();
     loop {
         let view = client.get("/api/v1/keys/rotation").await?;

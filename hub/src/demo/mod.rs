@@ -207,7 +207,7 @@ async fn add_meters(house: &House) -> Result<()> {
                 tariffs: 1,
                 multiplier: 1.into(),
                 installed: "2024-03-01".parse().map_err(anyhow::Error::msg)?,
-                start: parse_values(start).map_err(anyhow::Error::msg)?,
+                start: parse_values(start, 1).map_err(anyhow::Error::msg)?,
                 verified: None,
                 valid_until: None,
             },

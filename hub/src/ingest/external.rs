@@ -6,7 +6,6 @@
 //! the commit, and never cross a reconnect; after any error client and loop are built anew.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use domovoi_adapters::Road;
@@ -25,6 +24,8 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 const SUBACK_TIMEOUT: Duration = Duration::from_secs(20);
 
+const NOT_KEPT: &str = "a message could not be made durable; it will be sent again";
+
 /// Where the broker is and how to get in.
 #[derive(Clone)]
 pub struct ExternalBroker {
@@ -42,54 +43,32 @@ pub struct ExternalBroker {
     pub tls: Option<Arc<rustls::ClientConfig>>,
 }
 
-/// What may be promised about deliveries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grade {
-    /// Not connected.
-    Down,
+/// How the link stands, and with it what may be promised about deliveries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// No answer yet.
+    #[default]
+    Joining,
+    /// Not connected; why, in a sentence.
+    Down(String),
     /// Connected; the broker kept no session for us, so what came while we were away is lost.
     Fresh,
     /// Connected; the broker kept our session.
     Resumed,
 }
 
-/// A running link.
-pub struct ExternalLink {
-    grade: Arc<AtomicU8>,
-}
-
-impl ExternalLink {
-    /// Joins, and goes on joining until `stop` turns true.
-    pub fn start(broker: ExternalBroker, ingest: Arc<Ingest>, stop: watch::Receiver<bool>) -> Self {
-        let grade = Arc::new(AtomicU8::new(0));
-        tokio::spawn(run(broker, ingest, stop, Arc::clone(&grade)));
-        ExternalLink { grade }
-    }
-
-    /// How it stands.
-    pub fn grade(&self) -> Grade {
-        match self.grade.load(Ordering::Relaxed) {
-            1 => Grade::Fresh,
-            2 => Grade::Resumed,
-            _ => Grade::Down,
-        }
-    }
-}
-
-async fn run(broker: ExternalBroker, ingest: Arc<Ingest>, mut stop: watch::Receiver<bool>, grade: Arc<AtomicU8>) {
+/// Joins, and goes on joining until `stop` turns true. How the link stands is told to ingest, where `doctor` finds it.
+pub async fn run(broker: ExternalBroker, ingest: Arc<Ingest>, mut stop: watch::Receiver<bool>) {
     let mut backoff = FIRST_BACKOFF;
     loop {
         let outcome = tokio::select! {
-            outcome = run_once(&broker, &ingest, &grade) => outcome,
-            _ = stop.wait_for(|stop| *stop) => {
-                grade.store(0, Ordering::Relaxed);
-                return;
-            }
+            outcome = run_once(&broker, &ingest) => outcome,
+            _ = stop.wait_for(|stop| *stop) => return,
         };
-        let was_up = grade.swap(0, Ordering::Relaxed) != 0;
-        if was_up {
+        if matches!(ingest.external(), Standing::Fresh | Standing::Resumed) {
             backoff = FIRST_BACKOFF;
         }
+        ingest.external_stands(Standing::Down(outcome.clone()));
         tracing::warn!(host = %broker.host, port = broker.port, "the home's broker cannot be used: {outcome}; trying again");
         let wait = backoff.mul_f64(0.5 + jitter());
         tokio::select! {
@@ -110,7 +89,7 @@ fn jitter() -> f64 {
 }
 
 /// One connection, from CONNECT to its end. Returns why it ended.
-async fn run_once(broker: &ExternalBroker, ingest: &Arc<Ingest>, grade: &AtomicU8) -> String {
+async fn run_once(broker: &ExternalBroker, ingest: &Arc<Ingest>) -> String {
     let mut options = MqttOptions::new(&broker.client_id, &broker.host, broker.port);
     options.set_clean_session(false);
     options.set_manual_acks(true);
@@ -123,20 +102,19 @@ async fn run_once(broker: &ExternalBroker, ingest: &Arc<Ingest>, grade: &AtomicU
     if let Some(tls) = &broker.tls {
         options.set_transport(Transport::tls_with_config(rumqttc::TlsConfiguration::Rustls(Arc::clone(tls))));
     }
-    // Its own task acknowledges; the loop here never waits for a full request channel (it would wait for itself).
     let (client, events) = AsyncClient::new(options, usize::from(IN_FLIGHT) * 2);
     let (offer, offered) = mpsc::channel(usize::from(IN_FLIGHT));
-    let acknowledger = tokio::spawn(acknowledge(client.clone(), offered));
-    let why = poll(broker, ingest, grade, &client, events, offer).await;
-    // Acks of this connection must not reach the next one: packet ids mean something else there.
-    acknowledger.abort();
-    why
+    // Both end with the connection: acks of this one must not reach the next, where packet ids mean something else.
+    // The loop is not cancelled in the middle of a packet and used again: after either ends it is thrown away.
+    tokio::select! {
+        why = poll(broker, ingest, &client, events, offer) => why,
+        () = acknowledge(client.clone(), offered) => NOT_KEPT.into(),
+    }
 }
 
 async fn poll(
     broker: &ExternalBroker,
     ingest: &Arc<Ingest>,
-    grade: &AtomicU8,
     client: &AsyncClient,
     mut events: EventLoop,
     offer: mpsc::Sender<(Publish, Option<Commit>)>,
@@ -154,7 +132,7 @@ async fn poll(
         match event {
             Err(error) => return error.to_string(),
             Ok(Event::Incoming(Incoming::ConnAck(connack))) => {
-                grade.store(if connack.session_present { 2 } else { 1 }, Ordering::Relaxed);
+                ingest.external_stands(if connack.session_present { Standing::Resumed } else { Standing::Fresh });
                 tracing::info!(host = %broker.host, resumed = connack.session_present, "joined the home's broker");
                 // Asked for even when the session is there: a setting may have changed since, and it replays retained
                 // messages, which is how the list of devices comes back after our own restart.
@@ -179,7 +157,7 @@ async fn poll(
                 let commit =
                     ingest.take(Road::External, &broker.client_id, &publish.topic, &publish.payload, publish.retain);
                 if publish.qos != QoS::AtMostOnce && offer.send((publish, commit)).await.is_err() {
-                    return "a message could not be made durable; it will be sent again".into();
+                    return NOT_KEPT.into();
                 }
             }
             Ok(_) => {}

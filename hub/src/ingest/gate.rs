@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use domovoi_adapters::Road;
 use domovoi_broker::{
-    Admission, ConnectRefusal, ConnectRequest, Durable, Gate, NotKept, Peer, Publish, Refusal, Verdict, matches,
+    Admission, ConnectRefusal, ConnectRequest, Durable, Ending, Gate, NotKept, Peer, Publish, Refusal, Verdict, matches,
 };
 
 use tokio::sync::oneshot;
@@ -74,6 +74,7 @@ impl Gate for HubGate {
     async fn connect(&self, request: ConnectRequest) -> Result<Access, ConnectRefusal> {
         let refuse = |refusal, why: &str| {
             tracing::warn!(peer = %request.peer, client = %printable(&request.client_id), "not let in: {why}");
+            self.ingest.turned_away(&format!("{} ({})", request.client_id, request.peer.ip()), why);
             Err(refusal)
         };
         if self.private_peers_only && !is_private(request.peer.ip()) {
@@ -105,8 +106,11 @@ impl Gate for HubGate {
         {
             return refuse(ConnectRefusal::NotAuthorized, "its will is for a topic that is not its own");
         }
-        if !self.ingest.claim_client_id(&request.client_id, username) {
-            return refuse(ConnectRefusal::BadClientId, "the client id belongs to another credential");
+        if !self.ingest.came_in(&request.client_id, username) {
+            return refuse(
+                ConnectRefusal::BadClientId,
+                "the client id belongs to another credential, which is connected",
+            );
         }
         Ok(access)
     }
@@ -136,6 +140,14 @@ impl Gate for HubGate {
             }
         };
         Admission { verdict: Verdict::Forward, durable }
+    }
+
+    fn disconnected(&self, peer: &Peer<Access>, ending: &Ending) {
+        self.ingest.went_out(&peer.client_id);
+        if let Ending::Violation { what, .. } = ending {
+            tracing::warn!(user = %printable(&peer.access.username), peer = %peer.address, "sent away: {what}");
+            self.ingest.turned_away(&format!("{} ({})", peer.access.username, peer.address.ip()), what);
+        }
     }
 
     fn subscribe(&self, peer: &Peer<Access>, filter: &str) -> bool {

@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use domovoi_adapters::{Directory, Envelope, Road};
-use domovoi_model::{DeviceRef, Moment, Observation, Sample, Timestamp};
+use domovoi_model::{DeviceRef, Moment, Observation, Resource, Sample, Timestamp, Unit};
 use domovoi_store::{NotKept, Seq, Store, Urgency};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 
-pub use external::{ExternalBroker, ExternalLink, Grade};
+pub use external::{ExternalBroker, Standing, run as run_external};
 pub use gate::{Access, HubGate};
 
 /// The journal's answer: durable, or not kept.
@@ -29,8 +29,8 @@ const FAULTS_KEPT: usize = 100;
 /// How many devices are remembered as heard; a hostile publisher cannot fill the memory with names.
 const DEVICES_KEPT: usize = 4096;
 
-/// How many client ids are remembered as belonging to a credential.
-const CLIENT_IDS_KEPT: usize = 4096;
+/// How many properties of a device are remembered.
+const PROPERTIES_KEPT: usize = 256;
 
 /// A packet, or a part of it, that could not be read.
 #[derive(Debug, Clone)]
@@ -43,6 +43,17 @@ pub struct Misread {
     pub topic: String,
     /// What was wrong, in a sentence.
     pub what: String,
+}
+
+/// Who was not let in, or was sent away, and why.
+#[derive(Debug, Clone)]
+pub struct TurnedAway {
+    /// Client id or user name.
+    pub who: String,
+    /// Why, in a sentence.
+    pub why: String,
+    /// How often in a row.
+    pub times: u64,
 }
 
 /// A device that was heard, for `doctor` and for binding meters.
@@ -79,8 +90,11 @@ pub struct Ingest {
     misread: Mutex<VecDeque<Misread>>,
     heard: Mutex<BTreeMap<DeviceRef, Heard>>,
     counters: Counters,
-    /// Which credential a client id belongs to: a session is resumed by client id, and nobody may resume another's.
-    client_ids: Mutex<HashMap<String, String>>,
+    /// Who is connected under which client id, and how often (a takeover connects before the old one is gone). The
+    /// broker resumes no session under another user name; here nobody is thrown out by another either.
+    client_ids: Mutex<HashMap<String, (String, u32)>>,
+    turned_away: Mutex<VecDeque<TurnedAway>>,
+    external: Mutex<Standing>,
 }
 
 impl Ingest {
@@ -94,6 +108,8 @@ impl Ingest {
             heard: Mutex::default(),
             counters: Counters::default(),
             client_ids: Mutex::default(),
+            turned_away: Mutex::default(),
+            external: Mutex::default(),
         })
     }
 
@@ -129,12 +145,16 @@ impl Ingest {
         if !decoded.announcements.is_empty() {
             self.learn(&decoded.announcements);
         }
-        if decoded.observations.is_empty() {
+        // Replayed at our subscription: perhaps weeks old, and the broker does not say. It tells what a device is, not
+        // what its register shows now.
+        let old_news = road == Road::External && retained;
+        if decoded.observations.is_empty() || old_news {
             return None;
         }
         self.note_heard(&decoded.observations, envelope.received_at);
         // Hazards and registers never wait for a batch to fill.
-        let urgent = decoded.observations.iter().any(|o| o.hazard.is_some() || o.value.number().is_some());
+        let registers = |unit: Unit| Resource::ALL.into_iter().any(|resource| unit.measures(resource));
+        let urgent = decoded.observations.iter().any(|o| o.hazard.is_some() || registers(o.unit));
         let samples: Vec<Sample> = decoded.observations.into_iter().map(|o| believe(o, envelope.received_at)).collect();
         self.counters.samples.fetch_add(samples.len() as u64, Ordering::Relaxed);
         Some(self.store.history().record(samples, if urgent { Urgency::Now } else { Urgency::Normal }))
@@ -155,6 +175,32 @@ impl Ingest {
         self.misread.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
     }
 
+    /// Who was turned away lately, newest first.
+    pub fn turned_away_lately(&self) -> Vec<TurnedAway> {
+        self.turned_away.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
+    }
+
+    /// How the link to the broker that the home already has stands.
+    pub fn external(&self) -> Standing {
+        self.external.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn external_stands(&self, standing: Standing) {
+        *self.external.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+    }
+
+    /// The same again is counted, so that one loud stranger does not push out what others did.
+    fn turned_away(&self, who: &str, why: &str) {
+        let (who, why) = (printable(who), printable(why));
+        let mut list = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = list.iter().position(|away| away.who == who && away.why == why);
+        let times = before.and_then(|at| list.remove(at)).map_or(0, |away| away.times).saturating_add(1);
+        if list.len() == FAULTS_KEPT {
+            list.pop_front();
+        }
+        list.push_back(TurnedAway { who, why, times });
+    }
+
     /// The devices heard since the start.
     pub fn heard(&self) -> Vec<(DeviceRef, Heard)> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -166,21 +212,29 @@ impl Ingest {
         &self.counters
     }
 
-    /// The client ids that came in with a credential since the start.
+    /// The client ids that are connected with a credential.
     pub fn clients_of(&self, username: &str) -> Vec<String> {
         let ids = self.client_ids.lock().unwrap_or_else(PoisonError::into_inner);
-        ids.iter().filter(|(_, owner)| *owner == username).map(|(id, _)| id.clone()).collect()
+        ids.iter().filter(|(_, (owner, _))| owner == username).map(|(id, _)| id.clone()).collect()
     }
 
-    /// Whether this credential may use this client id: the first to use one keeps it.
-    fn claim_client_id(&self, client_id: &str, username: &str) -> bool {
+    /// Whether this credential may come in under this client id: not while another one is connected with it.
+    fn came_in(&self, client_id: &str, username: &str) -> bool {
         let mut ids = self.client_ids.lock().unwrap_or_else(PoisonError::into_inner);
-        match ids.get(client_id) {
-            Some(owner) => owner == username,
-            None if ids.len() >= CLIENT_IDS_KEPT => client_id == username,
-            None => {
-                ids.insert(client_id.to_owned(), username.to_owned());
-                true
+        let (owner, connections) = ids.entry(client_id.to_owned()).or_insert_with(|| (username.to_owned(), 0));
+        let welcome = owner == username;
+        if welcome {
+            *connections = connections.saturating_add(1);
+        }
+        welcome
+    }
+
+    fn went_out(&self, client_id: &str) {
+        let mut ids = self.client_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, connections)) = ids.get_mut(client_id) {
+            *connections -= 1;
+            if *connections == 0 {
+                ids.remove(client_id);
             }
         }
     }
@@ -237,6 +291,9 @@ impl Ingest {
             let mut value = observation.value.to_string();
             if value.len() > 64 {
                 value.truncate(value.floor_char_boundary(64));
+            }
+            if entry.properties.len() >= PROPERTIES_KEPT && !entry.properties.contains_key(&observation.property) {
+                continue;
             }
             let unit = observation.unit.symbol();
             entry.properties.insert(observation.property.clone(), format!("{value} {unit}").trim_end().to_owned());

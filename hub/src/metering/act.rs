@@ -4,8 +4,8 @@
 //! written once; from then on only its bytes count.
 
 use domovoi_model::{
-    Account, Act, ActReading, ActState, Date, Meter, MeteringPoint, PhotoRef, PortalVerdict, PreviousReading,
-    ReadingId, RegisterValues, Source, Tariff, Timestamp,
+    Account, Act, ActId, ActReading, ActState, Date, Meter, MeteringPoint, Period, PhotoRef, PortalVerdict,
+    PreviousReading, ReadingId, RegisterValues, Source, Tariff, Timestamp,
 };
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
@@ -39,9 +39,13 @@ pub struct PointFacts {
     /// Per register of that meter, what is believed.
     pub believed: [Option<Believed>; 4],
     /// Values after the believed ones that wait for a person, in words.
-    pub doubts: Vec<String>,
+    pub doubts: Vec<(Tariff, String)>,
     /// What the last act stated of this meter.
     pub previous: Option<PreviousReading>,
+    /// The meter was taken out on this day, and this is its end reading: it belongs into the act whatever the window.
+    pub taken_out: Option<Date>,
+    /// Whether the act waits for this point. A meter that is read quarterly goes along in other months if it was read.
+    pub awaited: bool,
     /// The photo that goes with the reading, if one does.
     pub photo: Option<PhotoRef>,
     /// A new id for the reading: made by the caller, so that this stays pure.
@@ -68,13 +72,22 @@ pub struct Draft {
     pub problems: Vec<Problem>,
 }
 
-/// Draws up the readings of one account for a window. `first..=last` are the days on which a reading may have been
-/// taken; `now` is trusted time.
-pub fn draw_up(terms: &Terms, facts: &[PointFacts], first: Date, last: Date) -> Draft {
+/// When a reading may have been taken to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The month that is read.
+    pub period: Period,
+    /// For a correction: days after the window, up to this one, count too.
+    pub until: Option<Date>,
+}
+
+/// Draws up the readings of one account.
+pub fn draw_up(terms: &Terms, facts: &[PointFacts], span: Span) -> Draft {
     let mut draft = Draft::default();
     for point in facts {
-        match reading(terms, point, first, last) {
+        match reading(terms, point, span) {
             Ok(reading) => draft.readings.push(reading),
+            Err(problems) if !point.awaited && problems.iter().all(|(may_come, _)| *may_come) => {}
             Err(problems) => draft.problems.extend(problems.into_iter().map(|(may_come, what)| Problem {
                 point: point.point.name.clone(),
                 what,
@@ -85,32 +98,57 @@ pub fn draw_up(terms: &Terms, facts: &[PointFacts], first: Date, last: Date) -> 
     draft
 }
 
-fn reading(terms: &Terms, facts: &PointFacts, first: Date, last: Date) -> Result<ActReading, Vec<(bool, String)>> {
+fn counts(terms: &Terms, facts: &PointFacts, span: Span, day: Date) -> bool {
+    let resource = facts.point.resource;
+    let later = span.until.is_some_and(|until| {
+        day <= until && terms.days(span.period, &[resource]).is_some_and(|(first, _)| first <= day)
+    });
+    facts.taken_out.is_some() || later || terms.takes_on(span.period, resource, day)
+}
+
+/// No more decimals than the supplier takes and the face has; cut off, never rounded up.
+fn cut(terms: &Terms, meter: &Meter, resource: domovoi_model::Resource, value: Decimal) -> Decimal {
+    let decimals = u32::from(terms.service(resource).decimals.min(meter.digits_frac).min(MOST_DECIMALS));
+    value.round_dp_with_strategy(decimals, RoundingStrategy::ToZero).normalize()
+}
+
+fn is_sent(terms: &Terms, tariff: Tariff) -> bool {
+    // Kept in the ledger; ГИС ЖКХ and most suppliers know three registers.
+    tariff != Tariff::T4 || terms.takes_t4
+}
+
+fn reading(terms: &Terms, facts: &PointFacts, span: Span) -> Result<ActReading, Vec<(bool, String)>> {
+    let resource = facts.point.resource;
     let Some(meter) = &facts.meter else {
-        return Err(vec![(false, "no meter hangs at this point: add one with `domovoi meter replace`".into())]);
+        return Err(vec![(
+            false,
+            "no meter hangs at this point: add one with `domovoi meter replace`".into(),
+        )]);
     };
-    let mut problems: Vec<(bool, String)> = facts.doubts.iter().map(|doubt| (false, doubt.clone())).collect();
-    let service = terms.service(facts.point.resource);
-    let decimals = u32::from(service.decimals.min(meter.digits_frac).min(MOST_DECIMALS));
+    let mut problems: Vec<(bool, String)> = facts
+        .doubts
+        .iter()
+        .filter(|(tariff, _)| is_sent(terms, *tariff))
+        .map(|(_, doubt)| (false, doubt.clone()))
+        .collect();
     let mut values = RegisterValues::default();
     let mut newest: Option<&Believed> = None;
-    for tariff in meter.tariff_registers() {
-        if *tariff == Tariff::T4 && !terms.takes_t4 {
-            // Kept in the ledger; ГИС ЖКХ and most suppliers know three registers.
-            continue;
-        }
+    for tariff in meter.tariff_registers().iter().filter(|tariff| is_sent(terms, **tariff)) {
         let Some(believed) = &facts.believed[tariff.index()] else {
             problems.push((true, format!("register {tariff} was never read")));
             continue;
         };
         let day = terms.day_at(believed.seen_at);
-        if day.is_none_or(|day| day < first || day > last) {
+        if day.is_none_or(|day| !counts(terms, facts, span, day)) {
             let when = day.map_or_else(|| "at an unknown time".into(), |day| format!("on {day}"));
-            let what = format!("register {tariff} was last read {when}, outside the window {first} – {last}");
-            problems.push((true, what));
+            let window = match terms.days(span.period, &[resource]) {
+                Some((first, last)) => format!("{first} – {last}"),
+                None => "of its supplier".into(),
+            };
+            problems.push((true, format!("register {tariff} was last read {when}, outside the window {window}")));
             continue;
         }
-        values.set(*tariff, believed.value.round_dp_with_strategy(decimals, RoundingStrategy::ToZero).normalize());
+        values.set(*tariff, cut(terms, meter, resource, believed.value));
         if newest.is_none_or(|other| believed.seen_at > other.seen_at) {
             newest = Some(believed);
         }
@@ -120,16 +158,26 @@ fn reading(terms: &Terms, facts: &PointFacts, first: Date, last: Date) -> Result
         problems.push((false, "the day of the reading is out of range".into()));
         return Err(problems);
     };
-    if let Some(until) = meter.verification_valid_until.filter(|until| *until < date_value) {
+    let ended = meter.verification_valid_until.filter(|until| *until < date_value && facts.taken_out.is_none());
+    if let Some(until) = ended {
         let what =
             format!("the meter's verification («поверка») ended on {until}; the supplier will not take its readings");
         problems.push((false, what));
     }
+    let service = terms.service(resource);
     let mut consumption = RegisterValues::default();
-    if let Some(previous) = &facts.previous {
+    // Stated as the values are: the difference of a cut and an uncut number is no consumption.
+    let previous = facts.previous.as_ref().map(|previous| {
+        let mut values = RegisterValues::default();
+        for (tariff, value) in previous.values.iter().filter(|(tariff, _)| is_sent(terms, *tariff)) {
+            values.set(tariff, cut(terms, meter, resource, value));
+        }
+        PreviousReading { values, date: previous.date }
+    });
+    if let Some(previous) = &previous {
         for (tariff, value) in values.iter() {
-            if let Some(before) = previous.values.get(tariff) {
-                consumption.set(tariff, used(meter, before, value));
+            if let Some(used) = previous.values.get(tariff).and_then(|before| used(meter, before, value)) {
+                consumption.set(tariff, used);
             }
         }
         let months = (date_value.days_since_epoch() - previous.date.days_since_epoch()).max(0) / 31 + 1;
@@ -159,17 +207,26 @@ fn reading(terms: &Terms, facts: &PointFacts, first: Date, last: Date) -> Result
         date_value,
         source: newest.source.clone(),
         raw_sha256: newest.raw_sha256,
-        previous: facts.previous.clone(),
+        previous,
         consumption,
         photo: facts.photo.clone(),
         portal_verdict: PortalVerdict::Pending,
     })
 }
 
-/// What was used between two readings of a register. A lower value was let through by a person as a rollover.
-pub fn used(meter: &Meter, before: Decimal, now: Decimal) -> Decimal {
-    let moved = if now >= before { now - before } else { meter.rollover_at() - before + now };
-    (moved * meter.multiplier).round_dp_with_strategy(u32::from(MOST_DECIMALS), RoundingStrategy::ToZero).normalize()
+/// What was used between two readings of a register. A lower value near the end of the face was let through by a person
+/// as a rollover; any other lower one corrects an earlier mistake, and what was used cannot be told from the two.
+pub fn used(meter: &Meter, before: Decimal, now: Decimal) -> Option<Decimal> {
+    let limit = meter.rollover_at();
+    let moved = if now >= before {
+        now - before
+    } else if before >= limit * Decimal::new(9, 1) {
+        limit - before + now
+    } else {
+        return None;
+    };
+    let used = moved * meter.multiplier;
+    Some(used.round_dp_with_strategy(u32::from(MOST_DECIMALS), RoundingStrategy::ToZero).normalize())
 }
 
 #[derive(Serialize)]
@@ -272,7 +329,8 @@ impl From<&RegisterValues> for RegistersDoc {
     }
 }
 
-/// Writes the document's bytes. `meters` must hold the meter of every reading; a reading whose meter is missing is an
+/// Writes the document's bytes. `supersedes` is the act that the portal holds and this one replaces, which need not be
+/// the one that the household corrects: a refused correction never got there. `meters` must hold the meter of every reading; a reading whose meter is missing is an
 /// error, not a gap in the document.
 pub fn document(
     terms: &Terms,
@@ -280,6 +338,7 @@ pub fn document(
     act: &Act,
     meters: &[Meter],
     previous_act: Option<[u8; 32]>,
+    supersedes: Option<ActId>,
     key_id: &str,
 ) -> Result<Vec<u8>, String> {
     let readings = act
@@ -346,7 +405,7 @@ pub fn document(
             jku_id: account.jku_id.as_deref(),
         },
         previous_act_sha256: previous_act.map(|hash| hex(&hash)),
-        supersedes: act.supersedes.map(|id| id.to_string()),
+        supersedes: supersedes.map(|id| id.to_string()),
         key_id,
         readings,
     };
@@ -357,7 +416,10 @@ pub fn document(
 pub fn says_the_same(a: &[ActReading], b: &[ActReading]) -> bool {
     a.len() == b.len()
         && a.iter().all(|left| {
-            b.iter().any(|right| left.point == right.point && left.meter == right.meter && left.values == right.values)
+            b.iter().any(|right| {
+                (left.point, left.meter, &left.values, &left.photo, &left.previous)
+                    == (right.point, right.meter, &right.values, &right.photo, &right.previous)
+            })
         })
 }
 

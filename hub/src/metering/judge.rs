@@ -11,8 +11,12 @@ use rust_decimal::Decimal;
 pub struct Last {
     /// What the register showed.
     pub value: Decimal,
-    /// When that was; `None` when the clock was not trusted then.
+    /// When it was written; `None` when the clock was not trusted then.
     pub at: Option<Timestamp>,
+    /// When it was last said. A tap that nobody opened for a day gives no room for a day's water in a minute.
+    pub seen_at: Option<Timestamp>,
+    /// A person read it off the face: finer than a device that counts whole pulses.
+    pub by_person: bool,
     /// It is the register as it stood when the meter was put in: the time since then is no gap.
     pub installation: bool,
 }
@@ -69,6 +73,20 @@ fn most_per_hour(resource: Resource) -> Decimal {
     }
 }
 
+/// Whether a device that counts whole pulses says no less than it can know of what a person read.
+pub fn is_a_pulse_behind(last: &Last, value: Decimal, resource: Resource) -> bool {
+    last.by_person && value < last.value && last.value - value <= pulse(resource)
+}
+
+/// How far a device that counts whole pulses may stand behind what a person reads off the face.
+fn pulse(resource: Resource) -> Decimal {
+    match resource {
+        Resource::ColdWater | Resource::HotWater | Resource::Gas => Decimal::new(1, 1),
+        Resource::Electricity => Decimal::ONE,
+        Resource::Heat => Decimal::new(1, 2),
+    }
+}
+
 /// What of the next hour may be seen at once: a device that reports late, a display that rounds.
 const SLACK_HOURS: i64 = 1;
 
@@ -118,12 +136,16 @@ fn believe(
     let Some(last) = last else {
         return Some(Verdict::Accepted(offered.complaint.clone().map(Finding::DeviceComplaint)));
     };
-    let elapsed = match (last.at, offered.at) {
+    let since = |then: Option<Timestamp>| match (then, offered.at) {
         (Some(then), Some(now)) => Some(now.0.saturating_sub(then.0).max(0)),
         _ => None,
     };
+    let elapsed = since(last.seen_at);
+    if !offered.by_person && is_a_pulse_behind(last, value, resource) {
+        return None;
+    }
     if value == last.value {
-        let quiet = elapsed.is_none_or(|millis| millis < STILL_ALIVE_MILLIS);
+        let quiet = since(last.at).is_none_or(|millis| millis < STILL_ALIVE_MILLIS);
         // A doubt is over when the register shows again what it showed before it: that is worth a row.
         if quiet && doubted.is_none() && !offered.by_person {
             return None;
@@ -136,7 +158,10 @@ fn believe(
     if value < last.value {
         return Some(fell(meter, last, doubted, value, most));
     }
-    if (value - last.value) * meter.multiplier > most {
+    // Time alone makes no jump plausible: what was held once waits for a person, or for the register to take it back.
+    let still_doubted =
+        doubted.is_some_and(|d| d.finding == Finding::ImplausibleJump && value >= d.value && !offered.by_person);
+    if still_doubted || (value - last.value) * meter.multiplier > most {
         return Some(Verdict::Held(Finding::ImplausibleJump));
     }
     let finding = match elapsed {
@@ -207,7 +232,7 @@ mod tests {
     }
 
     fn last(value: &str) -> Last {
-        Last { value: dec(value), at: Some(Timestamp(T0)), installation: false }
+        Last { value: dec(value), at: Some(Timestamp(T0)), seen_at: Some(Timestamp(T0)), by_person: false, installation: false }
     }
 
     fn offered(value: &str, hours_later: i64) -> Offered {
@@ -305,17 +330,42 @@ mod tests {
         assert_eq!(water(&last("100"), &too_far), Some(Verdict::Held(Finding::ImplausibleJump)));
     }
 
+    #[test]
+    fn a_quiet_day_gives_no_room_for_a_days_water_in_a_minute() {
+        let seen_lately = Last { seen_at: Some(Timestamp(T0 + 23 * HOUR)), ..last("100") };
+        assert_eq!(water(&seen_lately, &offered("170", 23)), Some(Verdict::Held(Finding::ImplausibleJump)));
+    }
+
+    #[test]
+    fn a_held_jump_does_not_become_believed_by_waiting() {
+        let doubted =
+            Doubted { value: dec("140"), at: Some(Timestamp(T0 + HOUR)), finding: Finding::ImplausibleJump, in_a_row: 1 };
+        let judged = |value| judge(&meter(), Resource::ColdWater, Some(&last("100")), Some(&doubted), &offered(value, 48));
+        assert_eq!(judged("140"), Some(Verdict::Held(Finding::ImplausibleJump)));
+        assert!(judged("101").is_some_and(|verdict| verdict.is_accepted()), "the register has taken it back");
+        let person = Offered { by_person: true, ..offered("140", 48) };
+        let verdict = judge(&meter(), Resource::ColdWater, Some(&last("100")), Some(&doubted), &person);
+        assert!(verdict.is_some_and(|verdict| verdict.is_accepted()), "a person has the last word");
+    }
+
+    #[test]
+    fn a_pulse_counter_may_stand_a_pulse_behind_a_person() {
+        let read = Last { by_person: true, ..last("100.004") };
+        assert_eq!(water(&read, &offered("100.00", 1)), None);
+        assert_eq!(water(&read, &offered("99.8", 1)), Some(Verdict::Held(Finding::Decreased)));
+    }
+
     proptest::proptest! {
         #[test]
         fn a_believed_value_never_goes_down(start in 0u64..99_999_000, steps in proptest::collection::vec((0i64..99_999_999, 0i64..100), 1..60)) {
-            let mut last = Last { value: Decimal::new(start as i64, 3), at: Some(Timestamp(T0)), installation: false };
+            let mut last = Last { value: Decimal::new(start as i64, 3), at: Some(Timestamp(T0)), seen_at: Some(Timestamp(T0)), by_person: false, installation: false };
             let mut now = T0;
             for (millis, hours) in steps {
                 now += hours * HOUR;
                 let offer = Offered { value: Decimal::new(millis, 3), at: Some(Timestamp(now)), complaint: None, by_person: false };
                 if let Some(Verdict::Accepted(_)) = water(&last, &offer) {
                     proptest::prop_assert!(offer.value >= last.value);
-                    last = Last { value: offer.value, at: offer.at, installation: false };
+                    last = Last { value: offer.value, at: offer.at, seen_at: offer.at, ..last };
                 }
             }
         }

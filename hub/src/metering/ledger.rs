@@ -11,7 +11,7 @@ use domovoi_model::{
 use domovoi_store::{LedgerEntry, Recorded, Store, StoreError};
 use rust_decimal::Decimal;
 
-use super::judge::{Doubted, Last, Offered, judge};
+use super::judge::{Doubted, Last, Offered, is_a_pulse_behind, judge};
 use super::register::Register;
 use super::sign::sha256;
 
@@ -71,9 +71,9 @@ impl Standings {
         }
         standing.note(&row.reading);
         // A broken device writes a row an hour: some hundred say as much as all.
-        for later in store.ledger().entered_after(point, row.id, DOUBTS_READ).await? {
-            if later.reading.meter == meter && later.reading.tariff == tariff {
-                standing.note(&later.reading);
+        for doubt in store.ledger().doubts_after(point, tariff, row.id, DOUBTS_READ).await? {
+            if doubt.reading.meter == meter {
+                standing.note(&doubt.reading);
             }
         }
         Ok(standing)
@@ -89,6 +89,8 @@ impl Standing {
                 self.last = Some(Last {
                     value: reading.value,
                     at,
+                    seen_at: at,
+                    by_person: matches!(reading.source, Source::Person(_) | Source::Photo { .. }),
                     installation: matches!(reading.source, Source::Installation),
                 });
                 self.doubted = None;
@@ -164,10 +166,15 @@ pub(super) async fn take(
         return Ok(None);
     }
     let Some(verdict) = verdict else {
-        if standing.last.is_some_and(|last| last.value == value) {
+        let says_the_same = |last: &&mut Last| last.value == value || is_a_pulse_behind(last, value, resource);
+        if let Some(last) = standing.last.as_mut().filter(says_the_same) {
+            last.seen_at = at.or(last.seen_at);
             standing.seen_at = at.or(standing.seen_at);
-            standing.source = Some(source);
-            standing.raw_sha256 = offer.raw_sha256;
+            // A person's reading stays a person's, with its photo, when the device says the same a minute later.
+            if !last.by_person {
+                standing.source = Some(source);
+                standing.raw_sha256 = offer.raw_sha256;
+            }
         }
         return Ok(None);
     };

@@ -38,6 +38,8 @@ const STANDING_CONSENT: &str = "consent.standing";
 const BATCH: usize = 512;
 /// The ledger's cursor is moved at least this often, so that a restart does not read a day of lamps.
 const CURSOR_EVERY: u64 = 2000;
+/// How long the clerk lets nudges gather.
+const CLERK_BREATH: Duration = Duration::from_millis(100);
 /// How long the ledger waits after the store failed it.
 const STORE_BACKOFF: Duration = Duration::from_secs(2);
 
@@ -69,6 +71,14 @@ pub enum MeteringError {
         id: ActId,
         /// How it stands.
         state: &'static str,
+    },
+    /// A later month is stated already.
+    #[error("{later} is stated already: an act of {period} signed now would overlap it; tell the supplier instead")]
+    LaterMonthStated {
+        /// Of which month the act is.
+        period: Period,
+        /// Which month is stated.
+        later: Period,
     },
     /// A correction without a single reading.
     #[error("there is nothing to state: {0}")]
@@ -243,13 +253,22 @@ impl Metering {
         let mut standings = self.standings.lock().await;
         let mut entries = Vec::new();
         for recorded in batch {
-            if let Some(entry) = ledger::take(&self.store, &register, &mut standings, recorded).await? {
-                entries.push(entry);
+            match ledger::take(&self.store, &register, &mut standings, recorded).await {
+                Ok(entry) => entries.extend(entry),
+                Err(StoreError::Damaged { what }) => {
+                    // The other registers must not wait for a row that will not heal. The sample stays in the journal.
+                    tracing::error!("a register's past does not open, its new reading is passed over: {what}");
+                    self.raise(&format!("damaged:{what}"), "ledger_damaged", &[("what", &what)]).await?;
+                }
+                Err(error) => {
+                    // What was noted in memory is not in the store: read it again from there.
+                    standings.clear();
+                    return Err(error.into());
+                }
             }
         }
         if !entries.is_empty() || newest.0.saturating_sub(stored.0) >= CURSOR_EVERY {
             if let Err(error) = self.store.ledger().append(&entries, Some((ledger::CURSOR, newest))).await {
-                // What was noted in memory is not in the store: read it again from there.
                 standings.clear();
                 return Err(error.into());
             }
@@ -270,6 +289,11 @@ impl Metering {
             tokio::select! {
                 () = self.look_again.notified() => {}
                 () = tokio::time::sleep(every) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            // A house full of meters nudges many times a second; one look a breath later serves them all.
+            tokio::select! {
+                () = tokio::time::sleep(CLERK_BREATH.min(every)) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }

@@ -63,6 +63,8 @@ pub struct NewMeter {
 /// What became of a reading that a person handed in.
 #[derive(Debug, Clone)]
 pub struct Submitted {
+    /// Whether it is in the ledger now: all registers, or none.
+    pub taken: bool,
     /// Per register, the value and the ledger's verdict.
     pub verdicts: Vec<(Tariff, Decimal, Verdict)>,
 }
@@ -96,8 +98,14 @@ impl NewMeter {
                         self.digits_int
                     ));
                 }
+                Some(value) if value.normalize().scale() > u32::from(self.digits_frac) => {
+                    return wrong(format!("the start reading {value} has more decimals than the face: {}", self.digits_frac));
+                }
                 Some(_) => {}
             }
+        }
+        if let Some((tariff, _)) = self.start.iter().find(|(tariff, _)| tariff.index() >= usize::from(self.tariffs)) {
+            return wrong(format!("a start reading of {tariff} was given, but the meter has {} register(s)", self.tariffs));
         }
         if let (Some(verified), Some(until)) = (self.verified, self.valid_until)
             && verified > until
@@ -170,16 +178,14 @@ impl Metering {
         let account = match register.accounts.iter().find(|a| a.supplier == new.supplier && a.number == number) {
             Some(account) => account.clone(),
             None => {
-                let account = Account {
+                Account {
                     id: AccountId(new_id()?),
                     supplier: new.supplier.clone(),
                     label: format!("{} {number}", terms.name),
                     number,
                     els: new.els.clone(),
                     jku_id: None,
-                };
-                self.store.register().save_account(&account).await?;
-                account
+                }
             }
         };
         let point = MeteringPoint {
@@ -190,10 +196,8 @@ impl Metering {
             binding: new.binding,
             reminder: new.reminder,
         };
-        self.store.register().save_point(&point).await?;
         let meter = new.meter.blank(MeterId(new_id()?), point.id);
-        self.store.register().save_meter(&meter).await?;
-        self.store.ledger().append(&self.installation_rows(&meter), None).await?;
+        self.store.register().add_point(&account, &point, &meter, &self.installation_rows(&meter)).await?;
         self.reload_register().await?;
         self.bus.tell(Event::RegisterChanged(Some(point.id)));
         self.nudge();
@@ -264,22 +268,16 @@ impl Metering {
         if values.iter().next().is_none() {
             return Err(MeteringError::Invalid("no value was given".into()));
         }
-        let (source, raw) = match photo {
-            None => (
-                Source::Person(person.to_owned()),
-                values.iter().map(|(t, v)| format!("{t} {v}\n")).collect::<String>().into_bytes(),
-            ),
-            Some(photo) => {
-                let id = PhotoId(new_id()?);
-                let hash = sha256(&photo.bytes);
-                let raw = hash.to_vec();
-                let media_type = photo.media_type.to_owned();
-                self.store
-                    .photos()
-                    .put(&domovoi_store::Photo { id, media_type, sha256: hash, bytes: photo.bytes })
-                    .await?;
-                (Source::Photo { person: person.to_owned(), photo: id }, raw)
+        let photo = match photo {
+            None => None,
+            Some(photo) => Some((PhotoId(new_id()?), photo)),
+        };
+        let (source, raw) = match &photo {
+            None => {
+                let typed: String = values.iter().map(|(tariff, value)| format!("{tariff} {value}\n")).collect();
+                (Source::Person(person.to_owned()), sha256(typed.as_bytes()))
             }
+            Some((id, photo)) => (Source::Photo { person: person.to_owned(), photo: *id }, sha256(&photo.bytes)),
         };
         let mut entries = Vec::new();
         let mut standings = self.standings.lock().await;
@@ -297,19 +295,61 @@ impl Metering {
                 other => other,
             };
             let mut entry = self.row(point.id, meter.id, tariff, value, source.clone(), verdict);
-            entry.reading.raw_sha256 = sha256(&raw);
+            entry.reading.raw_sha256 = raw;
             entries.push(entry);
         }
         // All registers or none: half a reading would be signed as a whole one.
-        if confirm || entries.iter().all(|entry| entry.reading.verdict.is_accepted()) {
+        let taken = entries.iter().all(|entry| entry.reading.verdict.is_accepted());
+        if taken {
+            if let Some((id, photo)) = photo {
+                let (media_type, sha256) = (photo.media_type.to_owned(), raw);
+                self.store.photos().put(&domovoi_store::Photo { id, media_type, sha256, bytes: photo.bytes }).await?;
+            }
             self.store.ledger().append(&entries, None).await?;
             standings.forget(meter.id);
             drop(standings);
             self.bus.tell(Event::RegisterChanged(Some(point.id)));
             self.nudge();
         }
-        let verdicts = entries.into_iter().map(|e| (e.reading.tariff, e.reading.value, e.reading.verdict)).collect();
-        Ok(Submitted { verdicts })
+        let verdicts =
+            entries.into_iter().map(|e| (e.reading.tariff, e.reading.value, e.reading.verdict)).collect();
+        Ok(Submitted { taken, verdicts })
+    }
+
+    /// The meter at a point was verified («поверка»), or its papers were read at last.
+    pub async fn verify(
+        &self,
+        point: &str,
+        verified: domovoi_model::Date,
+        valid_until: domovoi_model::Date,
+    ) -> Result<Meter, MeteringError> {
+        let register = self.register();
+        let point = register.find(point).map_err(MeteringError::NoSuch)?;
+        let meter = register.meter_at(point.id).ok_or_else(|| MeteringError::NoSuch("meter at this point".into()))?;
+        if verified > valid_until {
+            return Err(MeteringError::Invalid(format!("verified on {verified} but valid until {valid_until}")));
+        }
+        let meter =
+            Meter { verified: Some(verified), verification_valid_until: Some(valid_until), ..meter.clone() };
+        self.store.register().save_meter(&meter).await?;
+        self.reload_register().await?;
+        self.bus.tell(Event::RegisterChanged(Some(point.id)));
+        self.nudge();
+        Ok(meter)
+    }
+
+    /// The readings of a point that still wait for a person: held, and not overtaken by one that is believed.
+    pub async fn held_now(&self, point: PointId) -> Result<usize, MeteringError> {
+        let mut waiting = 0;
+        let held = self.store.ledger().held(point).await?;
+        for tariff in Tariff::ALL {
+            if !held.iter().any(|row| row.reading.tariff == tariff) {
+                continue;
+            }
+            let last = self.store.ledger().last_accepted(point, tariff).await?.map_or(0, |row| row.id);
+            waiting += held.iter().filter(|row| row.reading.tariff == tariff && row.id > last).count();
+        }
+        Ok(waiting)
     }
 
     /// A person decides about a held reading.
@@ -386,10 +426,11 @@ impl Metering {
     }
 }
 
-/// Reads `T1,T2,…` as a person writes them: a comma or a semicolon between registers, a point (or, alone, a comma)
-/// before the decimals.
-pub fn parse_values(text: &str) -> Result<RegisterValues, String> {
-    let parts: Vec<&str> = if text.contains(';') { text.split(';').collect() } else { text.split(',').collect() };
+/// Reads `T1,T2,…` as a person writes them: a comma or a semicolon between registers, a point before the decimals. Of a
+/// meter with one register a comma is the decimal sign, as on its face.
+pub fn parse_values(text: &str, tariffs: u8) -> Result<RegisterValues, String> {
+    let one = tariffs <= 1 && text.matches(',').count() == 1;
+    let parts: Vec<&str> = if text.contains(';') || one { text.split(';').collect() } else { text.split(',').collect() };
     if parts.len() > 4 {
         return Err(format!("«{text}»: a meter has at most four registers"));
     }
@@ -436,10 +477,13 @@ mod tests {
 
     #[test]
     fn values_are_read_as_people_write_them() {
-        let t = |text: &str| parse_values(text).map(|v| v.iter().map(|(_, v)| v.to_string()).collect::<Vec<_>>());
+        let t = |text: &str| parse_values(text, 4).map(|v| v.iter().map(|(_, v)| v.to_string()).collect::<Vec<_>>());
         assert_eq!(t("123.456").unwrap(), ["123.456"]);
         assert_eq!(t("1, 2 ,3").unwrap(), ["1", "2", "3"]);
         assert_eq!(t("1,5; 2,5").unwrap(), ["1.5", "2.5"]);
+        let one = |text: &str| parse_values(text, 1).map(|v| v.iter().map(|(_, v)| v.to_string()).collect::<Vec<_>>());
+        assert_eq!(one("100,5").unwrap(), ["100.5"], "a meter with one register writes its decimals so");
+        assert_eq!(one("1,2,3").unwrap().len(), 3, "told apart later: this meter has no T2");
         assert!(t("-1").is_err() && t("abc").is_err() && t("1;2;3;4;5").is_err() && t("NaN").is_err());
     }
 

@@ -75,22 +75,41 @@ impl Terms {
         })
     }
 
-    /// The days on which readings of `period` are taken for any of these resources: earliest start, latest end.
+    /// The days between which readings of `period` are taken for any of these resources: earliest start, latest end.
     pub fn days(&self, period: Period, resources: &[Resource]) -> Option<(Date, Date)> {
-        self.windows
-            .iter()
-            .filter(|window| resources.iter().any(|resource| window.resources.contains(resource)))
+        self.windows_of(resources)
             .map(|window| window.dates(period))
             .reduce(|(first, last), (start, end)| (first.min(start), last.max(end)))
     }
 
-    /// The period whose window is open on this day, with the window's days. Where the month's end is crossed, the older
-    /// period wins: it will not come again.
-    pub fn open_period(&self, day: Date, resources: &[Resource]) -> Option<(Period, Date, Date)> {
-        [day.period().previous(), day.period()].into_iter().find_map(|period| {
-            let (first, last) = self.days(period, resources)?;
-            (first <= day && day <= last).then_some((period, first, last))
+    /// Whether readings of this resource for `period` are taken on this day.
+    pub fn takes_on(&self, period: Period, resource: Resource, day: Date) -> bool {
+        self.windows_of(&[resource]).any(|window| {
+            let (first, last) = window.dates(period);
+            first <= day && day <= last
         })
+    }
+
+    /// The period whose window is open on this day, for any of these resources. Where the month's end is crossed, the
+    /// older period wins: it will not come again.
+    pub fn open_period(&self, day: Date, resources: &[Resource]) -> Option<Period> {
+        let open = |period: &Period| resources.iter().any(|resource| self.takes_on(*period, *resource, day));
+        [day.period().previous(), day.period()].into_iter().find(open)
+    }
+
+    /// The day on which an act of these resources can first be whole: every resource's window has opened. Where one
+    /// closes before another opens there is no such day, and the first opening counts.
+    pub fn whole_from(&self, period: Period, resources: &[Resource]) -> Option<Date> {
+        let spans: Vec<(Date, Date)> =
+            resources.iter().filter_map(|resource| self.days(period, &[*resource])).collect();
+        let latest_start = spans.iter().map(|(first, _)| *first).max()?;
+        let earliest_end = spans.iter().map(|(_, last)| *last).min()?;
+        if latest_start <= earliest_end { Some(latest_start) } else { spans.iter().map(|(first, _)| *first).min() }
+    }
+
+    fn windows_of(&self, resources: &[Resource]) -> impl Iterator<Item = &Window> {
+        let resources = resources.to_vec();
+        self.windows.iter().filter(move |window| resources.iter().any(|resource| window.resources.contains(resource)))
     }
 }
 
@@ -123,7 +142,7 @@ pub(super) mod tests {
     #[test]
     fn a_window_over_the_months_end_belongs_to_the_month_it_began_in() {
         let open =
-            |day: &str| terms().open_period(date(day), &[Resource::ColdWater]).map(|(period, ..)| period.to_string());
+            |day: &str| terms().open_period(date(day), &[Resource::ColdWater]).map(|period| period.to_string());
         assert_eq!(open("2026-11-14"), None);
         assert_eq!(open("2026-11-15").as_deref(), Some("2026-11"));
         assert_eq!(open("2026-12-03").as_deref(), Some("2026-11"));
@@ -142,5 +161,26 @@ pub(super) mod tests {
             terms().start_of(date("2026-11-15")).map(|t| t.to_string()).as_deref(),
             Some("2026-11-14T21:00:00.000Z")
         );
+    }
+
+    #[test]
+    fn each_resource_has_its_own_days_and_an_act_is_whole_when_all_have_opened() {
+        let window = |resource, start, end| Window {
+            resources: vec![resource],
+            start: MonthDay::Day(start),
+            end: MonthDay::Day(end),
+            end_next_month: false,
+        };
+        let (water, power) = (Resource::ColdWater, Resource::Electricity);
+        let november = date("2026-11-01").period();
+        let mut terms = terms();
+        terms.windows = vec![window(water, 15, 22), window(power, 20, 25)];
+        assert!(!terms.takes_on(november, water, date("2026-11-24")));
+        assert_eq!(terms.whole_from(november, &[water, power]), Some(date("2026-11-20")));
+        terms.windows = vec![window(water, 1, 5), window(water, 15, 20)];
+        assert!(!terms.takes_on(november, water, date("2026-11-10")), "between two windows nothing is taken");
+        assert_eq!(terms.open_period(date("2026-11-10"), &[water]), None);
+        terms.windows = vec![window(water, 1, 5), window(power, 20, 25)];
+        assert_eq!(terms.whole_from(november, &[water, power]), Some(date("2026-11-01")), "there is no common day");
     }
 }

@@ -133,6 +133,8 @@ pub(crate) struct Inner {
     pub state: watch::Sender<LinkState>,
     /// Held while the owner is being asked.
     pub linking: Mutex<()>,
+    /// What went wrong with the newest call of the outbox; none once one went well.
+    pub trouble: std::sync::Mutex<Option<String>>,
 }
 
 impl Inner {

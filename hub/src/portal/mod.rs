@@ -25,7 +25,7 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use reqwest::StatusCode;
 use tokio::sync::{Mutex, watch};
@@ -151,6 +151,7 @@ impl Portal {
             held: Arc::new(Mutex::new(Held::default())),
             state: watch::Sender::new(LinkState::Unlinked),
             linking: Mutex::new(()),
+            trouble: std::sync::Mutex::default(),
         };
         let link = inner.shelf.load().await?;
         inner.adopt(&mut *inner.held.lock().await, link);
@@ -165,6 +166,15 @@ impl Portal {
     /// The same, as it changes.
     pub fn watch(&self) -> watch::Receiver<LinkState> {
         self.0.state.subscribe()
+    }
+
+    /// What went wrong with the newest call of the outbox, in a sentence; `None` once one went well.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_trouble(&self, error: Option<&CallError>) {
+        *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner) = error.map(ToString::to_string);
     }
 
     /// What it was opened with.

@@ -22,6 +22,9 @@ use crate::clock::Clock;
 use crate::metering::Metering;
 use crate::metering::sign::sha256;
 
+/// After so many unclear answers a photo is given up.
+const PHOTO_TRIES: u32 = 8;
+
 /// How often an unlinked, pending or blocked account is looked at again.
 const LINK_CHECK: Duration = Duration::from_secs(60);
 
@@ -150,7 +153,7 @@ impl Outbox {
     async fn try_once(&self) -> Result<Duration, StoreError> {
         let inner = &self.0;
         let filter = ActFilter { on_its_way: Some(true), ..ActFilter::default() };
-        let mut acts = inner.store.acts().list(filter).await?;
+        let acts = inner.store.acts().list(filter).await?;
         if acts.is_empty() {
             inner.attempts.lock().await.clear();
             return Ok(inner.pace.retry_every);
@@ -158,7 +161,7 @@ impl Outbox {
         if !self.link_is_good().await? {
             return Ok(LINK_CHECK.min(inner.pace.retry_every));
         }
-        acts.sort_by_key(|act| (act.created_at, act.id));
+        // The store lists them in the order of signing, which is the order of the chain.
         let mut by_account: BTreeMap<AccountId, Vec<Act>> = BTreeMap::new();
         for act in acts {
             by_account.entry(act.account).or_default().push(act);
@@ -270,6 +273,7 @@ impl Outbox {
             }
         }
         self.reset(act.id).await;
+        self.0.portal.note_trouble(None);
         let pending = act.readings.iter().any(|reading| reading.portal_verdict == PortalVerdict::Pending);
         if pending || status.status == ActProgress::Processing {
             let act = self.keep(act).await?;
@@ -300,6 +304,11 @@ impl Outbox {
     async fn fetch_receipt(&self, act: Act) -> Result<(Act, Outcome), StoreError> {
         for photo in act.readings.iter().filter_map(|reading| reading.photo.as_ref()) {
             let Some(kept) = self.0.store.photos().get(photo.id).await? else { continue };
+            if self.tries_of(act.id).await >= PHOTO_TRIES {
+                // The readings stand without it, and the receipt must not wait for ever.
+                self.notice(&act, "photo_refused", &[("why", "no clear answer after many tries")]).await?;
+                break;
+            }
             if let Err(error) =
                 put_photo::call(&self.0.portal, act.id, &photo.sha256, &photo.media_type, kept.bytes).await
             {
@@ -319,6 +328,7 @@ impl Outbox {
                 }
                 let act = self.keep(Act { state: ActState::Received { receipt }, ..act }).await?;
                 tracing::info!(act = %act.id, "the portal's receipt is here");
+                self.0.portal.note_trouble(None);
                 self.0.metering.nudge();
                 Ok((act, Outcome::Over))
             }
@@ -334,9 +344,19 @@ impl Outbox {
     async fn failed(&self, act: Act, error: CallError, sending: bool) -> Result<(Act, Outcome), StoreError> {
         let confirmed = act.state.is_confirmed();
         tracing::info!(act = %act.id, "{error}");
+        self.0.portal.note_trouble(Some(&error));
         match error {
-            CallError::RelinkNeeded(_) | CallError::AccountPending | CallError::AccountBlocked => {
-                Ok((act, Outcome::LinkTrouble))
+            CallError::RelinkNeeded(_) => Ok((act, Outcome::LinkTrouble)),
+            // Said of this act's account; the others may be well. The link's own state is looked at before the next try.
+            CallError::AccountPending | CallError::AccountBlocked => {
+                let after = self.backoff(act.id).await;
+                Ok((act, Outcome::Wait { after, confirmed }))
+            }
+            // Nothing is wrong with the act: the owner did not allow the hub to hand it in.
+            CallError::Refused(problem) if problem.code == "forbidden-scope" => {
+                self.raise("link:scope_missing", "scope_missing", &[]).await?;
+                let after = self.backoff(act.id).await;
+                Ok((act, Outcome::Wait { after, confirmed }))
             }
             CallError::RetryLater { after, .. } => {
                 let ours = self.backoff(act.id).await;
@@ -388,7 +408,8 @@ impl Outbox {
         if terms.late == Late::Send {
             return None;
         }
-        let now = inner.clock.trusted()?;
+        // Whether a window is open cannot be told without a clock: then it is not.
+        let Some(now) = inner.clock.trusted() else { return Some(inner.pace.retry_every) };
         let resources: Vec<_> = act.readings.iter().map(|reading| reading.resource).collect();
         let open = terms.day_at(now).and_then(|today| terms.open_period(today, &resources));
         // Any open window will do: an act of an earlier month goes before that of this one.
@@ -437,10 +458,14 @@ impl Outbox {
         match put_hub_key::call(&inner.portal, inner.metering.verifying_key()).await {
             Ok(()) => {
                 *registered = Some(since);
+                for mended in ["key_refused", "scope_missing"] {
+                    inner.store.notices().clear(&format!("link:{mended}")).await?;
+                }
                 Ok(true)
             }
             Err(error) => {
                 tracing::warn!("the key for acts could not be registered: {error}");
+                inner.portal.note_trouble(Some(&error));
                 Ok(false)
             }
         }
@@ -448,6 +473,12 @@ impl Outbox {
 
     async fn keep(&self, act: Act) -> Result<Act, StoreError> {
         self.0.store.acts().update(&act).await?;
+        if act.state.is_confirmed() {
+            // What stood in the way is over.
+            for kind in ["window_closed", "portal_differs"] {
+                self.0.store.notices().clear(&format!("{kind}:{}", act.id)).await?;
+            }
+        }
         self.0.bus.tell(Event::Act(Arc::new(act.clone())));
         Ok(act)
     }
@@ -480,6 +511,10 @@ impl Outbox {
         let factor = 1u32 << attempt.failures.min(16);
         attempt.failures = attempt.failures.saturating_add(1);
         self.0.pace.first_retry.saturating_mul(factor).min(self.0.pace.retry_every)
+    }
+
+    async fn tries_of(&self, act: ActId) -> u32 {
+        self.0.attempts.lock().await.get(&act).map_or(0, |attempt| attempt.failures)
     }
 
     async fn reset(&self, act: ActId) {

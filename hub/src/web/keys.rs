@@ -25,8 +25,8 @@ pub enum RotationView {
     Failed(String),
 }
 
-/// What is to be rotated.
-#[derive(Debug, Serialize, Deserialize)]
+/// What is to be rotated. Without `Debug`: it may hold a passphrase.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RotateForm {
     #[serde(default)]
@@ -58,6 +58,7 @@ pub async fn status(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem>
     );
     Ok(Json(json!({
         "master": hex(&status.master_id),
+        "master_is": if matches!(vault.master, domovoi_vault::MasterSource::File(_)) { "file" } else { "passphrase" },
         "master_path": vault.master_path(data_dir).display().to_string(),
         "keys": keys,
         "rotation_due": status.rotation_due,

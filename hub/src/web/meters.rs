@@ -104,7 +104,7 @@ impl MeterForm {
             multiplier: multiplier
                 .map_err(|_| ApiProblem::invalid(format!("multiplier «{}» is not a number", self.multiplier)))?,
             installed: date("installed", &self.installed)?,
-            start: parse_values(&self.start).map_err(|why| ApiProblem::invalid(format!("start: {why}")))?,
+            start: parse_values(&self.start, self.tariffs).map_err(|why| ApiProblem::invalid(format!("start: {why}")))?,
             verified: optional("verified", &self.verified)?,
             valid_until: optional("valid until", &self.valid_until)?,
             serial: self.serial,
@@ -125,7 +125,7 @@ pub async fn list(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
                 json!({ "tariff": tariff.code(), "value": value.to_string(), "seen_at": seen.map(|at| at.to_string()) })
             })
             .collect();
-        let held = desk.store.ledger().held(point.id).await?.len();
+        let held = desk.metering.held_now(point.id).await?;
         points.push(json!({
             "id": point.id.to_string(),
             "name": point.name,
@@ -198,7 +198,8 @@ pub async fn replace(
     Path(point): Path<String>,
     Json(form): Json<ReplaceForm>,
 ) -> Result<Json<Value>, ApiProblem> {
-    let end = parse_values(&form.end).map_err(|why| ApiProblem::invalid(format!("end: {why}")))?;
+    let tariffs = tariffs_at(&desk, &point)?;
+    let end = parse_values(&form.end, tariffs).map_err(|why| ApiProblem::invalid(format!("end: {why}")))?;
     let meter = desk.metering.replace(&point, end, form.meter.read()?).await?;
     Ok(Json(meter_json(&meter)))
 }
@@ -208,7 +209,7 @@ pub async fn submit(
     Path(point): Path<String>,
     Json(form): Json<ReadingForm>,
 ) -> Result<Json<Value>, ApiProblem> {
-    let values = parse_values(&form.values).map_err(ApiProblem::invalid)?;
+    let values = parse_values(&form.values, tariffs_at(&desk, &point)?).map_err(ApiProblem::invalid)?;
     let person = form.person.trim();
     if person.is_empty() || person.chars().count() > 100 {
         return Err(ApiProblem::invalid("who read it? a name of 1 to 100 characters"));
@@ -223,7 +224,6 @@ pub async fn submit(
         }
     };
     let submitted = desk.metering.submit(&point, values, person, photo, form.confirm).await?;
-    let taken = form.confirm || submitted.verdicts.iter().all(|(_, _, verdict)| verdict.is_accepted());
     let registers: Vec<Value> = submitted
         .verdicts
         .iter()
@@ -231,7 +231,34 @@ pub async fn submit(
             json!({ "tariff": tariff.code(), "value": value.to_string(), "verdict": verdict_json(verdict) })
         })
         .collect();
-    Ok(Json(json!({ "taken": taken, "registers": registers })))
+    Ok(Json(json!({ "taken": submitted.taken, "registers": registers })))
+}
+
+/// A meter was verified.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerificationForm {
+    pub verified: String,
+    pub valid_until: String,
+}
+
+pub async fn verify(
+    State(desk): State<Desk>,
+    Path(point): Path<String>,
+    Json(form): Json<VerificationForm>,
+) -> Result<Json<Value>, ApiProblem> {
+    let date = |what: &str, text: &str| {
+        text.trim().parse::<Date>().map_err(|why| ApiProblem::invalid(format!("{what} «{text}»: {why}")))
+    };
+    let (verified, valid_until) = (date("verified", &form.verified)?, date("valid until", &form.valid_until)?);
+    Ok(Json(meter_json(&desk.metering.verify(&point, verified, valid_until).await?)))
+}
+
+/// How many registers the meter at a point has: a comma means something else on a meter with one.
+fn tariffs_at(desk: &Desk, point: &str) -> Result<u8, ApiProblem> {
+    let register = desk.metering.register();
+    let point = register.find(point).map_err(ApiProblem::not_found)?;
+    Ok(register.meter_at(point.id).map_or(1, |meter| meter.tariffs))
 }
 
 pub async fn history(

@@ -60,6 +60,7 @@ pub fn router(desk: Desk) -> Router {
     Router::new()
         .route("/api/v1/meters", get(meters::list).post(meters::add))
         .route("/api/v1/meters/{point}/replacement", post(meters::replace))
+        .route("/api/v1/meters/{point}/verification", put(meters::verify))
         .route("/api/v1/meters/{point}/readings", get(meters::history).post(meters::submit))
         .route("/api/v1/readings/{row}/decision", post(meters::decide))
         .route("/api/v1/acts", get(acts::list))

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{ApiProblem, Desk};
 use crate::portal::calls::get_accounts;
-use crate::portal::{LinkProgress, LinkState, Portal, scopes_in_words};
+use crate::portal::{CallError, LinkProgress, LinkState, Portal, scopes_in_words};
 
 /// A linking as the command line follows it.
 #[derive(Debug, Default)]
@@ -131,8 +131,17 @@ pub async fn unlink(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem>
 }
 
 pub async fn accounts(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
-    let accounts = get_accounts::call(portal(&desk)?).await;
-    let accounts = accounts.map_err(|error| ApiProblem::new(StatusCode::BAD_GATEWAY, "portal", error.to_string()))?;
+    let portal = portal(&desk)?;
+    if matches!(portal.status(), LinkState::Unlinked | LinkState::Linking) {
+        return Err(ApiProblem::refused("the portal is not linked: run `domovoi portal link`"));
+    }
+    let accounts = get_accounts::call(portal).await;
+    let accounts = accounts.map_err(|error| match error {
+        CallError::RelinkNeeded(_) | CallError::AccountPending | CallError::AccountBlocked => {
+            ApiProblem::refused(error.to_string())
+        }
+        _ => ApiProblem::new(StatusCode::BAD_GATEWAY, "portal", error.to_string()),
+    })?;
     let accounts: Vec<Value> = accounts
         .into_iter()
         .map(|account| {

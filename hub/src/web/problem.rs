@@ -80,6 +80,7 @@ impl From<MeteringError> for ApiProblem {
             MeteringError::Invalid(_) | MeteringError::NoSupplier(_) => ApiProblem::invalid(text),
             MeteringError::NotChecked(_)
             | MeteringError::NotCorrectable { .. }
+            | MeteringError::LaterMonthStated { .. }
             | MeteringError::NothingToSay(_)
             | MeteringError::ClockNotTrusted => ApiProblem::refused(text),
             MeteringError::Key(_) | MeteringError::Document(_) | MeteringError::Random(_) => {

@@ -244,11 +244,19 @@ impl Ledger {
         rows.iter().map(|row| read(&self.db, row)).collect()
     }
 
-    /// A point's rows of every standing that were entered after row `id`, in the order of entry.
-    pub async fn entered_after(&self, point: PointId, id: i64, limit: u32) -> Result<Vec<LedgerRow>, StoreError> {
+    /// The rows of a register that were entered after row `id` and are not believed, in the order of entry.
+    pub async fn doubts_after(
+        &self,
+        point: PointId,
+        tariff: Tariff,
+        id: i64,
+        limit: u32,
+    ) -> Result<Vec<LedgerRow>, StoreError> {
+        let [held, ignored] = ["held", "ignored"].map(|verdict| standing(&self.db, point, tariff, verdict).to_vec());
         let mut reader = self.db.read().await?;
-        let rows = sqlx::query(select!("WHERE point = ?1 AND id > ?2 ORDER BY id LIMIT ?3"))
-            .bind(point.0.0.to_vec())
+        let rows = sqlx::query(select!("WHERE standing IN (?1, ?2) AND id > ?3 ORDER BY id LIMIT ?4"))
+            .bind(held)
+            .bind(ignored)
             .bind(id)
             .bind(i64::from(limit))
             .fetch_all(reader.conn())

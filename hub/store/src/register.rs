@@ -190,9 +190,14 @@ impl Register {
 
     /// Enters an account, or changes it. `Conflict` when another one has this supplier and number.
     pub async fn save_account(&self, account: &Account) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        self.write_account(&mut tx, account).await?;
+        tx.commit().await
+    }
+
+    async fn write_account(&self, tx: &mut Tx<'_>, account: &Account) -> Result<(), StoreError> {
         let once = self.contract(account);
         let id = account.id.0.0;
-        let mut tx = self.db.begin().await?;
         let other = sqlx::query("SELECT 1 FROM account WHERE once = ?1 AND id <> ?2")
             .bind(once.to_vec())
             .bind(id.to_vec())
@@ -211,7 +216,7 @@ impl Register {
         .bind(sealed)
         .execute(tx.conn())
         .await?;
-        tx.commit().await
+        Ok(())
     }
 
     /// One account.
@@ -233,9 +238,14 @@ impl Register {
 
     /// Enters a metering point, or changes it. `NotFound` when there is no such account.
     pub async fn save_point(&self, point: &MeteringPoint) -> Result<(), StoreError> {
-        let id = point.id.0.0;
         let mut tx = self.db.begin().await?;
-        require(&mut tx, "SELECT 1 FROM account WHERE id = ?1", point.account.0, "account").await?;
+        self.write_point(&mut tx, point).await?;
+        tx.commit().await
+    }
+
+    async fn write_point(&self, tx: &mut Tx<'_>, point: &MeteringPoint) -> Result<(), StoreError> {
+        let id = point.id.0.0;
+        require(tx, "SELECT 1 FROM account WHERE id = ?1", point.account.0, "account").await?;
         let sealed = POINT.seal_json(&self.db.vault, &id, &PointRow::from(point))?;
         sqlx::query(
             "INSERT INTO point (id, account, sealed) VALUES (?1, ?2, ?3)
@@ -246,7 +256,7 @@ impl Register {
         .bind(sealed)
         .execute(tx.conn())
         .await?;
-        tx.commit().await
+        Ok(())
     }
 
     /// One point.
@@ -270,6 +280,26 @@ impl Register {
     pub async fn save_meter(&self, meter: &Meter) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         self.write_meter(&mut tx, meter).await?;
+        tx.commit().await
+    }
+
+    /// Enters a point with its meter, its account (where that is new) and the ledger rows of its installation: all of it
+    /// or nothing.
+    pub async fn add_point(
+        &self,
+        account: &Account,
+        point: &MeteringPoint,
+        meter: &Meter,
+        rows: &[LedgerEntry],
+    ) -> Result<(), StoreError> {
+        if point.account != account.id || meter.point != point.id {
+            return Err(StoreError::conflict("a meter hangs at its point, and a point belongs to its account"));
+        }
+        let mut tx = self.db.begin().await?;
+        self.write_account(&mut tx, account).await?;
+        self.write_point(&mut tx, point).await?;
+        self.write_meter(&mut tx, meter).await?;
+        ledger::append(&self.db, &mut tx, rows).await?;
         tx.commit().await
     }
 

@@ -136,6 +136,7 @@ async fn a_column_that_says_something_else_than_the_blob_is_noticed() {
     let house = House::new();
     let store = house.open().await;
     let (accounts, meters) = furnish(&store).await;
+    let act = store.acts().list(ActFilter::default()).await.unwrap()[0].id;
     let mut raw = house.raw().await;
     let tricks: [&'static str; 8] = [
         "UPDATE account SET once = randomblob(32)",
@@ -155,7 +156,11 @@ async fn a_column_that_says_something_else_than_the_blob_is_noticed() {
             "point" => register.points().await.err(),
             "meter" => register.meter(meters[0].id).await.err(),
             "ledger" => ledger.row(1).await.err(),
-            "act" => acts.list(ActFilter::default()).await.err(),
+            "act" => {
+                let listed = acts.list(ActFilter::default()).await.unwrap();
+                assert!(listed.iter().all(|other| other.id != act), "{trick}: it is passed over, not believed");
+                acts.get(act).await.err()
+            }
             _ => Store::open(&house.settings, &house.master).await.unwrap().history().after(Seq(0), 9).await.err(),
         };
         assert!(matches!(damaged, Some(StoreError::Damaged { .. })), "{trick}: {damaged:?}");

@@ -1,0 +1,1 @@
+../../e2e/command_line.rs

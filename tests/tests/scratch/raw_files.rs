@@ -1,0 +1,1 @@
+../../e2e/raw_files.rs
