@@ -4,6 +4,8 @@
 //! A run's plan hangs on its seed alone; how the tasks interleave does not, so a repeated run is alike and not the same.
 //! Crashes are `process.rs`; here every stop is clean.
 
+mod plan;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -14,170 +16,21 @@ use domovoi::portal::{LinkProgress, LinkState};
 use domovoi_model::{Act, ActState, Timestamp};
 use e2e::{Dice, Home, NOON, hand_clock, sandbox, seed, settings_text, until};
 use firmware_sim::portal::{
-    AccountSpec, AccountState, Endpoint, MeteringPointSpec, Misbehaviour, Reach, SandboxPortal, WindowDay, WindowSpec,
+    AccountSpec, AccountState, Endpoint, MeteringPointSpec, SandboxPortal, WindowDay, WindowSpec,
 };
 use firmware_sim::world::{Credentials, WaterMeter, WaterSettings, World, WorldSettings};
 use rust_decimal::Decimal;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use plan::{KINDS, MONTHS, Plan, Trouble, misbehaviour, name};
+
 /// How many runs go side by side: most of a run is waiting.
 const SIDE_BY_SIDE: usize = 6;
-const KINDS: u64 = 19;
-const MONTHS: u64 = 3;
 const MONTH_MILLIS: i64 = 30 * 86_400_000;
 
-/// One of everything that the sandbox can do wrong.
-fn misbehaviour(kind: u64, dice: &mut Dice) -> Misbehaviour {
-    match kind {
-        0 => Misbehaviour::AnswerLostAfterCommit,
-        1 => Misbehaviour::AnswerLostBeforeCommit,
-        2 => Misbehaviour::ServerError500,
-        3 => Misbehaviour::BadGateway502Html,
-        4 => Misbehaviour::TooManyRequests { retry_after_s: dice.below(100) },
-        5 => Misbehaviour::SlowDown,
-        6 => Misbehaviour::ExpireAccessTokens,
-        7 => Misbehaviour::WithdrawConsent,
-        8 => Misbehaviour::WindowClosed { opens_at: "2026-11-25T00:00:00+03:00".into() },
-        9 => Misbehaviour::PartialAcceptance { reject: 1, code: "odd".into() },
-        10 => Misbehaviour::SlowReadBack { polls: 1 + dice.below(4) as u32 },
-        11 => Misbehaviour::Html200,
-        12 => Misbehaviour::HugeAnswer,
-        13 => Misbehaviour::WrongHashInStatus,
-        14 => Misbehaviour::RefreshAnswerLost,
-        15 => Misbehaviour::SlowAnswer { millis: 50 + dice.below(300) },
-        16 => Misbehaviour::AccountPending,
-        17 => Misbehaviour::AccountBlocked,
-        _ => Misbehaviour::NonceChallenge,
-    }
-}
-
-/// `SlowAnswer { millis: 3 }` → `SlowAnswer`
-fn name(shown: &str) -> String {
-    shown.split([' ', '{', '(']).next().unwrap_or_default().to_owned()
-}
-
-/// Misbehaviours that any endpoint can show.
-fn strikes_anywhere(what: &Misbehaviour) -> bool {
-    matches!(
-        name(&format!("{what:?}")).as_str(),
-        "AnswerLostAfterCommit"
-            | "AnswerLostBeforeCommit"
-            | "ServerError500"
-            | "BadGateway502Html"
-            | "TooManyRequests"
-            | "ExpireAccessTokens"
-            | "Html200"
-            | "HugeAnswer"
-            | "NonceChallenge"
-    )
-}
-
-fn some_reach(what: &Misbehaviour, dice: &mut Dice) -> Reach {
-    // A PUT that is still asleep in the portal when its hub goes away may be done after the next hub has asked: then a
-    // second handing-in is right. Such delays belong to `process.rs`.
-    if matches!(what, Misbehaviour::SlowAnswer { .. }) {
-        let calm = [Endpoint::GetAct, Endpoint::Receipt, Endpoint::HubKey, Endpoint::Token];
-        return Reach::Only(calm[dice.below(calm.len() as u64) as usize]);
-    }
-    if !strikes_anywhere(what) {
-        return what.usual_reach();
-    }
-    match dice.below(12) {
-        0 | 1 => what.usual_reach(),
-        2 => Reach::Any,
-        3 => Reach::OauthServer,
-        4 => Reach::ActStatus,
-        5 | 6 => Reach::Only(Endpoint::PutAct),
-        7 | 8 => Reach::Only(Endpoint::GetAct),
-        9 => Reach::Only(Endpoint::Receipt),
-        10 => Reach::Only(Endpoint::HubKey),
-        _ => Reach::Only(Endpoint::Token),
-    }
-}
-
-/// What stays wrong until somebody mends it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    None,
-    WindowClosed,
-    Pending,
-    Blocked,
-    ConsentWithdrawn,
-}
-
-#[derive(Debug)]
-struct Month {
-    faults: Vec<(Reach, Misbehaviour, u32)>,
-    trouble: Trouble,
-    /// Before the telegrams are acknowledged, after them, after the signing.
-    restarts: [bool; 3],
-    /// The month ends before the portal has said anything.
-    hasty: bool,
-    corrected: bool,
-}
-
-#[derive(Debug)]
-struct Plan {
-    accounts: usize,
-    require_nonce: bool,
-    verdict_after_polls: u32,
-    months: Vec<Month>,
-}
-
-impl Plan {
-    /// The last byte of the seed deals the misbehaviours round, so that 19 seeds in a row have them all.
-    fn deal(seed: u64, dice: &mut Dice) -> Plan {
-        let turn = seed & 0xFF;
-        let mut months: Vec<Month> = (0..MONTHS)
-            .map(|_| Month {
-                faults: Vec::new(),
-                trouble: match dice.below(8) {
-                    0 => Trouble::WindowClosed,
-                    1 => Trouble::Pending,
-                    2 => Trouble::Blocked,
-                    3 => Trouble::ConsentWithdrawn,
-                    _ => Trouble::None,
-                },
-                restarts: [dice.below(4) == 0, dice.below(4) == 0, dice.below(3) == 0],
-                hasty: dice.below(4) == 0,
-                corrected: dice.below(4) == 0,
-            })
-            .collect();
-        for kind in [turn % KINDS, (7 * turn + 3) % KINDS] {
-            let what = misbehaviour(kind, dice);
-            if what == Misbehaviour::RefreshAnswerLost {
-                // Somebody has to refresh.
-                let expired = Misbehaviour::ExpireAccessTokens;
-                months[0].faults.push((Reach::Only(Endpoint::PutAct), expired, 1));
-            }
-            // In the first month, and where it is sure to strike: a linking, a sending and a read-back happen in it.
-            let calm = matches!(what, Misbehaviour::SlowAnswer { .. });
-            let reach = if calm { some_reach(&what, dice) } else { what.usual_reach() };
-            months[0].faults.push((reach, what, 1));
-        }
-        for _ in 0..3 + dice.below(5) {
-            let what = misbehaviour(dice.below(KINDS), dice);
-            let reach = some_reach(&what, dice);
-            let times = if strikes_anywhere(&what) { 1 + dice.below(3) as u32 } else { 1 };
-            // A poll of the linking that fails doubles the seconds to the next one, as RFC 8628 wants it.
-            let times = if reach == Reach::Only(Endpoint::Token) { 1 } else { times };
-            if what != Misbehaviour::SlowDown {
-                months[dice.below(MONTHS) as usize].faults.push((reach, what, times));
-            }
-        }
-        Plan {
-            accounts: 1 + dice.below(2) as usize,
-            require_nonce: dice.below(4) == 0,
-            verdict_after_polls: dice.below(3) as u32,
-            months,
-        }
-    }
-
-    fn kinds(&self) -> BTreeSet<String> {
-        self.months.iter().flat_map(|month| &month.faults).map(|(_, what, _)| name(&format!("{what:?}"))).collect()
-    }
-}
+/// What the portal is to hold in the end: by account and month the value of each serial number.
+type Due = BTreeMap<(String, (i16, i8)), BTreeMap<String, Decimal>>;
 
 /// What the portal said of itself.
 #[derive(Default)]
@@ -339,7 +192,7 @@ impl Run {
     async fn have_trouble(&self, trouble: Trouble) {
         let number = &self.accounts[0].account_number;
         match trouble {
-            Trouble::None => return,
+            Trouble::None => {}
             Trouble::WindowClosed => {
                 let mut accounts = self.accounts.clone();
                 accounts[0].window = WindowSpec {
@@ -434,7 +287,7 @@ async fn one_run(seed: u64, last: Arc<Mutex<String>>) -> (BTreeSet<String>, BTre
         }
     }
     let mut run = Run { clock, portal, accounts, text, home: Some(home), dials, last };
-    let mut due: BTreeMap<(String, (i16, i8)), BTreeMap<String, Decimal>> = BTreeMap::new();
+    let mut due = Due::new();
     for (number, month) in plan.months.iter().enumerate() {
         run.clock.set(NOON.plus_millis(number as i64 * MONTH_MILLIS));
         for (reach, what, times) in &month.faults {
@@ -473,7 +326,7 @@ async fn one_run(seed: u64, last: Arc<Mutex<String>>) -> (BTreeSet<String>, BTre
         }
         if !month.hasty {
             run.get_over(month.trouble).await;
-            let acts = run.until("everything has its receipt", |acts| over(acts)).await;
+            let acts = run.until("everything has its receipt", over).await;
             if month.corrected {
                 run.everybody_is_heard().await;
                 correct(&run, &acts, &mut due).await;
@@ -486,7 +339,7 @@ async fn one_run(seed: u64, last: Arc<Mutex<String>>) -> (BTreeSet<String>, BTre
     }
     run.portal.clear();
     run.portal.set_accounts(run.accounts.clone());
-    let acts = run.until("everything has its receipt in the end", |acts| over(acts)).await;
+    let acts = run.until("everything has its receipt in the end", over).await;
     nothing_acknowledged_is_missing(&mut run).await;
     told_once(&run, &acts, &due);
     for dial in &mut run.dials {
@@ -530,7 +383,7 @@ fn over(acts: &[Act]) -> bool {
 }
 
 /// The owner states the newest values in place of the month's.
-async fn correct(run: &Run, acts: &[Act], due: &mut BTreeMap<(String, (i16, i8)), BTreeMap<String, Decimal>>) {
+async fn correct(run: &Run, acts: &[Act], due: &mut Due) {
     let Some(act) = acts.iter().rfind(|act| matches!(act.state, ActState::Received { .. })) else { return };
     run.home().metering.follow_once().await.unwrap();
     run.home().metering.correct(act.id).await.unwrap();
@@ -542,7 +395,7 @@ async fn correct(run: &Run, acts: &[Act], due: &mut BTreeMap<(String, (i16, i8))
     }
 }
 
-fn told_once(run: &Run, acts: &[Act], due: &BTreeMap<(String, (i16, i8)), BTreeMap<String, Decimal>>) {
+fn told_once(run: &Run, acts: &[Act], due: &Due) {
     let held = run.portal.accepted_acts();
     for ((account, month), said) in due {
         let live: Vec<_> =

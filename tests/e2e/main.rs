@@ -1,6 +1,11 @@
 //! The one end-to-end test binary. Each file is a story; the harness is the library beside it.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails, and says where")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails, and says where"
+)]
 
 mod bad_input;
 mod command_line;

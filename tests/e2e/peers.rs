@@ -3,6 +3,8 @@
 //!
 //! Here: how such a program is found, started and talked to. A test ends the processes that it started, and no others.
 
+#![expect(clippy::panic, reason = "a test that cannot go on fails, and says where")]
+
 mod authorization;
 mod citizen;
 mod documents;

@@ -145,6 +145,7 @@ pub fn segment(text: &str) -> String {
 pub fn house_failure(error: HouseError) -> Failure {
     let code = match &error {
         HouseError::Locked(_) | HouseError::Master(_) => exit::REFUSED,
+        HouseError::Open(domovoi_store::OpenError::Key(_)) => exit::REFUSED,
         HouseError::Setting(_) => exit::SETTINGS,
         _ => exit::FAILED,
     };

@@ -136,7 +136,8 @@ async fn meter(client: &Client, command: MeterCommand) -> Result<Said, Failure> 
         MeterCommand::Verify(args) => {
             let form = json!({ "verified": args.verified, "valid_until": args.valid_until });
             let answer = client.put(&format!("/api/v1/meters/{}/verification", segment(&args.point)), form).await?;
-            let text = format!("meter {} is verified until {}", plain(&answer["serial"]), plain(&answer["valid_until"]));
+            let text =
+                format!("meter {} is verified until {}", plain(&answer["serial"]), plain(&answer["valid_until"]));
             Ok(Said::new(answer, text))
         }
         MeterCommand::Submit(args) => {

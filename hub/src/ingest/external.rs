@@ -120,6 +120,9 @@ async fn poll(
     offer: mpsc::Sender<(Publish, Option<Commit>)>,
 ) -> String {
     let mut wanted = 0usize;
+    // Told once the subscriptions are granted: before that nothing is heard, and a broker that refuses them every time
+    // must not be asked every second.
+    let mut standing = Standing::Joining;
     let mut suback_by: Option<tokio::time::Instant> = None;
     loop {
         let event = match suback_by {
@@ -132,7 +135,7 @@ async fn poll(
         match event {
             Err(error) => return error.to_string(),
             Ok(Event::Incoming(Incoming::ConnAck(connack))) => {
-                ingest.external_stands(if connack.session_present { Standing::Resumed } else { Standing::Fresh });
+                standing = if connack.session_present { Standing::Resumed } else { Standing::Fresh };
                 tracing::info!(host = %broker.host, resumed = connack.session_present, "joined the home's broker");
                 // Asked for even when the session is there: a setting may have changed since, and it replays retained
                 // messages, which is how the list of devices comes back after our own restart.
@@ -151,6 +154,7 @@ async fn poll(
                 wanted = wanted.saturating_sub(1);
                 if wanted == 0 {
                     suback_by = None;
+                    ingest.external_stands(standing.clone());
                 }
             }
             Ok(Event::Incoming(Incoming::Publish(publish))) => {

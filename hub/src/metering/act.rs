@@ -120,10 +120,7 @@ fn is_sent(terms: &Terms, tariff: Tariff) -> bool {
 fn reading(terms: &Terms, facts: &PointFacts, span: Span) -> Result<ActReading, Vec<(bool, String)>> {
     let resource = facts.point.resource;
     let Some(meter) = &facts.meter else {
-        return Err(vec![(
-            false,
-            "no meter hangs at this point: add one with `domovoi meter replace`".into(),
-        )]);
+        return Err(vec![(false, "no meter hangs at this point: add one with `domovoi meter replace`".into())]);
     };
     let mut problems: Vec<(bool, String)> = facts
         .doubts

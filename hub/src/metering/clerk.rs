@@ -2,19 +2,19 @@
 //! stands in the way. Decisions about readings are `act`'s; here they are performed.
 
 use domovoi_model::{
-    Account, AccountId, Act, ActId, ActReading, ActState, Date, Id, Meter, MeterId, MeteringPoint, Period, PhotoRef,
-    PortalVerdict, PreviousReading, ReadingId, RegisterValues, Reminder, Resource, Source, Tariff, Timestamp,
+    Account, AccountId, Act, ActId, ActState, Date, Id, MeteringPoint, Period, Reminder, Resource, Source, Tariff,
+    Timestamp,
 };
 use domovoi_store::{ActFilter, Notice};
 
-use super::act::{self, Believed, Draft, PointFacts, Span};
+use super::act::{self, Draft, Span};
 use super::register::Register;
 use super::sign::sha256;
 use super::terms::Terms;
 use super::{Metering, MeteringError};
 use crate::bus::Event;
 
-const DAY_MILLIS: i64 = 86_400_000;
+pub(super) const DAY_MILLIS: i64 = 86_400_000;
 
 /// When acts are drawn up and people are warned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +122,10 @@ impl Metering {
         if now >= due && act.as_ref().is_none_or(|act| !act.state.is_signed()) {
             let span = Span { period: window.period, until: None };
             let draft = self.draw_up(terms, register, account.id, &points, span, act.as_ref()).await?;
+            // What was added while this look went on belongs in the act: whoever added it has asked for another look.
+            if !std::ptr::eq(register, &*self.register()) {
+                return Ok(());
+            }
             act = self.keep_draft(account, &window, act, draft, now).await?;
         }
         if let Some(act) = act.as_ref().filter(|act| act.state == ActState::Checked)
@@ -132,109 +136,6 @@ impl Metering {
         let act = self.live_act(account.id, window.period).await?;
         self.say_what_is_left_out(register, account, &points, act.as_ref(), &window).await?;
         self.warn(account, act.as_ref(), &window, now, today).await
-    }
-
-    /// Collects what is known of the account's points and draws up their readings.
-    async fn draw_up(
-        &self,
-        terms: &Terms,
-        register: &Register,
-        account: AccountId,
-        points: &[&MeteringPoint],
-        span: Span,
-        earlier: Option<&Act>,
-    ) -> Result<Draft, MeteringError> {
-        let stated = self.stated_before(account, span.period).await?;
-        let mut facts = Vec::with_capacity(points.len());
-        for point in points {
-            let reading_id = |meter: Option<MeterId>| {
-                let drafted = earlier.filter(|act| !act.state.is_signed());
-                let same = drafted
-                    .and_then(|act| act.readings.iter().find(|r| r.point == point.id && Some(r.meter) == meter));
-                same.map_or_else(|| new_id().map(ReadingId), |reading| Ok(reading.id))
-            };
-            for meter in register.meters.iter().filter(|meter| meter.point == point.id) {
-                // A meter that was taken out since the last act: what it counted until then is stated with its end.
-                let Some((date, end)) = meter.removed else { continue };
-                let already = stated.iter().any(|r| r.meter == meter.id && r.date_value >= date);
-                if !already && date.period() >= span.period.previous() && date.period() <= span.period {
-                    facts.push(closing(point, meter, date, &end, &stated, reading_id(Some(meter.id))?));
-                }
-            }
-            let meter = register.meter_at(point.id);
-            facts.push(self.facts(meter, point, &stated, span, reading_id(meter.map(|meter| meter.id))?).await?);
-        }
-        Ok(act::draw_up(terms, &facts, span))
-    }
-
-    async fn facts(
-        &self,
-        meter: Option<&Meter>,
-        point: &MeteringPoint,
-        stated: &[ActReading],
-        span: Span,
-        reading_id: ReadingId,
-    ) -> Result<PointFacts, MeteringError> {
-        let mut facts = PointFacts {
-            point: point.clone(),
-            meter: meter.cloned(),
-            believed: [None, None, None, None],
-            doubts: Vec::new(),
-            previous: None,
-            taken_out: None,
-            awaited: point.reminder != Reminder::Quarterly || is_reminded(point, span.period),
-            photo: None,
-            reading_id,
-        };
-        let Some(meter) = meter else { return Ok(facts) };
-        facts.previous = previous(stated, meter);
-        let mut standings = self.standings.lock().await;
-        for tariff in meter.tariff_registers() {
-            let standing = standings.of(&self.store, point.id, meter.id, *tariff).await?;
-            if let Some(doubted) = standing.doubted.as_ref().filter(|d| is_held(&d.finding)) {
-                let what = format!(
-                    "register {tariff} was said to be {}, which is held ({}); decide with `domovoi meter decide` or \
-                     read it by hand",
-                    doubted.value,
-                    doubted.finding.code()
-                );
-                facts.doubts.push((*tariff, what));
-            }
-            // The register as it stood when it was put in is where counting begins, and no reading.
-            if let (Some(last), Some(seen_at), Some(source)) = (standing.last, standing.seen_at, &standing.source)
-                && *source != Source::Installation
-            {
-                let raw_sha256 = standing.raw_sha256;
-                let believed = Believed { value: last.value, seen_at, source: source.clone(), raw_sha256 };
-                facts.believed[tariff.index()] = Some(believed);
-            }
-        }
-        drop(standings);
-        let photo = facts.believed.iter().flatten().find_map(|believed| match &believed.source {
-            Source::Photo { photo, .. } => Some(*photo),
-            _ => None,
-        });
-        if let Some(id) = photo
-            && let Some(kept) = self.store.photos().get(id).await?
-        {
-            facts.photo = Some(PhotoRef { id, sha256: kept.sha256, media_type: kept.media_type });
-        }
-        Ok(facts)
-    }
-
-    /// The readings of earlier months that stand: in acts that were signed, not refused, not replaced by a correction
-    /// that went through, and not rejected one by one.
-    async fn stated_before(&self, account: AccountId, period: Period) -> Result<Vec<ActReading>, MeteringError> {
-        let acts = self.store.acts().list(ActFilter { account: Some(account), ..ActFilter::default() }).await?;
-        let refused = |id: ActId| acts.iter().any(|act| act.id == id && matches!(act.state, ActState::Refused { .. }));
-        let stands = |act: &&Act| match act.state {
-            ActState::Refused { .. } => false,
-            ActState::Superseded { by } => refused(by),
-            _ => act.state.is_signed(),
-        };
-        let readings = acts.iter().filter(|act| act.period < period).filter(stands).flat_map(|act| act.readings.iter());
-        let taken = readings.filter(|reading| !matches!(reading.portal_verdict, PortalVerdict::Rejected { .. }));
-        Ok(taken.cloned().collect())
     }
 
     /// Stores what was drawn up, if it says something new. In the window's last hours, what stands against one meter no
@@ -258,11 +159,8 @@ impl Metering {
             return Ok(earlier);
         }
         let last_call = now.0 >= window.closes.0 - LAST_CALL_MILLIS;
-        let state = if last_call && !draft.readings.is_empty() {
-            ActState::Checked
-        } else {
-            act::draft_state(&draft.problems)
-        };
+        let state =
+            if last_call && !draft.readings.is_empty() { ActState::Checked } else { act::draft_state(&draft.problems) };
         let act = match earlier {
             Some(act) if act.state == state && act::says_the_same(&act.readings, &draft.readings) => {
                 return Ok(Some(act));
@@ -293,119 +191,6 @@ impl Metering {
         }
         self.tell_act(&act);
         Ok(Some(act))
-    }
-
-    /// Signs a checked act: from here on its bytes never change. Whoever calls this has made sure of the approval.
-    pub(super) async fn sign(&self, id: ActId) -> Result<Act, MeteringError> {
-        // One signature at a time: the chain hash names the act signed before.
-        let _turn = self.signing.lock().await;
-        let act = self.act(id).await?;
-        if act.state.is_signed() {
-            return Ok(act);
-        }
-        if act.state != ActState::Checked {
-            return Err(MeteringError::NotChecked(id));
-        }
-        self.is_the_latest(&act).await?;
-        let act = self.signed(act, None).await?;
-        self.store.acts().update(&act).await?;
-        tracing::info!(act = %act.id, period = %act.period, "act signed");
-        self.tell_act(&act);
-        Ok(act)
-    }
-
-    /// What was drawn up in a window must not be signed when a later month has been stated: its readings would overlap.
-    async fn is_the_latest(&self, act: &Act) -> Result<(), MeteringError> {
-        let acts = self.store.acts().list(ActFilter { account: Some(act.account), ..ActFilter::default() }).await?;
-        match acts.iter().find(|other| other.period > act.period && other.state.is_signed()) {
-            Some(later) => Err(MeteringError::LaterMonthStated { period: act.period, later: later.period }),
-            None => Ok(()),
-        }
-    }
-
-    async fn signed(&self, act: Act, held_by_portal: Option<ActId>) -> Result<Act, MeteringError> {
-        let now = self.clock.trusted().ok_or(MeteringError::ClockNotTrusted)?;
-        let register = self.register();
-        let (account, terms) = self.account_and_terms(&register, act.account)?;
-        let before = self.store.acts().last_signed(act.account).await?.map(|(_, document)| sha256(&document));
-        // What was drawn up keeps its time in the store; the document says when it was signed.
-        let dated = Act { created_at: now, ..act.clone() };
-        let kid = self.key.public().thumbprint();
-        let document = act::document(terms, account, &dated, &register.meters, before, held_by_portal, &kid)
-            .map_err(MeteringError::Document)?;
-        let signature = self.key.sign(&document);
-        Ok(Act { document: Some(document), signature: Some(signature), state: ActState::Approved, ..act })
-    }
-
-    fn account_and_terms<'a>(
-        &'a self,
-        register: &'a Register,
-        id: AccountId,
-    ) -> Result<(&'a Account, &'a Terms), MeteringError> {
-        let account = register.account(id).ok_or_else(|| MeteringError::NoSuch("account".into()))?;
-        let terms = self.suppliers.get(&account.supplier);
-        Ok((account, terms.ok_or_else(|| MeteringError::NoSupplier(account.supplier.clone()))?))
-    }
-
-    /// A person corrects an act that the portal has receipted, or has refused: a new act from what is believed now,
-    /// signed, takes its place. Asking for it is approving it. A meter of which nothing better is known keeps the
-    /// reading that it had: a correction takes the place of the whole act.
-    pub async fn correct(&self, id: ActId) -> Result<Act, MeteringError> {
-        let now = self.clock.trusted().ok_or(MeteringError::ClockNotTrusted)?;
-        let _turn = self.signing.lock().await;
-        let old = self.act(id).await?;
-        if !matches!(old.state, ActState::Received { .. } | ActState::Refused { .. }) {
-            return Err(MeteringError::NotCorrectable { id, state: old.state.code() });
-        }
-        self.is_the_latest(&old).await?;
-        let register = self.register();
-        let (account, terms) = self.account_and_terms(&register, old.account)?;
-        let points: Vec<&MeteringPoint> = register.points_of(account.id).collect();
-        // A correction may come after the window: what was read since then counts.
-        let span = Span { period: old.period, until: terms.day_at(now) };
-        let mut readings = self.draw_up(terms, &register, account.id, &points, span, Some(&old)).await?;
-        for kept in &old.readings {
-            let rejected = matches!(kept.portal_verdict, PortalVerdict::Rejected { .. });
-            if !rejected && !readings.readings.iter().any(|new| new.meter == kept.meter) {
-                let id = ReadingId(new_id()?);
-                readings.readings.push(ActReading { id, portal_verdict: PortalVerdict::Pending, ..kept.clone() });
-            }
-        }
-        if readings.readings.is_empty() {
-            let problems = readings.problems.iter().map(|p| format!("{}: {}", p.point, p.what));
-            return Err(MeteringError::NothingToSay(problems.collect::<Vec<_>>().join("; ")));
-        }
-        let held_by_portal = self.held_by_portal(old.clone()).await?;
-        let act = Act {
-            id: ActId(new_id()?),
-            supersedes: Some(old.id),
-            created_at: now,
-            document: None,
-            signature: None,
-            readings: readings.readings,
-            state: ActState::Checked,
-            ..old.clone()
-        };
-        let act = self.signed(act, held_by_portal).await?;
-        let old = Act { state: ActState::Superseded { by: act.id }, ..old };
-        self.store.acts().supersede(&old, &act).await?;
-        self.clear_act(old.id).await?;
-        self.tell_act(&old);
-        self.tell_act(&act);
-        Ok(act)
-    }
-
-    /// The newest act of a chain of corrections that the portal took: what a further correction has to name.
-    async fn held_by_portal(&self, mut act: Act) -> Result<Option<ActId>, MeteringError> {
-        loop {
-            if act.readings.iter().any(|r| matches!(r.portal_verdict, PortalVerdict::Accepted { .. })) {
-                return Ok(Some(act.id));
-            }
-            match act.supersedes {
-                Some(before) => act = self.act(before).await?,
-                None => return Ok(None),
-            }
-        }
     }
 
     async fn remind(
@@ -550,7 +335,7 @@ impl Metering {
     }
 
     /// What was said about an act that a correction has replaced.
-    async fn clear_act(&self, act: ActId) -> Result<(), MeteringError> {
+    pub(super) async fn clear_act(&self, act: ActId) -> Result<(), MeteringError> {
         let id = act.to_string();
         for open in self.store.notices().open().await? {
             if open.key.split(':').nth(1) == Some(id.as_str()) {
@@ -585,61 +370,6 @@ fn window_on(terms: &Terms, resources: &[Resource], today: Date) -> Option<Windo
     let opens = terms.start_of(terms.whole_from(period, resources)?)?;
     let closes = terms.start_of(last.plus_days(1)?)?;
     Some(Window { period, last, opens, closes })
-}
-
-/// What the last act of an earlier month said of this meter; for a new one, its registers when it was put in.
-fn previous(stated: &[ActReading], meter: &Meter) -> Option<PreviousReading> {
-    let last = stated.iter().filter(|reading| reading.meter == meter.id).max_by_key(|reading| reading.taken_at);
-    match last {
-        Some(reading) => Some(PreviousReading { values: reading.values, date: reading.date_value }),
-        None if meter.start != RegisterValues::default() => {
-            Some(PreviousReading { values: meter.start, date: meter.installed })
-        }
-        None => None,
-    }
-}
-
-/// The end reading of a meter that was taken out.
-fn closing(
-    point: &MeteringPoint,
-    meter: &Meter,
-    date: Date,
-    end: &RegisterValues,
-    stated: &[ActReading],
-    reading_id: ReadingId,
-) -> PointFacts {
-    // Noon, so that every time zone calls it that day.
-    let seen_at = Timestamp(date.days_since_epoch() * DAY_MILLIS + DAY_MILLIS / 2);
-    let mut believed = [None, None, None, None];
-    for (tariff, value) in end.iter() {
-        let raw_sha256 = sha256(format!("{tariff} {value}").as_bytes());
-        believed[tariff.index()] = Some(Believed { value, seen_at, source: Source::Installation, raw_sha256 });
-    }
-    PointFacts {
-        point: point.clone(),
-        meter: Some(meter.clone()),
-        believed,
-        doubts: Vec::new(),
-        previous: previous(stated, meter),
-        taken_out: Some(date),
-        awaited: true,
-        photo: None,
-        reading_id,
-    }
-}
-
-/// Ignored values are evidence; held ones wait for a person and stand in the way of an act.
-fn is_held(finding: &domovoi_model::Finding) -> bool {
-    use domovoi_model::Finding;
-    // Dismissed counts as looked at.
-    !matches!(
-        finding,
-        Finding::GlitchToZero
-            | Finding::Negative
-            | Finding::TooManyDigits
-            | Finding::WrongUnit
-            | Finding::ConfirmedByPerson
-    )
 }
 
 pub(super) fn new_id() -> Result<Id, MeteringError> {

@@ -232,7 +232,13 @@ mod tests {
     }
 
     fn last(value: &str) -> Last {
-        Last { value: dec(value), at: Some(Timestamp(T0)), seen_at: Some(Timestamp(T0)), by_person: false, installation: false }
+        Last {
+            value: dec(value),
+            at: Some(Timestamp(T0)),
+            seen_at: Some(Timestamp(T0)),
+            by_person: false,
+            installation: false,
+        }
     }
 
     fn offered(value: &str, hours_later: i64) -> Offered {
@@ -338,9 +344,14 @@ mod tests {
 
     #[test]
     fn a_held_jump_does_not_become_believed_by_waiting() {
-        let doubted =
-            Doubted { value: dec("140"), at: Some(Timestamp(T0 + HOUR)), finding: Finding::ImplausibleJump, in_a_row: 1 };
-        let judged = |value| judge(&meter(), Resource::ColdWater, Some(&last("100")), Some(&doubted), &offered(value, 48));
+        let doubted = Doubted {
+            value: dec("140"),
+            at: Some(Timestamp(T0 + HOUR)),
+            finding: Finding::ImplausibleJump,
+            in_a_row: 1,
+        };
+        let judged =
+            |value| judge(&meter(), Resource::ColdWater, Some(&last("100")), Some(&doubted), &offered(value, 48));
         assert_eq!(judged("140"), Some(Verdict::Held(Finding::ImplausibleJump)));
         assert!(judged("101").is_some_and(|verdict| verdict.is_accepted()), "the register has taken it back");
         let person = Offered { by_person: true, ..offered("140", 48) };

@@ -3,12 +3,14 @@
 
 pub mod act;
 mod clerk;
+mod gather;
 pub mod judge;
 mod ledger;
 mod operations;
 pub mod photo;
 pub mod register;
 pub mod sign;
+mod signing;
 pub mod terms;
 
 use std::collections::BTreeMap;

@@ -99,13 +99,19 @@ impl NewMeter {
                     ));
                 }
                 Some(value) if value.normalize().scale() > u32::from(self.digits_frac) => {
-                    return wrong(format!("the start reading {value} has more decimals than the face: {}", self.digits_frac));
+                    return wrong(format!(
+                        "the start reading {value} has more decimals than the face: {}",
+                        self.digits_frac
+                    ));
                 }
                 Some(_) => {}
             }
         }
         if let Some((tariff, _)) = self.start.iter().find(|(tariff, _)| tariff.index() >= usize::from(self.tariffs)) {
-            return wrong(format!("a start reading of {tariff} was given, but the meter has {} register(s)", self.tariffs));
+            return wrong(format!(
+                "a start reading of {tariff} was given, but the meter has {} register(s)",
+                self.tariffs
+            ));
         }
         if let (Some(verified), Some(until)) = (self.verified, self.valid_until)
             && verified > until
@@ -177,16 +183,14 @@ impl Metering {
         }
         let account = match register.accounts.iter().find(|a| a.supplier == new.supplier && a.number == number) {
             Some(account) => account.clone(),
-            None => {
-                Account {
-                    id: AccountId(new_id()?),
-                    supplier: new.supplier.clone(),
-                    label: format!("{} {number}", terms.name),
-                    number,
-                    els: new.els.clone(),
-                    jku_id: None,
-                }
-            }
+            None => Account {
+                id: AccountId(new_id()?),
+                supplier: new.supplier.clone(),
+                label: format!("{} {number}", terms.name),
+                number,
+                els: new.els.clone(),
+                jku_id: None,
+            },
         };
         let point = MeteringPoint {
             id: PointId(new_id()?),
@@ -207,7 +211,7 @@ impl Metering {
     /// Another meter hangs at a point from today on. The point keeps its history.
     pub async fn replace(&self, point: &str, end: RegisterValues, new: NewMeter) -> Result<Meter, MeteringError> {
         let register = self.register();
-        let point = register.find(point).map_err(MeteringError::NoSuch)?;
+        let point = register.find(point)?;
         new.check(point.resource)?;
         let old = register.meter_at(point.id).ok_or_else(|| MeteringError::NoSuch("meter at this point".into()))?;
         if new.installed < old.installed {
@@ -260,7 +264,7 @@ impl Metering {
         confirm: bool,
     ) -> Result<Submitted, MeteringError> {
         let register = self.register();
-        let point = register.find(point).map_err(MeteringError::NoSuch)?;
+        let point = register.find(point)?;
         let meter = register.meter_at(point.id).ok_or_else(|| MeteringError::NoSuch("meter at this point".into()))?;
         if let Some((tariff, _)) = values.iter().find(|(tariff, _)| !meter.tariff_registers().contains(tariff)) {
             return Err(MeteringError::Invalid(format!("this meter has no register {tariff}")));
@@ -311,8 +315,7 @@ impl Metering {
             self.bus.tell(Event::RegisterChanged(Some(point.id)));
             self.nudge();
         }
-        let verdicts =
-            entries.into_iter().map(|e| (e.reading.tariff, e.reading.value, e.reading.verdict)).collect();
+        let verdicts = entries.into_iter().map(|e| (e.reading.tariff, e.reading.value, e.reading.verdict)).collect();
         Ok(Submitted { taken, verdicts })
     }
 
@@ -324,13 +327,12 @@ impl Metering {
         valid_until: domovoi_model::Date,
     ) -> Result<Meter, MeteringError> {
         let register = self.register();
-        let point = register.find(point).map_err(MeteringError::NoSuch)?;
+        let point = register.find(point)?;
         let meter = register.meter_at(point.id).ok_or_else(|| MeteringError::NoSuch("meter at this point".into()))?;
         if verified > valid_until {
             return Err(MeteringError::Invalid(format!("verified on {verified} but valid until {valid_until}")));
         }
-        let meter =
-            Meter { verified: Some(verified), verification_valid_until: Some(valid_until), ..meter.clone() };
+        let meter = Meter { verified: Some(verified), verification_valid_until: Some(valid_until), ..meter.clone() };
         self.store.register().save_meter(&meter).await?;
         self.reload_register().await?;
         self.bus.tell(Event::RegisterChanged(Some(point.id)));
@@ -371,7 +373,7 @@ impl Metering {
     /// Readings of a point, newest first.
     pub async fn history(&self, point: &str, limit: u32) -> Result<Vec<LedgerRow>, MeteringError> {
         let register = self.register();
-        let point = register.find(point).map_err(MeteringError::NoSuch)?;
+        let point = register.find(point)?;
         Ok(self.store.ledger().newest(point.id, limit.clamp(1, 10_000)).await?)
     }
 
@@ -430,7 +432,8 @@ impl Metering {
 /// meter with one register a comma is the decimal sign, as on its face.
 pub fn parse_values(text: &str, tariffs: u8) -> Result<RegisterValues, String> {
     let one = tariffs <= 1 && text.matches(',').count() == 1;
-    let parts: Vec<&str> = if text.contains(';') || one { text.split(';').collect() } else { text.split(',').collect() };
+    let parts: Vec<&str> =
+        if text.contains(';') || one { text.split(';').collect() } else { text.split(',').collect() };
     if parts.len() > 4 {
         return Err(format!("«{text}»: a meter has at most four registers"));
     }

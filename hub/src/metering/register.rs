@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use domovoi_model::{Account, AccountId, DeviceRef, Meter, MeterId, MeteringPoint, PointId, Resource, Tariff, Unit};
 
+use super::MeteringError;
+
 /// A property of a device that is a register of a meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bound {
@@ -85,7 +87,7 @@ impl Register {
     }
 
     /// A point as a person names it: its id, its name, or the serial number of its meter.
-    pub fn find(&self, text: &str) -> Result<&MeteringPoint, String> {
+    pub fn find(&self, text: &str) -> Result<&MeteringPoint, MeteringError> {
         let wanted = text.trim();
         let hits: Vec<&MeteringPoint> = self
             .points
@@ -98,8 +100,8 @@ impl Register {
             .collect();
         match hits.as_slice() {
             [one] => Ok(one),
-            [] => Err(format!("there is no metering point «{wanted}»; `domovoi meter list` shows them")),
-            several => Err(format!("«{wanted}» could be {} points; use the id", several.len())),
+            [] => Err(MeteringError::NoSuch(format!("metering point: «{wanted}»; `domovoi meter list` shows them"))),
+            several => Err(MeteringError::Invalid(format!("«{wanted}» could be {} points; use the id", several.len()))),
         }
     }
 }

@@ -141,8 +141,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_window_over_the_months_end_belongs_to_the_month_it_began_in() {
-        let open =
-            |day: &str| terms().open_period(date(day), &[Resource::ColdWater]).map(|period| period.to_string());
+        let open = |day: &str| terms().open_period(date(day), &[Resource::ColdWater]).map(|period| period.to_string());
         assert_eq!(open("2026-11-14"), None);
         assert_eq!(open("2026-11-15").as_deref(), Some("2026-11"));
         assert_eq!(open("2026-12-03").as_deref(), Some("2026-11"));

@@ -104,7 +104,8 @@ impl MeterForm {
             multiplier: multiplier
                 .map_err(|_| ApiProblem::invalid(format!("multiplier «{}» is not a number", self.multiplier)))?,
             installed: date("installed", &self.installed)?,
-            start: parse_values(&self.start, self.tariffs).map_err(|why| ApiProblem::invalid(format!("start: {why}")))?,
+            start: parse_values(&self.start, self.tariffs)
+                .map_err(|why| ApiProblem::invalid(format!("start: {why}")))?,
             verified: optional("verified", &self.verified)?,
             valid_until: optional("valid until", &self.valid_until)?,
             serial: self.serial,
@@ -257,7 +258,7 @@ pub async fn verify(
 /// How many registers the meter at a point has: a comma means something else on a meter with one.
 fn tariffs_at(desk: &Desk, point: &str) -> Result<u8, ApiProblem> {
     let register = desk.metering.register();
-    let point = register.find(point).map_err(ApiProblem::not_found)?;
+    let point = register.find(point)?;
     Ok(register.meter_at(point.id).map_or(1, |meter| meter.tariffs))
 }
 

@@ -48,7 +48,7 @@ async fn with_acts() -> (TempDir, Home, Vec<Act>) {
     }
     world.stop().await;
     let photo = photo::clean(&PNG).unwrap();
-    home.metering.submit(POINT, parse_values("131.5").unwrap(), "Анна", Some(photo), true).await.unwrap();
+    home.metering.submit(POINT, parse_values("131.5", 1).unwrap(), "Анна", Some(photo), true).await.unwrap();
     let wrong = home.acts().await.pop().unwrap();
     let right = home.metering.correct(wrong.id).await.unwrap();
     until("the portal has the correction", || async {

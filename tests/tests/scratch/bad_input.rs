@@ -1,1 +1,0 @@
-../../e2e/bad_input.rs

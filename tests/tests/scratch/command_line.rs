@@ -1,1 +1,0 @@
-../../e2e/command_line.rs
