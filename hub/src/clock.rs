@@ -1,10 +1,13 @@
 //! The only room that reads wall time. Everybody else is handed a value or this clock.
 //!
 //! A Raspberry Pi without a battery boots in 1970, or at the time of its last shutdown. Until the wall clock can be
-//! true it is not trusted: moments are counted from the start of the daemon and no act is signed. Monotonic
+//! true it is not trusted: moments are counted from the start of the daemon and no act is signed. It can be true when it
+//! lies in this program's lifetime, not before what has certainly been, and when the system's own time service, where
+//! one runs, has set it (or a battery-backed clock has). Monotonic
 //! `tokio::time` is free everywhere; this room is not about it.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +22,12 @@ const GONE_BY: Timestamp = Timestamp(BUILT_AFTER.0 + 20 * 365 * 86_400_000);
 /// How far a clock may stand behind a moment that is known to have been before it is called wrong.
 const TOLERATED_STEP_BACK_MILLIS: i64 = 10 * 60 * 1000;
 
+/// Made by systemd-timesyncd: the folder while it runs, the file once it has set the clock.
+const TIME_SERVICE: &str = "/run/systemd/timesync";
+
+/// `1` when the kernel took the time from a battery-backed clock at boot.
+const BATTERY_CLOCK: &str = "/sys/class/rtc/rtc0/hctosys";
+
 enum WallSource {
     System,
     ByHand(AtomicI64),
@@ -31,6 +40,8 @@ struct Inner {
     wall: WallSource,
     boot: BootId,
     started: Instant,
+    /// Somebody has set the clock; that does not come undone.
+    set: AtomicBool,
     /// The latest moment that is known to have been: nothing earlier can be now.
     floor: AtomicI64,
     /// What the hand-turned clock adds to the monotonic one, so that `SinceBoot` moments move with it.
@@ -76,6 +87,7 @@ impl Clock {
             wall,
             boot: BootId(boot),
             started: Instant::now(),
+            set: AtomicBool::new(false),
             floor: AtomicI64::new(BUILT_AFTER.0),
             started_wall: Mutex::new(Timestamp(0)),
         }));
@@ -101,7 +113,18 @@ impl Clock {
         let wall = self.wall();
         let floor = self.0.floor.load(Ordering::SeqCst);
         let possible = wall.0 >= floor.saturating_sub(TOLERATED_STEP_BACK_MILLIS) && wall < GONE_BY;
-        possible.then_some(wall)
+        (possible && self.was_set()).then_some(wall)
+    }
+
+    /// Whether somebody who can know has set the machine's clock. Where no time service runs (another one's, a
+    /// container's host), there is nothing to ask.
+    fn was_set(&self) -> bool {
+        if !matches!(self.0.wall, WallSource::System) || self.0.set.load(Ordering::Relaxed) {
+            return true;
+        }
+        let set = is_set(Path::new(TIME_SERVICE), Path::new(BATTERY_CLOCK));
+        self.0.set.store(set, Ordering::Relaxed);
+        set
     }
 
     /// Now, as a sample keeps it: wall time if that is trusted, else the time since this run began.
@@ -152,6 +175,12 @@ impl Clock {
     }
 }
 
+fn is_set(time_service: &Path, battery_clock: &Path) -> bool {
+    !time_service.is_dir()
+        || time_service.join("synchronized").exists()
+        || std::fs::read_to_string(battery_clock).is_ok_and(|text| text.trim() == "1")
+}
+
 fn system_time() -> Timestamp {
     let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
@@ -174,6 +203,21 @@ mod tests {
         clock.set(now);
         assert_eq!(clock.trusted(), Some(now));
         assert_eq!(clock.boot_began_at(), Some(now.plus_millis(-4_000)));
+    }
+
+    #[test]
+    fn a_time_service_that_has_not_set_the_clock_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (service, battery) = (folder.path().join("timesync"), folder.path().join("hctosys"));
+        assert!(is_set(&service, &battery), "no service runs: there is nobody to wait for");
+        std::fs::create_dir(&service).unwrap();
+        std::fs::write(&battery, "0\n").unwrap();
+        assert!(!is_set(&service, &battery));
+        std::fs::write(&battery, "1\n").unwrap();
+        assert!(is_set(&service, &battery));
+        std::fs::remove_file(&battery).unwrap();
+        std::fs::write(service.join("synchronized"), "").unwrap();
+        assert!(is_set(&service, &battery));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use e2e::{png, settings_text};
 
 use super::{
-    BATH, FAILED, KITCHEN, NOT_FOUND, Program, REFUSED, SETTINGS, UNWELL, USAGE, a_meter_is_replaced,
+    BATH, KITCHEN, NOT_FOUND, Program, REFUSED, SETTINGS, UNWELL, USAGE, a_meter_is_replaced,
     credentials_and_secrets_are_kept, keys_are_rotated, meters_are_added_and_listed, readings_are_handed_in,
 };
 
@@ -48,7 +48,7 @@ async fn every_command_does_its_work_with_no_daemon_running() {
 
     // Whoever has the old key file and today's card has nothing.
     std::fs::write(&key_file, &old).unwrap();
-    let said = program.fails(&["meter", "list"], FAILED).await;
+    let said = program.fails(&["meter", "list"], REFUSED).await;
     assert!(said.contains("key") && said.trim_end().lines().count() == 1, "{said}");
     std::fs::remove_file(&key_file).unwrap();
     let said = program.fails(&["meter", "list"], REFUSED).await;
