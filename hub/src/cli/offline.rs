@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use domovoi_config::Settings;
+use domovoi_vault::{MasterKey, MasterSource};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -47,6 +50,11 @@ pub async fn run(common: &Common) -> Result<Said, Failure> {
 /// Loads everything, binds nothing, changes nothing.
 pub fn check(common: &Common) -> Result<Said, Failure> {
     let settings = Settings::load(&common.config).map_err(|mistakes| Failure::mistakes(&mistakes))?;
+    let troubles = files_named(&settings);
+    if !troubles.is_empty() {
+        let detail = json!({ "mistakes": [], "files": troubles });
+        return Err(Failure { detail: Some(detail), ..Failure::new(exit::SETTINGS, troubles.join("\n")) });
+    }
     let mut lines = vec![format!("{}: no mistakes", common.config.display())];
     let mut warnings = Vec::new();
     if settings.vault.to_vault().key_lies_beside_the_data(&settings.store.data_dir) {
@@ -63,6 +71,31 @@ pub fn check(common: &Common) -> Result<Said, Failure> {
         json!({ "file": common.config.display().to_string(), "mistakes": [], "notes": warnings }),
         lines.join("\n"),
     ))
+}
+
+/// What is wrong with the files that the settings name. A master key that is not there yet is made at the first start.
+fn files_named(settings: &Settings) -> Vec<String> {
+    let mut troubles = Vec::new();
+    let vault = settings.vault.to_vault();
+    let key = vault.master_path(&settings.store.data_dir);
+    if matches!(vault.master, MasterSource::File(_))
+        && key.exists()
+        && let Err(error) = MasterKey::from_file(&key)
+    {
+        troubles.push(format!("vault.key_file: {error}"));
+    }
+    let authorities = [
+        ("portal.ca_file", settings.portal.as_ref().and_then(|portal| portal.ca_file.as_deref())),
+        ("external_broker.ca_file", settings.external_broker.as_ref().and_then(|broker| broker.ca_file.as_deref())),
+    ];
+    for (name, path) in authorities.into_iter().filter_map(|(name, path)| Some((name, path?))) {
+        match CertificateDer::pem_file_iter(path).map(|mut certificates| certificates.next()) {
+            Ok(Some(Ok(_))) => {}
+            Ok(None) => troubles.push(format!("{name}: {} holds no certificate in PEM", path.display())),
+            Ok(Some(Err(error))) | Err(error) => troubles.push(format!("{name}: {}: {error}", path.display())),
+        }
+    }
+    troubles
 }
 
 /// Checks a detached signature with nothing but three files.
