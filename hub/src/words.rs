@@ -80,8 +80,12 @@ mod tests {
     /// Every kind that the rooms raise has a sentence in both languages.
     #[test]
     fn no_notice_is_without_words() {
-        let sources =
-            [include_str!("metering/clerk.rs"), include_str!("metering/mod.rs"), include_str!("portal/outbox.rs")];
+        let sources = [
+            include_str!("metering/clerk.rs"),
+            include_str!("metering/mod.rs"),
+            include_str!("portal/outbox/mod.rs"),
+            include_str!("portal/outbox/readiness.rs"),
+        ];
         let kinds = [
             "clock_untrusted",
             "supplier_unknown",

@@ -260,6 +260,9 @@ pub enum ActCommand {
     Approve {
         /// The act's id
         act: String,
+        /// Sign a draft with the readings that it has, without those that something stands against
+        #[arg(long)]
+        incomplete: bool,
     },
     /// Draw up a correction of an act from what is believed now
     Correct {

@@ -188,8 +188,10 @@ async fn act(client: &Client, command: ActCommand) -> Result<Said, Failure> {
             }
             Ok(Said::new(answer, text))
         }
-        ActCommand::Approve { act } => {
-            let answer = client.post(&format!("/api/v1/acts/{}/approval", segment(&act)), json!({})).await?;
+        ActCommand::Approve { act, incomplete } => {
+            let answer = client
+                .post(&format!("/api/v1/acts/{}/approval", segment(&act)), json!({ "incomplete": incomplete }))
+                .await?;
             Ok(Said::new(answer, "approved and signed"))
         }
         ActCommand::Correct { act } => {

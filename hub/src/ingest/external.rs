@@ -20,6 +20,10 @@ const MAX_PACKET: usize = 4 * 1024 * 1024;
 /// How many messages may wait for their commit before the socket is no longer read.
 const IN_FLIGHT: u16 = 100;
 
+/// As many as there are packet ids: an acknowledgement never waits for room, so that the loop and the acknowledger cannot
+/// wait for each other when a broker without a window of its own replays a long queue.
+const REQUESTS: usize = 65_535;
+
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 const SUBACK_TIMEOUT: Duration = Duration::from_secs(20);
@@ -102,7 +106,7 @@ async fn run_once(broker: &ExternalBroker, ingest: &Arc<Ingest>) -> String {
     if let Some(tls) = &broker.tls {
         options.set_transport(Transport::tls_with_config(rumqttc::TlsConfiguration::Rustls(Arc::clone(tls))));
     }
-    let (client, events) = AsyncClient::new(options, usize::from(IN_FLIGHT) * 2);
+    let (client, events) = AsyncClient::new(options, REQUESTS);
     let (offer, offered) = mpsc::channel(usize::from(IN_FLIGHT));
     // Both end with the connection: acks of this one must not reach the next, where packet ids mean something else.
     // The loop is not cancelled in the middle of a packet and used again: after either ends it is thrown away.

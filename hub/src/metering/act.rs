@@ -27,6 +27,8 @@ pub struct Believed {
     pub source: Source,
     /// SHA-256 of the bytes it came in.
     pub raw_sha256: [u8; 32],
+    /// When a person last looked at the face, or decided about a value.
+    pub confirmed_at: Option<Timestamp>,
 }
 
 /// All that is known of one point when an act is drawn up.
@@ -180,7 +182,13 @@ fn reading(terms: &Terms, facts: &PointFacts, span: Span) -> Result<ActReading, 
         let months = (date_value.days_since_epoch() - previous.date.days_since_epoch()).max(0) / 31 + 1;
         let total: Decimal = consumption.iter().map(|(_, used)| used).sum();
         // A person who looked at the meter's face has the last word on how much was used.
-        let looked = matches!(newest.source, Source::Person(_) | Source::Photo { .. });
+        let looked = facts.taken_out.is_some()
+            || facts
+                .believed
+                .iter()
+                .flatten()
+                .filter_map(|believed| believed.confirmed_at.and_then(|at| terms.day_at(at)))
+                .any(|day| counts(terms, facts, span, day));
         if let Some(most) = service.max_per_month.filter(|most| !looked && total > *most * Decimal::from(months)) {
             let what = format!(
                 "{total} {} since {} is more than the {most} a month that the settings call plausible; confirm the reading",

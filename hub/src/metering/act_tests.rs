@@ -63,6 +63,7 @@ fn believed(value: &str) -> Believed {
         seen_at: SEEN,
         source: Source::Device(DeviceRef::new("wmbusmeters", "12345699")),
         raw_sha256: [7; 32],
+        confirmed_at: None,
     }
 }
 

@@ -2,8 +2,8 @@
 //! stands in the way. Decisions about readings are `act`'s; here they are performed.
 
 use domovoi_model::{
-    Account, AccountId, Act, ActId, ActState, Date, Id, MeteringPoint, Period, Reminder, Resource, Source, Tariff,
-    Timestamp,
+    Account, AccountId, Act, ActId, ActReading, ActState, Date, Id, MeteringPoint, Period, Reminder, Resource, Source,
+    Tariff, Timestamp,
 };
 use domovoi_store::{ActFilter, Notice};
 
@@ -65,6 +65,12 @@ pub fn is_reminded(point: &MeteringPoint, period: Period) -> bool {
 /// How long before a window's end what stands against one meter no longer keeps the others waiting.
 const LAST_CALL_MILLIS: i64 = 6 * 3_600_000;
 
+/// How long after an act was due nobody is told yet that it is not confirmed.
+const SETTLING_MILLIS: i64 = 3_600_000;
+
+/// A draft whose readings only move on is written again after so long: a card is not for every kilowatt-hour.
+const REDRAFT_MILLIS: i64 = 600_000;
+
 /// An account's window as the clerk looks at it.
 struct Window {
     period: Period,
@@ -116,7 +122,7 @@ impl Metering {
         let Some(today) = terms.day_at(now) else { return Ok(()) };
         self.say_what_was_missed(terms, account, &points, &resources, today).await?;
         let Some(window) = window_on(terms, &resources, today) else { return Ok(()) };
-        self.remind(register, account, &points, &window).await?;
+        self.remind(terms, register, account, &points, &window).await?;
         let mut act = self.live_act(account.id, window.period).await?;
         let due = due_at(&self.rules, account.id, window.period, window.opens, window.closes);
         if now >= due && act.as_ref().is_none_or(|act| !act.state.is_signed()) {
@@ -131,10 +137,14 @@ impl Metering {
         if let Some(act) = act.as_ref().filter(|act| act.state == ActState::Checked)
             && self.standing_consent().await?
         {
-            self.sign(act.id).await?;
+            self.sign(act.id, false).await?;
         }
         let act = self.live_act(account.id, window.period).await?;
         self.say_what_is_left_out(register, account, &points, act.as_ref(), &window).await?;
+        let awaited = points.iter().any(|point| is_awaited(point, window.period));
+        if (act.is_none() && !awaited) || now.0 < due.0 + SETTLING_MILLIS {
+            return Ok(());
+        }
         self.warn(account, act.as_ref(), &window, now, today).await
     }
 
@@ -165,6 +175,7 @@ impl Metering {
             Some(act) if act.state == state && act::says_the_same(&act.readings, &draft.readings) => {
                 return Ok(Some(act));
             }
+            Some(act) if act.state == state && only_moves_on(&act.readings, &draft.readings) => return Ok(Some(act)),
             Some(act) => {
                 let act = Act { readings: draft.readings, state, ..act };
                 self.store.acts().update(&act).await?;
@@ -195,6 +206,7 @@ impl Metering {
 
     async fn remind(
         &self,
+        terms: &Terms,
         register: &Register,
         account: &Account,
         points: &[&MeteringPoint],
@@ -204,13 +216,16 @@ impl Metering {
             let Some(meter) = register.meter_at(point.id) else { continue };
             let seen = {
                 let mut standings = self.standings.lock().await;
-                standings.of(&self.store, point.id, meter.id, Tariff::T1).await?.seen_at
+                let standing = standings.of(&self.store, point.id, meter.id, Tariff::T1).await?;
+                let read = standing.source.as_ref().is_some_and(|source| *source != Source::Installation);
+                standing.seen_at.filter(|_| read).and_then(|at| terms.day_at(at))
             };
             let key = format!("read:{}:{}", point.id, window.period);
-            if seen.is_some_and(|seen| seen >= window.opens) {
+            let its_last = terms.days(window.period, &[point.resource]).map_or(window.last, |(_, last)| last);
+            if seen.is_some_and(|day| terms.takes_on(window.period, point.resource, day)) {
                 self.clear(&key).await?;
             } else {
-                let until = window.last.to_string();
+                let until = its_last.to_string();
                 let params = [("point", point.name.as_str()), ("account", &account.label), ("until", &until)];
                 self.raise(&key, "read_meter", &params).await?;
             }
@@ -252,9 +267,9 @@ impl Metering {
     ) -> Result<(), MeteringError> {
         let Some(act) = act.filter(|act| act.state.is_signed()) else { return Ok(()) };
         for point in points.iter().filter(|point| register.meter_at(point.id).is_some()) {
-            let key = format!("reading:{}:{}:{}", account.id, window.period, point.name);
-            let awaited = point.reminder != Reminder::Quarterly || is_reminded(point, window.period);
-            if act.readings.iter().any(|reading| reading.point == point.id) || !awaited {
+            let key = format!("left:{}:{}:{}", account.id, window.period, point.name);
+            let stated = act.readings.iter().any(|reading| reading.point == point.id);
+            if stated || !is_awaited(point, window.period) {
                 self.clear(&key).await?;
             } else {
                 let id = act.id.to_string();
@@ -292,6 +307,7 @@ impl Metering {
                 Some(act) if act.state.is_confirmed() => continue,
                 Some(act) => act.state.code(),
                 // Without an act there was something to miss only if the meters were read here before.
+                None if !points.iter().any(|point| is_awaited(point, period)) => continue,
                 None if !self.was_read_before(terms, points, first).await? => continue,
                 None => "none",
             };
@@ -320,8 +336,11 @@ impl Metering {
         Ok(false)
     }
 
+    /// Most looks find nothing to clear, and a look must not write.
     async fn clear(&self, key: &str) -> Result<(), MeteringError> {
-        self.store.notices().clear(key).await?;
+        if self.store.notices().open().await?.iter().any(|open| open.key == key) {
+            self.store.notices().clear(key).await?;
+        }
         Ok(())
     }
 
@@ -355,6 +374,24 @@ impl Metering {
         }
         Ok(())
     }
+}
+
+/// Whether a draft differs only in devices having counted on for a while.
+fn only_moves_on(old: &[ActReading], new: &[ActReading]) -> bool {
+    old.len() == new.len()
+        && new.iter().all(|new| {
+            old.iter().any(|old| {
+                (old.meter, &old.source, &old.photo, &old.previous)
+                    == (new.meter, &new.source, &new.photo, &new.previous)
+                    && matches!(new.source, Source::Device(_))
+                    && new.taken_at.0 - old.taken_at.0 < REDRAFT_MILLIS
+            })
+        })
+}
+
+/// Whether an act of this month waits for this point.
+pub fn is_awaited(point: &MeteringPoint, period: Period) -> bool {
+    point.reminder != Reminder::Quarterly || is_reminded(point, period)
 }
 
 fn resources_of(points: &[&MeteringPoint]) -> Vec<Resource> {

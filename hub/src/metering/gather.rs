@@ -1,14 +1,17 @@
 //! What is known of an account's points, collected from ledger and acts for whoever draws up an act. It decides nothing:
 //! whether a reading counts is `act`'s.
 
+use std::collections::BTreeMap;
+
 use domovoi_model::{
-    AccountId, Act, ActId, ActReading, ActState, Date, Finding, Meter, MeterId, MeteringPoint, Period, PhotoRef,
-    PortalVerdict, PreviousReading, ReadingId, RegisterValues, Reminder, Source, Timestamp,
+    AccountId, Act, ActReading, Date, Finding, Meter, MeterId, MeteringPoint, Period, PhotoRef, PortalVerdict,
+    PreviousReading, ReadingId, RegisterValues, Source, Timestamp,
 };
 use domovoi_store::ActFilter;
 
 use super::act::{self, Believed, Draft, PointFacts, Span};
-use super::clerk::{DAY_MILLIS, is_reminded, new_id};
+use super::clerk::{DAY_MILLIS, is_awaited, new_id};
+use super::judge::Doubted;
 use super::register::Register;
 use super::sign::sha256;
 use super::terms::Terms;
@@ -38,18 +41,33 @@ impl Metering {
                 // A meter that was taken out since the last act: what it counted until then is stated with its end.
                 let Some((date, end)) = meter.removed else { continue };
                 let already = stated.iter().any(|r| r.meter == meter.id && r.date_value >= date);
-                if !already && date.period() >= span.period.previous() && date.period() <= span.period {
-                    facts.push(closing(point, meter, date, &end, &stated, reading_id(Some(meter.id))?));
+                // One that no act has ever spoken of, and that went long ago, is history.
+                let known = stated.iter().any(|r| r.meter == meter.id) || date.period() >= span.period.previous();
+                let last = terms.days(span.period, &[point.resource]).map_or(date, |(_, last)| last);
+                if !already && known && date <= last {
+                    facts.push(closing(terms, point, meter, date, &end, &stated, reading_id(Some(meter.id))?));
                 }
             }
             let meter = register.meter_at(point.id);
-            facts.push(self.facts(meter, point, &stated, span, reading_id(meter.map(|meter| meter.id))?).await?);
+            facts.push(self.facts(terms, meter, point, &stated, span, reading_id(meter.map(|meter| meter.id))?).await?);
         }
-        Ok(act::draw_up(terms, &facts, span))
+        let mut draft = act::draw_up(terms, &facts, span);
+        // A reading that was good while its resource's window was open is not lost when a later one passes that window.
+        for kept in earlier.filter(|act| !act.state.is_signed()).into_iter().flat_map(|act| &act.readings) {
+            let Some(point) = points.iter().find(|point| point.id == kept.point) else { continue };
+            let missing = draft.problems.iter().any(|problem| problem.point == point.name);
+            let may_come = draft.problems.iter().filter(|p| p.point == point.name).all(|problem| problem.may_come);
+            if missing && may_come && terms.takes_on(span.period, kept.resource, kept.date_value) {
+                draft.problems.retain(|problem| problem.point != point.name);
+                draft.readings.push(kept.clone());
+            }
+        }
+        Ok(draft)
     }
 
     async fn facts(
         &self,
+        terms: &Terms,
         meter: Option<&Meter>,
         point: &MeteringPoint,
         stated: &[ActReading],
@@ -63,16 +81,22 @@ impl Metering {
             doubts: Vec::new(),
             previous: None,
             taken_out: None,
-            awaited: point.reminder != Reminder::Quarterly || is_reminded(point, span.period),
+            awaited: is_awaited(point, span.period),
             photo: None,
             reading_id,
         };
         let Some(meter) = meter else { return Ok(facts) };
         facts.previous = previous(stated, meter);
+        let mut photo = None;
         let mut standings = self.standings.lock().await;
         for tariff in meter.tariff_registers() {
             let standing = standings.of(&self.store, point.id, meter.id, *tariff).await?;
-            if let Some(doubted) = standing.doubted.as_ref().filter(|d| is_held(&d.finding)) {
+            // A person has read the face; a device that stands lower is the device's matter.
+            let read_by_person = matches!(standing.source, Some(Source::Person(_) | Source::Photo { .. }));
+            let only_lower =
+                |finding: &Finding| matches!(finding, Finding::Decreased | Finding::SwapSuspected) && read_by_person;
+            let waits = |d: &&Doubted| is_held(&d.finding) && !only_lower(&d.finding);
+            if let Some(doubted) = standing.doubted.as_ref().filter(waits) {
                 let what = format!(
                     "register {tariff} was said to be {}, which is held ({}); decide with `domovoi meter decide` or \
                      read it by hand",
@@ -85,17 +109,21 @@ impl Metering {
             if let (Some(last), Some(seen_at), Some(source)) = (standing.last, standing.seen_at, &standing.source)
                 && *source != Source::Installation
             {
-                let raw_sha256 = standing.raw_sha256;
-                let believed = Believed { value: last.value, seen_at, source: source.clone(), raw_sha256 };
-                facts.believed[tariff.index()] = Some(believed);
+                facts.believed[tariff.index()] = Some(Believed {
+                    value: last.value,
+                    seen_at,
+                    source: source.clone(),
+                    raw_sha256: standing.raw_sha256,
+                    confirmed_at: standing.confirmed_at,
+                });
             }
+            photo = standing.photo.or(photo);
         }
         drop(standings);
-        let photo = facts.believed.iter().flatten().find_map(|believed| match &believed.source {
-            Source::Photo { photo, .. } => Some(*photo),
-            _ => None,
-        });
-        if let Some(id) = photo
+        let taken_in_window = |at: Timestamp| {
+            terms.day_at(at).is_some_and(|day| terms.takes_on(span.period, point.resource, day) || span.until.is_some())
+        };
+        if let Some((id, _)) = photo.filter(|(_, at)| taken_in_window(*at))
             && let Some(kept) = self.store.photos().get(id).await?
         {
             facts.photo = Some(PhotoRef { id, sha256: kept.sha256, media_type: kept.media_type });
@@ -103,17 +131,18 @@ impl Metering {
         Ok(facts)
     }
 
-    /// The readings of earlier months that stand: in acts that were signed, not refused, not replaced by a correction
-    /// that went through, and not rejected one by one.
+    /// The readings of earlier months that stand: of each month the last word that the portal took or is about to get,
+    /// but for those that it rejected one by one.
     async fn stated_before(&self, account: AccountId, period: Period) -> Result<Vec<ActReading>, MeteringError> {
-        let acts = self.store.acts().list(ActFilter { account: Some(account), ..ActFilter::default() }).await?;
-        let refused = |id: ActId| acts.iter().any(|act| act.id == id && matches!(act.state, ActState::Refused { .. }));
-        let stands = |act: &&Act| match act.state {
-            ActState::Refused { .. } => false,
-            ActState::Superseded { by } => refused(by),
-            _ => act.state.is_signed(),
-        };
-        let readings = acts.iter().filter(|act| act.period < period).filter(stands).flat_map(|act| act.readings.iter());
+        let mut acts = self.store.acts().list(ActFilter { account: Some(account), ..ActFilter::default() }).await?;
+        acts.retain(|act| act.period < period);
+        // Of each month the newest that the portal took, or that is still on its way there.
+        let taken = |act: &Act| act.readings.iter().any(|r| matches!(r.portal_verdict, PortalVerdict::Accepted { .. }));
+        let mut months: BTreeMap<Period, &Act> = BTreeMap::new();
+        for act in acts.iter().filter(|act| taken(act) || act.state.is_on_its_way()) {
+            months.insert(act.period, act);
+        }
+        let readings = months.into_values().flat_map(|act| act.readings.iter());
         let taken = readings.filter(|reading| !matches!(reading.portal_verdict, PortalVerdict::Rejected { .. }));
         Ok(taken.cloned().collect())
     }
@@ -133,6 +162,7 @@ fn previous(stated: &[ActReading], meter: &Meter) -> Option<PreviousReading> {
 
 /// The end reading of a meter that was taken out.
 fn closing(
+    terms: &Terms,
     point: &MeteringPoint,
     meter: &Meter,
     date: Date,
@@ -140,12 +170,13 @@ fn closing(
     stated: &[ActReading],
     reading_id: ReadingId,
 ) -> PointFacts {
-    // Noon, so that every time zone calls it that day.
-    let seen_at = Timestamp(date.days_since_epoch() * DAY_MILLIS + DAY_MILLIS / 2);
+    let midnight = terms.start_of(date).unwrap_or(Timestamp(date.days_since_epoch() * DAY_MILLIS));
+    let seen_at = midnight.plus_millis(DAY_MILLIS / 2);
     let mut believed = [None, None, None, None];
     for (tariff, value) in end.iter() {
         let raw_sha256 = sha256(format!("{tariff} {value}").as_bytes());
-        believed[tariff.index()] = Some(Believed { value, seen_at, source: Source::Installation, raw_sha256 });
+        let source = Source::Installation;
+        believed[tariff.index()] = Some(Believed { value, seen_at, source, raw_sha256, confirmed_at: None });
     }
     PointFacts {
         point: point.clone(),

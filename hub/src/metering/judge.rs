@@ -159,8 +159,10 @@ fn believe(
         return Some(fell(meter, last, doubted, value, most));
     }
     // Time alone makes no jump plausible: what was held once waits for a person, or for the register to take it back.
-    let still_doubted =
-        doubted.is_some_and(|d| d.finding == Finding::ImplausibleJump && value >= d.value && !offered.by_person);
+    let still_doubted = doubted.is_some_and(|d| {
+        let jumped = matches!(d.finding, Finding::ImplausibleJump | Finding::ConfirmedByPerson);
+        jumped && value >= d.value && !offered.by_person
+    });
     if still_doubted || (value - last.value) * meter.multiplier > most {
         return Some(Verdict::Held(Finding::ImplausibleJump));
     }

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use domovoi_model::{
-    DeviceRef, Finding, MeterId, PointId, Quality, RegisterReading, Sample, Source, Tariff, Timestamp, Unit, Verdict,
+    DeviceRef, Finding, MeterId, PhotoId, PointId, Quality, RegisterReading, Sample, Source, Tariff, Timestamp, Unit,
+    Verdict,
 };
 use domovoi_store::{LedgerEntry, Recorded, Store, StoreError};
 use rust_decimal::Decimal;
@@ -21,6 +22,12 @@ pub(super) const CURSOR: &str = "ledger";
 /// How many rows behind the last believed one are read after a start.
 const DOUBTS_READ: u32 = 500;
 
+/// How many of a point's newest rows are looked through for a person's word after a start.
+const CONFIRMATIONS_READ: u32 = 500;
+
+/// For so long a person's reading is stated as a person's, though a device says the same.
+const PERSONS_WORD_MILLIS: i64 = 24 * 3_600_000;
+
 /// What is known of one register between two values.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Standing {
@@ -31,6 +38,10 @@ pub(super) struct Standing {
     /// Who said it.
     pub source: Option<Source>,
     pub raw_sha256: [u8; 32],
+    /// When a person last looked at the face, or decided.
+    pub confirmed_at: Option<Timestamp>,
+    /// The last photo, and when it was taken in.
+    pub photo: Option<(PhotoId, Timestamp)>,
 }
 
 /// Standings of all registers, filled from the store as they are asked for.
@@ -69,10 +80,17 @@ impl Standings {
             // The last meter's end; the new one has not been entered yet.
             return Ok(standing);
         }
+        for earlier in store.ledger().newest(point, CONFIRMATIONS_READ).await?.iter().rev() {
+            if earlier.reading.meter == meter && earlier.reading.tariff == tariff {
+                standing.note_person(&earlier.reading);
+            }
+        }
         standing.note(&row.reading);
+        // A person who decided about one of a row of strange values has decided about those that came meanwhile.
+        let decided = row.reading.verdict == Verdict::Accepted(Some(Finding::ConfirmedByPerson));
         // A broken device writes a row an hour: some hundred say as much as all.
         for doubt in store.ledger().doubts_after(point, tariff, row.id, DOUBTS_READ).await? {
-            if doubt.reading.meter == meter {
+            if doubt.reading.meter == meter && !(decided && matches!(doubt.reading.verdict, Verdict::Held(_))) {
                 standing.note(&doubt.reading);
             }
         }
@@ -83,6 +101,7 @@ impl Standings {
 impl Standing {
     /// Takes in a judged reading.
     pub fn note(&mut self, reading: &RegisterReading) {
+        self.note_person(reading);
         let at = reading.at.wall();
         match &reading.verdict {
             Verdict::Accepted(_) => {
@@ -98,9 +117,27 @@ impl Standing {
                 self.source = Some(reading.source.clone());
                 self.raw_sha256 = reading.raw_sha256;
             }
+            // A glitch in between does not end a doubt that waits for a person.
+            Verdict::Ignored(_)
+                if self.doubted.as_ref().is_some_and(|d| d.finding == Finding::ImplausibleJump)
+                    && reading.verdict != Verdict::Ignored(Finding::ConfirmedByPerson) => {}
             Verdict::Held(finding) | Verdict::Ignored(finding) => {
                 let in_a_row = self.doubted.as_ref().map_or(0, |d| d.in_a_row).saturating_add(1);
                 self.doubted = Some(Doubted { value: reading.value, at, finding: finding.clone(), in_a_row });
+            }
+        }
+    }
+}
+
+impl Standing {
+    /// Remembers that a person looked, whatever devices say afterwards.
+    fn note_person(&mut self, reading: &RegisterReading) {
+        let by_person = matches!(reading.source, Source::Person(_) | Source::Photo { .. })
+            || reading.verdict.finding() == Some(&Finding::ConfirmedByPerson);
+        if let (true, true, Some(at)) = (by_person, reading.verdict.is_accepted(), reading.at.wall()) {
+            self.confirmed_at = self.confirmed_at.max(Some(at));
+            if let Source::Photo { photo, .. } = &reading.source {
+                self.photo = Some((*photo, at));
             }
         }
     }
@@ -169,9 +206,14 @@ pub(super) async fn take(
         let says_the_same = |last: &&mut Last| last.value == value || is_a_pulse_behind(last, value, resource);
         if let Some(last) = standing.last.as_mut().filter(says_the_same) {
             last.seen_at = at.or(last.seen_at);
-            standing.seen_at = at.or(standing.seen_at);
-            // A person's reading stays a person's, with its photo, when the device says the same a minute later.
-            if !last.by_person {
+            // A person's reading stays a person's when the device says the same a minute later; after a day it is the
+            // device that vouches for it.
+            let fresh = match (standing.confirmed_at, at) {
+                (Some(then), Some(now)) => now.0 - then.0 < PERSONS_WORD_MILLIS,
+                _ => false,
+            };
+            if !(last.by_person && fresh) {
+                standing.seen_at = at.or(standing.seen_at);
                 standing.source = Some(source);
                 standing.raw_sha256 = offer.raw_sha256;
             }

@@ -64,7 +64,10 @@ pub enum MeteringError {
     #[error("the supplier «{0}» is not in the settings: add a [[supplier]] with this id")]
     NoSupplier(String),
     /// Only a checked act is signed.
-    #[error("act {0} is not checked: `domovoi act show` says what stands against it")]
+    #[error(
+        "act {0} is not checked: `domovoi act show` says what stands against it; `act approve --incomplete` signs it \
+         without those readings"
+    )]
     NotChecked(ActId),
     /// Only what the portal has, or has refused, is corrected.
     #[error("act {id} is {state}: only an act that the portal has, or has refused, can be corrected")]
@@ -343,9 +346,10 @@ impl Metering {
         self.store.acts().get(id).await?.ok_or_else(|| MeteringError::NoSuch(format!("act: {id}")))
     }
 
-    /// A person approves a checked act: it is signed, and the outbox takes it from there.
-    pub async fn approve(&self, id: ActId) -> Result<Act, MeteringError> {
-        self.sign(id).await
+    /// A person approves a checked act: it is signed, and the outbox takes it from there. With `incomplete` also a
+    /// draft, with the readings that it has.
+    pub async fn approve(&self, id: ActId, incomplete: bool) -> Result<Act, MeteringError> {
+        self.sign(id, incomplete).await
     }
 
     /// The wall clock, for showing.

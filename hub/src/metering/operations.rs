@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 
 use super::clerk::new_id;
 use super::judge::{Offered, judge};
+use super::ledger::CURSOR;
 use super::photo::Photo;
 use super::sign::sha256;
 use super::{Metering, MeteringError};
@@ -246,9 +247,12 @@ impl Metering {
         let old = Meter { removed: Some((new.installed, end)), ..old.clone() };
         let meter = new.blank(MeterId(new_id()?), point.id);
         rows.extend(self.installation_rows(&meter));
+        let read_to = self.read_to.lock().await;
+        self.store.ledger().append(&[], read_to.map(|seq| (CURSOR, seq))).await?;
         self.store.register().swap_meter(&old, &meter, &rows).await?;
         self.standings.lock().await.forget(old.id);
         self.reload_register().await?;
+        drop(read_to);
         self.bus.tell(Event::RegisterChanged(Some(point.id)));
         self.nudge();
         Ok(meter)
@@ -284,6 +288,9 @@ impl Metering {
             Some((id, photo)) => (Source::Photo { person: person.to_owned(), photo: *id }, sha256(&photo.bytes)),
         };
         let mut entries = Vec::new();
+        // What was read of the journal before a person spoke must not be judged after it, by a restart: the cursor goes
+        // along. The order of these two locks is the ledger's own.
+        let read_to = self.read_to.lock().await;
         let mut standings = self.standings.lock().await;
         for (tariff, value) in values.iter() {
             let standing = standings.of(&self.store, point.id, meter.id, tariff).await?;
@@ -309,7 +316,7 @@ impl Metering {
                 let (media_type, sha256) = (photo.media_type.to_owned(), raw);
                 self.store.photos().put(&domovoi_store::Photo { id, media_type, sha256, bytes: photo.bytes }).await?;
             }
-            self.store.ledger().append(&entries, None).await?;
+            self.store.ledger().append(&entries, read_to.map(|seq| (CURSOR, seq))).await?;
             standings.forget(meter.id);
             drop(standings);
             self.bus.tell(Event::RegisterChanged(Some(point.id)));

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domovoi_model::{Act, ActId, ActReading, ActState, PortalVerdict};
 use domovoi_store::ActFilter;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{ApiProblem, Desk};
@@ -58,9 +59,22 @@ pub async fn show(State(desk): State<Desk>, Path(act): Path<String>) -> Result<J
     })))
 }
 
-pub async fn approve(State(desk): State<Desk>, Path(act): Path<String>) -> Result<Json<Value>, ApiProblem> {
+/// How an act is approved.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalForm {
+    /// Sign a draft with the readings that it has.
+    #[serde(default)]
+    pub incomplete: bool,
+}
+
+pub async fn approve(
+    State(desk): State<Desk>,
+    Path(act): Path<String>,
+    Json(form): Json<ApprovalForm>,
+) -> Result<Json<Value>, ApiProblem> {
     let act = find(&desk, &act).await?;
-    let act = desk.metering.approve(act.id).await?;
+    let act = desk.metering.approve(act.id, form.incomplete).await?;
     Ok(Json(json!({ "act": act.id.to_string(), "state": act.state.code() })))
 }
 

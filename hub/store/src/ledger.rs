@@ -244,7 +244,7 @@ impl Ledger {
         rows.iter().map(|row| read(&self.db, row)).collect()
     }
 
-    /// The rows of a register that were entered after row `id` and are not believed, in the order of entry.
+    /// The newest rows of a register that were entered after row `id` and are not believed, in the order of entry.
     pub async fn doubts_after(
         &self,
         point: PointId,
@@ -254,14 +254,14 @@ impl Ledger {
     ) -> Result<Vec<LedgerRow>, StoreError> {
         let [held, ignored] = ["held", "ignored"].map(|verdict| standing(&self.db, point, tariff, verdict).to_vec());
         let mut reader = self.db.read().await?;
-        let rows = sqlx::query(select!("WHERE standing IN (?1, ?2) AND id > ?3 ORDER BY id LIMIT ?4"))
+        let rows = sqlx::query(select!("WHERE standing IN (?1, ?2) AND id > ?3 ORDER BY id DESC LIMIT ?4"))
             .bind(held)
             .bind(ignored)
             .bind(id)
             .bind(i64::from(limit))
             .fetch_all(reader.conn())
             .await?;
-        rows.iter().map(|row| read(&self.db, row)).collect()
+        rows.iter().rev().map(|row| read(&self.db, row)).collect()
     }
 
     /// One row.

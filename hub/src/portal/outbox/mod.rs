@@ -4,19 +4,20 @@
 //! holds under the id, and only "never received" leads to the same bytes again. Per account one act at a time, in the
 //! order of signing. What a reading is worth is not decided here (metering), nor what people are told about it (notify).
 
+mod readiness;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domovoi_config::Late;
-use domovoi_model::{AccountId, Act, ActId, ActState, PortalVerdict, Timestamp};
+use domovoi_model::{AccountId, Act, ActId, ActState, PhotoId, PortalVerdict, Timestamp};
 use domovoi_store::{ActFilter, Store, StoreError};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::Instant;
 
 use super::calls::get_act::{ActProgress, ActStatus};
-use super::calls::{get_accounts, get_act, get_receipt, put_act, put_hub_key, put_photo};
-use super::{CallError, LinkState, Portal};
+use super::calls::{get_act, get_receipt, put_act, put_photo};
+use super::{CallError, Portal};
 use crate::bus::{Bus, Event};
 use crate::clock::Clock;
 use crate::metering::Metering;
@@ -65,6 +66,9 @@ enum Outcome {
 struct Attempt {
     failures: u32,
     not_before: Option<Instant>,
+    /// Handed in since the start; a photo that arrives twice does no harm, but has 5 MB.
+    photos: Vec<PhotoId>,
+    photo_failures: u32,
 }
 
 /// The outbox. Clones are the same one.
@@ -304,7 +308,15 @@ impl Outbox {
     async fn fetch_receipt(&self, act: Act) -> Result<(Act, Outcome), StoreError> {
         for photo in act.readings.iter().filter_map(|reading| reading.photo.as_ref()) {
             let Some(kept) = self.0.store.photos().get(photo.id).await? else { continue };
-            if self.tries_of(act.id).await >= PHOTO_TRIES {
+            let (sent, failures) = {
+                let mut attempts = self.0.attempts.lock().await;
+                let attempt = attempts.entry(act.id).or_default();
+                (attempt.photos.contains(&photo.id), attempt.photo_failures)
+            };
+            if sent {
+                continue;
+            }
+            if failures >= PHOTO_TRIES {
                 // The readings stand without it, and the receipt must not wait for ever.
                 self.notice(&act, "photo_refused", &[("why", "no clear answer after many tries")]).await?;
                 break;
@@ -317,8 +329,10 @@ impl Outbox {
                     self.notice(&act, "photo_refused", &[("why", &problem.title)]).await?;
                     continue;
                 }
+                self.0.attempts.lock().await.entry(act.id).or_default().photo_failures += 1;
                 return self.failed(act, error, false).await;
             }
+            self.0.attempts.lock().await.entry(act.id).or_default().photos.push(photo.id);
         }
         match get_receipt::call(&self.0.portal, act.id).await {
             Ok(receipt) => {
@@ -362,17 +376,25 @@ impl Outbox {
                 let ours = self.backoff(act.id).await;
                 // The portal's word, within reason: it cannot put us off past every window.
                 let after =
-                    after.map_or(ours, |theirs| theirs.clamp(Duration::from_millis(1), self.0.pace.retry_every));
+                    after.map_or(ours, |theirs| theirs.max(self.0.pace.first_retry).min(self.0.pace.retry_every));
                 Ok((act, Outcome::Wait { after, confirmed }))
             }
+            // The portal judges by the month, and that one is over: no waiting will open it again. A supplier that is
+            // said to take late readings may mean something else by it, and is asked on.
+            CallError::Refused(problem)
+                if problem.code == "window-closed"
+                    && problem.opens_at.is_none_or(|opens| opens <= self.0.clock.wall())
+                    && self.is_over_for_good(&act) =>
+            {
+                self.refuse(act, &problem.code, format!("{} {}", problem.title, problem.detail)).await
+            }
             CallError::Refused(problem) if problem.code == "window-closed" => {
-                let wait = problem.opens_at.map_or(self.0.pace.retry_every, |opens| {
-                    Duration::from_millis(u64::try_from(opens.0 - self.0.clock.wall().0).unwrap_or(0))
-                });
                 let spelled = problem.opens_at.map(|at| at.to_string()).unwrap_or_default();
                 self.notice(&act, "window_closed", &[("opens", &spelled)]).await?;
-                let after = wait.clamp(self.0.pace.first_retry, self.0.pace.retry_every.max(self.0.pace.first_retry));
-                Ok((act, Outcome::Wait { after, confirmed }))
+                let ours = self.backoff(act.id).await;
+                let opens = problem.opens_at.and_then(|opens| u64::try_from(opens.0 - self.0.clock.wall().0).ok());
+                let after = opens.map_or(ours, |millis| ours.max(Duration::from_millis(millis)));
+                Ok((act, Outcome::Wait { after: after.min(self.0.pace.retry_every), confirmed }))
             }
             CallError::Refused(problem) if problem.code == "unknown-key" => {
                 // The portal has forgotten our key, or never got it: it is registered again before the next try.
@@ -398,79 +420,6 @@ impl Outbox {
         Ok((act, Outcome::Over))
     }
 
-    /// How long an act must wait although it could be sent: its window has passed, and the supplier's terms say that it
-    /// waits for the next one.
-    fn held_back(&self, act: &Act) -> Option<Duration> {
-        let inner = &self.0;
-        let register = inner.metering.register();
-        let account = register.account(act.account)?;
-        let terms = inner.metering.supplier(&account.supplier)?;
-        if terms.late == Late::Send {
-            return None;
-        }
-        // Whether a window is open cannot be told without a clock: then it is not.
-        let Some(now) = inner.clock.trusted() else { return Some(inner.pace.retry_every) };
-        let resources: Vec<_> = act.readings.iter().map(|reading| reading.resource).collect();
-        let open = terms.day_at(now).and_then(|today| terms.open_period(today, &resources));
-        // Any open window will do: an act of an earlier month goes before that of this one.
-        open.is_none().then_some(inner.pace.retry_every)
-    }
-
-    /// Whether acts can be sent at all; people are told when not. Registers the key for acts where that is due.
-    async fn link_is_good(&self) -> Result<bool, StoreError> {
-        let inner = &self.0;
-        let tell = async |kind: &str| -> Result<(), StoreError> {
-            let others = ["relink_needed", "not_linked", "account_pending", "account_blocked"];
-            for other in others.into_iter().filter(|other| *other != kind) {
-                inner.store.notices().clear(&format!("link:{other}")).await?;
-            }
-            if !kind.is_empty() {
-                self.raise(&format!("link:{kind}"), kind, &[]).await?;
-            }
-            Ok(())
-        };
-        let since = match inner.portal.status() {
-            LinkState::Linked { since, .. } => since,
-            LinkState::Linking => return Ok(false),
-            LinkState::Unlinked => {
-                tell("not_linked").await?;
-                return Ok(false);
-            }
-            LinkState::RelinkNeeded { .. } => {
-                tell("relink_needed").await?;
-                return Ok(false);
-            }
-            state @ (LinkState::AccountPending | LinkState::AccountBlocked { .. }) => {
-                tell(if state == LinkState::AccountPending { "account_pending" } else { "account_blocked" }).await?;
-                // A cheap question tells whether the account is well again; `Portal` notes it.
-                if let Err(error) = get_accounts::call(&inner.portal).await {
-                    tracing::info!("{error}");
-                    return Ok(false);
-                }
-                return Ok(matches!(inner.portal.status(), LinkState::Linked { .. }));
-            }
-        };
-        tell("").await?;
-        let mut registered = inner.registered.lock().await;
-        if *registered == Some(since) {
-            return Ok(true);
-        }
-        match put_hub_key::call(&inner.portal, inner.metering.verifying_key()).await {
-            Ok(()) => {
-                *registered = Some(since);
-                for mended in ["key_refused", "scope_missing"] {
-                    inner.store.notices().clear(&format!("link:{mended}")).await?;
-                }
-                Ok(true)
-            }
-            Err(error) => {
-                tracing::warn!("the key for acts could not be registered: {error}");
-                inner.portal.note_trouble(Some(&error));
-                Ok(false)
-            }
-        }
-    }
-
     async fn keep(&self, act: Act) -> Result<Act, StoreError> {
         self.0.store.acts().update(&act).await?;
         if act.state.is_confirmed() {
@@ -483,38 +432,12 @@ impl Outbox {
         Ok(act)
     }
 
-    async fn notice(&self, act: &Act, kind: &str, more: &[(&str, &str)]) -> Result<(), StoreError> {
-        let period = act.period.to_string();
-        let id = act.id.to_string();
-        let mut params = vec![("act", id.as_str()), ("period", period.as_str())];
-        params.extend_from_slice(more);
-        let key = match more.iter().find(|(name, _)| *name == "serial") {
-            Some((_, serial)) => format!("{kind}:{}:{serial}", act.id),
-            None => format!("{kind}:{}", act.id),
-        };
-        self.raise(&key, kind, &params).await
-    }
-
-    async fn raise(&self, key: &str, kind: &str, params: &[(&str, &str)]) -> Result<(), StoreError> {
-        let params = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let notice = domovoi_store::Notice { kind: kind.to_owned(), params, at: self.0.clock.moment() };
-        if self.0.store.notices().raise(key, &notice).await? {
-            tracing::warn!(kind, "notice raised: see `domovoi notices`");
-            self.0.bus.tell(Event::Notice(key.into()));
-        }
-        Ok(())
-    }
-
     async fn backoff(&self, act: ActId) -> Duration {
         let mut attempts = self.0.attempts.lock().await;
         let attempt = attempts.entry(act).or_default();
         let factor = 1u32 << attempt.failures.min(16);
         attempt.failures = attempt.failures.saturating_add(1);
         self.0.pace.first_retry.saturating_mul(factor).min(self.0.pace.retry_every)
-    }
-
-    async fn tries_of(&self, act: ActId) -> u32 {
-        self.0.attempts.lock().await.get(&act).map_or(0, |attempt| attempt.failures)
     }
 
     async fn reset(&self, act: ActId) {
