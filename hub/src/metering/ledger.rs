@@ -127,9 +127,7 @@ impl Standing {
             }
         }
     }
-}
 
-impl Standing {
     /// Remembers that a person looked, whatever devices say afterwards.
     fn note_person(&mut self, reading: &RegisterReading) {
         let by_person = matches!(reading.source, Source::Person(_) | Source::Photo { .. })
