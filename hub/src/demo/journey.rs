@@ -38,9 +38,9 @@ impl Journey {
     }
 
     fn say(&self, who: &str, what: &str) {
-        let seconds = self.started.elapsed().as_secs_f32();
+        let seconds = (self.started.elapsed().as_secs_f64() * 100.0).round() / 100.0;
         if self.json {
-            print(&json!({ "s": (seconds * 100.0).round() / 100.0, "who": who, "what": what }).to_string());
+            print(&json!({ "s": seconds, "who": who, "what": what }).to_string());
         } else {
             print(&format!("{seconds:7.2} s  {who:<9} {what}"));
         }

@@ -65,6 +65,9 @@ pub fn is_reminded(point: &MeteringPoint, period: Period) -> bool {
 /// How long before a window's end what stands against one meter no longer keeps the others waiting.
 const LAST_CALL_MILLIS: i64 = 6 * 3_600_000;
 
+/// So long after a start devices may not have been heard yet.
+const WARMING_UP_MILLIS: i64 = 600_000;
+
 /// How long after an act was due nobody is told yet that it is not confirmed.
 const SETTLING_MILLIS: i64 = 3_600_000;
 
@@ -158,8 +161,10 @@ impl Metering {
         draft: Draft,
         now: Timestamp,
     ) -> Result<Option<Act>, MeteringError> {
-        // A device that has not spoken yet on the first day is no news; near the end of the window it is.
-        let settled = now.0 >= window.opens.0 + DAY_MILLIS || now.0 >= window.closes.0 - 3 * DAY_MILLIS;
+        // A device that has not spoken yet on the window's first day, or minutes after our own start, is no news; near the
+        // end of the window it is.
+        let spoken_by_now = now.0 >= window.opens.0 + DAY_MILLIS && self.clock.since_boot_millis() >= WARMING_UP_MILLIS;
+        let settled = spoken_by_now || now.0 >= window.closes.0 - LAST_CALL_MILLIS;
         for problem in draft.problems.iter().filter(|problem| settled || !problem.may_come) {
             let params = [("point", problem.point.as_str()), ("problem", problem.what.as_str())];
             let key = format!("reading:{}:{}:{}", account.id, window.period, problem.point);
