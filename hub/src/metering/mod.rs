@@ -11,6 +11,7 @@ pub mod photo;
 pub mod register;
 pub mod sign;
 mod signing;
+mod spelling;
 pub mod terms;
 
 use std::collections::BTreeMap;
@@ -30,7 +31,8 @@ use terms::Terms;
 
 pub use clerk::{Rules, due_at, is_reminded, is_time_to_warn};
 pub use ledger::source_in_words;
-pub use operations::{NewMeter, NewPoint, Submitted, parse_binding, parse_values};
+pub use operations::{NewMeter, NewPoint, Submitted};
+pub use spelling::{parse_binding, parse_values};
 
 /// Under this name the store keeps the key for acts.
 const ACT_KEY: &str = "act.key";
