@@ -21,8 +21,6 @@ pub enum Event {
     Act(Arc<Act>),
     /// Points, meters, accounts or a person's readings changed: the clerk looks again.
     RegisterChanged(Option<PointId>),
-    /// The link to the portal changed its state; the word is `domovoi portal status`'s.
-    Link(&'static str),
     /// A notice was raised; the key finds it in the store.
     Notice(Arc<str>),
 }

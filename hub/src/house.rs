@@ -303,7 +303,7 @@ impl House {
         let Some(section) = &self.settings.external_broker else { return Ok(()) };
         let login = match (&section.username, &section.password_secret) {
             (Some(username), Some(name)) => {
-                let secret = self.store.secrets().get(&secret_name(name)).await?.ok_or_else(|| {
+                let secret = self.store.secrets().get(&web::secret_name(name)).await?.ok_or_else(|| {
                     HouseError::Setting(format!(
                         "external_broker.password_secret: no secret «{name}»: set it with `domovoi secret set {name}`"
                     ))
@@ -346,11 +346,6 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), HouseError> {
     House::open(settings, clock, None).await?.run(sockets, shutdown).await
-}
-
-/// Secrets that a person names are kept apart from those of the house.
-pub(crate) fn secret_name(name: &str) -> String {
-    web::secret_name(name)
 }
 
 fn portal_settings(section: &domovoi_config::Portal) -> Result<PortalSettings, HouseError> {

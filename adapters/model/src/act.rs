@@ -1,7 +1,5 @@
 //! The act («электронный акт»): one account's readings of one period, signed once and never changed.
 
-use rust_decimal::Decimal;
-
 use crate::id::{AccountId, ActId, MeterId, PhotoId, PointId, ReadingId};
 use crate::metering::{RegisterValues, Source};
 use crate::quantity::Resource;
@@ -189,12 +187,5 @@ impl ActState {
     /// Whether there is still something for the outbox to do.
     pub fn is_on_its_way(&self) -> bool {
         matches!(self, ActState::Approved | ActState::Sent { .. } | ActState::Confirmed { .. })
-    }
-}
-
-impl ActReading {
-    /// The sum over all registers, for a line that a person reads.
-    pub fn total(&self) -> Decimal {
-        self.values.iter().map(|(_, value)| value).sum()
     }
 }

@@ -180,7 +180,7 @@ impl Journey {
                 }
             }
             Event::Act(act) => self.act(act, metering),
-            Event::RegisterChanged(_) | Event::Link(_) | Event::Notice(_) => {}
+            Event::RegisterChanged(_) | Event::Notice(_) => {}
         }
     }
 

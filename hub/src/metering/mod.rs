@@ -369,11 +369,6 @@ impl Metering {
     fn tell_act(&self, act: &Act) {
         self.bus.tell(Event::Act(Arc::new(act.clone())));
     }
-
-    /// The newest place in the journal that the ledger has dealt with.
-    pub async fn cursor(&self) -> Result<Seq, MeteringError> {
-        Ok(self.store.ledger().cursor(ledger::CURSOR).await?)
-    }
 }
 
 /// 32 bytes that are a P-256 key: all but one in 2^32 random strings are.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use domovoi_model::{AccountId, Act, ActId, ActState, PhotoId, PortalVerdict, Timestamp};
 use domovoi_store::{ActFilter, Store, StoreError};
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
 use super::calls::get_act::{ActProgress, ActStatus};
@@ -85,7 +85,6 @@ struct Inner {
     attempts: Mutex<HashMap<ActId, Attempt>>,
     /// The link (by its beginning) at which the key for acts is known to be registered.
     registered: Mutex<Option<Timestamp>>,
-    look_again: Notify,
 }
 
 impl Outbox {
@@ -100,7 +99,6 @@ impl Outbox {
             pace,
             attempts: Mutex::default(),
             registered: Mutex::default(),
-            look_again: Notify::new(),
         }))
     }
 
@@ -118,7 +116,6 @@ impl Outbox {
             loop {
                 tokio::select! {
                     () = tokio::time::sleep_until(until) => break,
-                    () = self.0.look_again.notified() => break,
                     changed = link.changed() => {
                         if changed.is_err() { return }
                         break;
@@ -133,14 +130,6 @@ impl Outbox {
                 }
             }
         }
-    }
-
-    /// Forgets all waiting: everything on its way is looked at now.
-    pub async fn hurry(&self) {
-        for attempt in self.0.attempts.lock().await.values_mut() {
-            attempt.not_before = None;
-        }
-        self.0.look_again.notify_one();
     }
 
     /// Does what can be done now; the answer is how long nothing more can be.
