@@ -9,7 +9,16 @@ use std::path::{Path, PathBuf};
 /// Held as long as this value lives.
 #[derive(Debug)]
 pub struct FolderLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for FolderLock {
+    /// Closing the file is not enough: a program that this process is just starting shares the lock until its `exec`,
+    /// and would keep the next holder out for that moment.
+    fn drop(&mut self) {
+        // The lock that cannot be given back goes with the file.
+        let _ = self.file.unlock();
+    }
 }
 
 /// Why the folder is not ours.
@@ -59,5 +68,22 @@ pub(crate) fn lock(data_dir: &Path) -> Result<FolderLock, LockError> {
     }
     // A full disk must not keep the daemon from starting: the pid is a courtesy, the lock is held without it.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-    Ok(FolderLock { _file: file })
+    Ok(FolderLock { file })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lock;
+
+    #[test]
+    fn a_lock_given_back_is_free_also_while_a_program_being_started_still_shares_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path()).unwrap();
+        // What a fork has until its exec: the same open file.
+        let shared = held.file.try_clone().unwrap();
+        assert!(lock(folder.path()).is_err(), "held");
+        drop(held);
+        lock(folder.path()).unwrap();
+        drop(shared);
+    }
 }
