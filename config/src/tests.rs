@@ -533,8 +533,18 @@ fn messages(text: &str) -> Vec<(String, BTreeSet<String>)> {
 
 #[test]
 fn both_languages_say_the_same_things() {
-    let russian = messages(include_str!("../locales/ru.ftl"));
-    assert_eq!(russian, messages(include_str!("../locales/en.ftl")));
+    let all = |language: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("locales").join(language);
+        let files = std::fs::read_dir(folder).unwrap();
+        let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        paths.sort();
+        let names: Vec<_> = paths.iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+        // All files of a language are one bundle: a key stands in one of them only.
+        let text: String = paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+        (names, messages(&text))
+    };
+    let (files, russian) = all("ru");
+    assert_eq!((files, russian.clone()), all("en"));
     for code in [
         "glitch_to_zero",
         "rollover",

@@ -16,12 +16,16 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::audit::Journal;
 use crate::bus::Bus;
 use crate::clock::Clock;
+use crate::courier::Courier;
 use crate::doctor::Doctor;
 use crate::ingest::{ExternalBroker, HubGate, Ingest, run_external};
 use crate::metering::{Metering, MeteringError, Rules};
+use crate::people::{People, PeopleError};
 use crate::portal::{Outbox, Pace, Portal, PortalSettings, Shelf};
+use crate::signin::{self, SignIn, SignInError};
 use crate::web::{self, Desk};
 
 /// Why the house does not open or run.
@@ -42,6 +46,12 @@ pub enum HouseError {
     /// Metering cannot start.
     #[error(transparent)]
     Metering(#[from] MeteringError),
+    /// The people cannot be read.
+    #[error(transparent)]
+    People(#[from] PeopleError),
+    /// The sign-in room cannot be opened.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
     /// The portal's settings or link cannot be used.
     #[error(transparent)]
     Portal(#[from] crate::portal::OpenError),
@@ -119,6 +129,10 @@ pub struct House {
     portal: Option<Portal>,
     outbox: Option<Outbox>,
     broker: Arc<Broker<HubGate>>,
+    people: People,
+    signin: SignIn,
+    journal: Journal,
+    courier: Courier,
     stop: watch::Sender<bool>,
     _lock: FolderLock,
 }
@@ -181,11 +195,33 @@ impl House {
             };
             Outbox::new(portal.clone(), metering.clone(), store.clone(), bus.clone(), clock.clone(), pace)
         });
+        let journal = Journal::new(store.clone(), clock.clone());
+        let people = People::open(store.clone(), clock.clone(), journal.clone()).await?;
+        let courier = Courier::default();
+        let policy = sign_in_policy(&settings);
+        let (store_of, clock_of) = (store.clone(), clock.clone());
+        let signin = SignIn::open(store_of, clock_of, people.clone(), journal.clone(), courier.clone(), policy).await?;
         let gate = HubGate::new(Arc::clone(&ingest), settings.mqtt.private_peers_only);
         let broker = Arc::new(Broker::new(settings.mqtt.to_broker(), Arc::new(gate)));
         let (stop, _) = watch::channel(false);
         let settings = Arc::new(settings);
-        Ok(House { settings, store, clock, bus, ingest, metering, portal, outbox, broker, stop, _lock: lock })
+        Ok(House {
+            settings,
+            store,
+            clock,
+            bus,
+            ingest,
+            metering,
+            portal,
+            outbox,
+            broker,
+            people,
+            signin,
+            journal,
+            courier,
+            stop,
+            _lock: lock,
+        })
     }
 
     /// What happens in the house.
@@ -213,6 +249,11 @@ impl House {
         Desk {
             settings: Arc::clone(&self.settings),
             store: self.store.clone(),
+            bus: self.bus.clone(),
+            people: self.people.clone(),
+            signin: self.signin.clone(),
+            journal: self.journal.clone(),
+            courier: self.courier.clone(),
             metering: self.metering.clone(),
             portal: self.portal.clone(),
             outbox: self.outbox.clone(),
@@ -346,6 +387,17 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), HouseError> {
     House::open(settings, clock, None).await?.run(sockets, shutdown).await
+}
+
+fn sign_in_policy(settings: &Settings) -> signin::Policy {
+    // SKELETON: host and origins come from [web], times from [sign_in].
+    signin::Policy {
+        host: "domovoi.local".into(),
+        origins: vec!["https://domovoi.local:8443".into()],
+        home: settings.home.name.clone(),
+        idle: Duration::from_secs(14 * 86_400),
+        absolute: Duration::from_secs(90 * 86_400),
+    }
 }
 
 fn portal_settings(section: &domovoi_config::Portal) -> Result<PortalSettings, HouseError> {

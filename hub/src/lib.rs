@@ -1,16 +1,22 @@
 //! The home daemon as a library: rooms that talk by bus events and the named functions of their front doors.
 //! The binary `domovoi` is a thin edge around it. The map is docs/architecture.md.
 
+pub mod audit;
 pub mod bus;
+pub mod certificates;
 pub mod cli;
 pub mod clock;
+pub mod courier;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod doctor;
 pub mod house;
 pub mod ingest;
 pub mod metering;
+pub mod people;
+pub mod policy;
 pub mod portal;
+pub mod signin;
 pub mod web;
 pub mod words;
 

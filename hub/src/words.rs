@@ -1,32 +1,73 @@
 //! Sentences for people, Russian and English, from the Fluent files in config/locales. Words only: which notice is
 //! raised, and who hears it, is decided elsewhere.
 
+use std::sync::LazyLock;
+
 use domovoi_config::Language;
-use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource};
 use unic_langid::LanguageIdentifier;
 
-const RU: &str = include_str!("../../config/locales/ru.ftl");
-const EN: &str = include_str!("../../config/locales/en.ftl");
+macro_rules! files {
+    ($language:literal) => {
+        &[
+            include_str!(concat!("../../config/locales/", $language, "/notices.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/policy.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/signin.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/messages.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/journal.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/pages.ftl")),
+        ]
+    };
+}
+
+const RU: &[&str] = files!("ru");
+const EN: &[&str] = files!("en");
+
+/// The sentences of a language.
+pub fn words(language: Language) -> &'static Words {
+    static RUSSIAN: LazyLock<Words> = LazyLock::new(|| Words::new(Language::Russian));
+    static ENGLISH: LazyLock<Words> = LazyLock::new(|| Words::new(Language::English));
+    match language {
+        Language::Russian => &RUSSIAN,
+        Language::English => &ENGLISH,
+    }
+}
 
 /// The sentences of one language.
 pub struct Words(FluentBundle<FluentResource>);
 
 impl Words {
     /// The files are compiled in and parsed by a test: what a broken line would leave out is named by its key instead.
-    pub fn new(language: Language) -> Self {
-        let text = match language {
+    fn new(language: Language) -> Self {
+        let files = match language {
             Language::Russian => RU,
             Language::English => EN,
         };
-        let resource = match FluentResource::try_new(text.to_owned()) {
-            Ok(resource) | Err((resource, _)) => resource,
-        };
         let locale: LanguageIdentifier = language.code().parse().unwrap_or_default();
-        let mut bundle = FluentBundle::new(vec![locale]);
+        let mut bundle = FluentBundle::new_concurrent(vec![locale]);
         // Isolation marks are for pages that mix directions; in a terminal they are rubbish.
         bundle.set_use_isolating(false);
-        let _ = bundle.add_resource(resource);
+        for text in files {
+            let resource = match FluentResource::try_new((*text).to_owned()) {
+                Ok(resource) | Err((resource, _)) => resource,
+            };
+            let _ = bundle.add_resource(resource);
+        }
         Words(bundle)
+    }
+
+    /// A sentence; one that is missing, or misses a variable, is named by its key.
+    pub fn say(&self, key: &str, variables: &[(&str, &str)]) -> String {
+        let mut args = FluentArgs::new();
+        for (name, value) in variables {
+            // A number is handed on as one, so that plural forms work.
+            match value.parse::<i64>() {
+                Ok(number) if number.to_string() == *value => args.set((*name).to_owned(), number),
+                _ => args.set((*name).to_owned(), (*value).to_owned()),
+            }
+        }
+        self.sentence(key, Some(&args)).unwrap_or_else(|| key.to_owned())
     }
 
     /// The sentence of a notice. A kind without a sentence is named by its code, with its parameters.
@@ -63,7 +104,7 @@ mod tests {
 
     #[test]
     fn both_files_are_fluent_and_fill_in_their_parameters() {
-        for text in [RU, EN] {
+        for text in [RU, EN].concat() {
             assert!(FluentResource::try_new(text.to_owned()).is_ok());
         }
         let params = [("account", "Водоканал 771"), ("period", "2026-11"), ("until", "2026-12-03"), ("state", "sent")]
@@ -111,7 +152,7 @@ mod tests {
         for kind in kinds {
             assert!(sources.iter().any(|source| source.contains(&format!("\"{kind}\""))), "{kind} is raised by nobody");
             let key = format!("notice-{} =", kind.replace('_', "-"));
-            assert!(RU.contains(&key) && EN.contains(&key), "{key}");
+            assert!([RU, EN].iter().all(|files| files.iter().any(|text| text.contains(&key))), "{key}");
         }
     }
 }

@@ -103,6 +103,8 @@ ids! {
     ActId,
     /// One photo of a meter's face.
     PhotoId,
+    /// A person of the household, or a program that was given a name here.
+    PersonId,
     /// One run of the daemon; times measured before the clock was trusted refer to it.
     BootId,
 }

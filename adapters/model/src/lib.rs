@@ -13,7 +13,7 @@ mod time;
 
 pub use act::{Act, ActReading, ActState, PhotoRef, PortalVerdict, PreviousReading, Receipt};
 pub use command::{Command, CommandTarget};
-pub use id::{AccountId, ActId, BootId, Id, MeterId, ParseIdError, PhotoId, PointId, ReadingId};
+pub use id::{AccountId, ActId, BootId, Id, MeterId, ParseIdError, PersonId, PhotoId, PointId, ReadingId};
 pub use metering::{
     Account, Binding, Finding, Meter, MeteringPoint, RegisterReading, RegisterValues, Reminder, Source, Tariff, Verdict,
 };

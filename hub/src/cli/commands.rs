@@ -15,7 +15,7 @@ use super::args::{
 use super::client::{Client, segment};
 use super::offline::beside;
 use super::{Failure, Said, exit, linking, text};
-use crate::words::Words;
+use crate::words::{Words, words};
 
 /// How often the progress of a rotation is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -38,7 +38,7 @@ pub async fn perform(client: &Client, command: Command, common: &Common, languag
                 return Ok(Said::new(answer, "done"));
             }
             let mut answer = client.get("/api/v1/notices").await?;
-            let words = Words::new(language);
+            let words = words(language);
             for notice in answer["notices"].as_array_mut().into_iter().flatten() {
                 notice["text"] = json!(sentence(&words, notice));
             }

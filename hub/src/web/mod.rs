@@ -1,143 +1,80 @@
-//! Our API, spoken over `control.sock` in the data folder: JSON over HTTP, for the command line of the same user only.
-//! Alone it knows our JSON. It decides nothing: each call is one named function of a room, said in HTTP.
+//! The ways in by HTTP: the API and the page, on https, on the control socket, and in the demo on http://localhost. Every
+//! route is a door with a rule of the policy. It decides nothing itself: each call is one named function of a room.
 
-mod acts;
-mod keys;
-mod meters;
-mod mqtt;
-mod portal;
-mod problem;
-mod system;
+pub mod api;
+mod caller;
+mod control;
+mod doors;
+mod pages;
+mod refused;
 
-use std::future::Future;
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::routing::{delete, get, post, put};
 use domovoi_config::Settings;
+use domovoi_model::Timestamp;
 use domovoi_store::Store;
-use tokio::net::UnixListener;
 
+use crate::audit::Journal;
+use crate::bus::Bus;
 use crate::clock::Clock;
+use crate::courier::Courier;
 use crate::doctor::Doctor;
 use crate::ingest::Ingest;
 use crate::metering::Metering;
+use crate::people::People;
+use crate::policy::Now;
 use crate::portal::{Outbox, Portal};
+use crate::signin::SignIn;
 
-pub use problem::{ApiProblem, status_of};
+pub use api::{ApiProblem, status_of};
+pub use caller::{Caller, Peer, know_the_caller};
+pub use control::{router, serve};
+pub use doors::{Door, Doors, Rule, Whose, person_in, rule};
 
-/// The largest body taken, except for photos.
-const MAX_BODY: usize = 256 * 1024;
-
-/// What the API is made of.
+/// What the API and the page are made of.
 #[derive(Clone)]
 pub struct Desk {
     pub settings: Arc<Settings>,
     pub store: Store,
+    pub bus: Bus,
     pub metering: Metering,
     pub portal: Option<Portal>,
     pub outbox: Option<Outbox>,
     pub ingest: Arc<Ingest>,
     pub clock: Clock,
     pub doctor: Doctor,
+    pub people: People,
+    pub signin: SignIn,
+    pub journal: Journal,
+    pub courier: Courier,
     pub linking: Linking,
     pub rotation: Rotation,
     /// Closes the connection of a client id at the broker.
     pub kick: Arc<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
+impl Desk {
+    /// The moment, for the policy.
+    pub fn now(&self) -> Now {
+        let trusted = self.clock.trusted();
+        let at = trusted.unwrap_or_else(|| self.clock.wall());
+        Now { at, minute: minute_of_day(at, &self.settings.home.time_zone), trusted: trusted.is_some() }
+    }
+}
+
+fn minute_of_day(at: Timestamp, zone: &jiff::tz::TimeZone) -> u16 {
+    let Ok(at) = jiff::Timestamp::from_millisecond(at.0) else { return 0 };
+    let local = at.to_zoned(zone.clone());
+    u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs())
+}
+
 /// A linking under way, as the command line follows it.
 #[derive(Clone, Default)]
-pub struct Linking(Arc<Mutex<portal::LinkingView>>);
+pub struct Linking(Arc<Mutex<api::LinkingView>>);
 
 /// A rotation under way, likewise.
 #[derive(Clone, Default)]
-pub struct Rotation(Arc<Mutex<keys::RotationView>>);
-
-/// Every route. A route that is not here does not exist.
-pub fn router(desk: Desk) -> Router {
-    Router::new()
-        .route("/api/v1/meters", get(meters::list).post(meters::add))
-        .route("/api/v1/meters/{point}/replacement", post(meters::replace))
-        .route("/api/v1/meters/{point}/verification", put(meters::verify))
-        .route("/api/v1/meters/{point}/readings", get(meters::history).post(meters::submit))
-        .route("/api/v1/readings/{row}/decision", post(meters::decide))
-        .route("/api/v1/acts", get(acts::list))
-        .route("/api/v1/acts/{act}", get(acts::show))
-        .route("/api/v1/acts/{act}/approval", post(acts::approve))
-        .route("/api/v1/acts/{act}/correction", post(acts::correct))
-        .route("/api/v1/act-key", get(acts::key))
-        .route("/api/v1/portal", get(portal::status))
-        .route("/api/v1/portal/link", post(portal::link).delete(portal::unlink))
-        .route("/api/v1/portal/linking", get(portal::linking).delete(portal::cancel))
-        .route("/api/v1/portal/accounts", get(portal::accounts))
-        .route("/api/v1/portal/consent", get(portal::consent).put(portal::set_consent))
-        .route("/api/v1/mqtt/credentials", get(mqtt::list).post(mqtt::add))
-        .route("/api/v1/mqtt/credentials/{username}", delete(mqtt::remove))
-        .route("/api/v1/secrets/{name}", put(system::set_secret))
-        .route("/api/v1/keys", get(keys::status))
-        .route("/api/v1/keys/rotation", get(keys::rotation).post(keys::rotate))
-        .route("/api/v1/notices", get(system::notices))
-        .route("/api/v1/notices/{key}", delete(system::clear_notice))
-        .route("/api/v1/doctor", get(system::doctor))
-        .fallback(problem::no_such_route)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        // A photo comes as base64 in the same body as its reading: 5 MB and a third.
-        .route("/api/v1/meters/{point}/readings/with-photo", post(meters::submit).layer(DefaultBodyLimit::max(8 << 20)))
-        .with_state(desk)
-}
-
-/// Serves the API on the control socket until `shutdown` is there. Peers of other users are turned away before a byte
-/// of theirs is read.
-pub async fn serve(listener: UnixListener, desk: Desk, shutdown: impl Future<Output = ()> + Send + 'static) {
-    let Some(owner) = owner_of(&listener) else {
-        tracing::error!("the control socket has no owner: the command line cannot reach this daemon");
-        return;
-    };
-    let app = router(desk);
-    if let Err(error) = axum::serve(OwnUser { listener, owner }, app).with_graceful_shutdown(shutdown).await {
-        tracing::error!("the control socket failed: {error}");
-    }
-}
-
-fn owner_of(listener: &UnixListener) -> Option<u32> {
-    use std::os::unix::fs::MetadataExt as _;
-    let address = listener.local_addr().ok()?;
-    Some(std::fs::metadata(address.as_pathname()?).ok()?.uid())
-}
-
-/// Accepts connections of the socket's owner and of root only.
-struct OwnUser {
-    listener: UnixListener,
-    owner: u32,
-}
-
-impl axum::serve::Listener for OwnUser {
-    type Io = tokio::net::UnixStream;
-    type Addr = tokio::net::unix::SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, address)) => match stream.peer_cred() {
-                    Ok(peer) if peer.uid() == self.owner || peer.uid() == 0 => return (stream, address),
-                    Ok(peer) => tracing::warn!(uid = peer.uid(), "turned away from the control socket"),
-                    Err(error) => tracing::warn!("turned away from the control socket: {error}"),
-                },
-                Err(error) => {
-                    // Out of file descriptors, most likely; a breath lets others close theirs.
-                    tracing::warn!("control socket: {error}");
-                    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.listener.local_addr()
-    }
-}
+pub struct Rotation(Arc<Mutex<api::RotationView>>);
 
 /// Secrets that a person names are kept apart from those of the house.
 pub fn secret_name(name: &str) -> String {

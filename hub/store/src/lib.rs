@@ -14,6 +14,7 @@ mod keys;
 mod ledger;
 mod lock;
 mod notices;
+mod papers;
 mod photos;
 mod register;
 mod rows;
@@ -38,6 +39,7 @@ pub use keys::{Damage, KeyStatus, Keys, Rotation, Status};
 pub use ledger::{Appended, Ledger, LedgerEntry, LedgerRow};
 pub use lock::{FolderLock, LockError};
 pub use notices::{Notice, Notices, OpenNotice};
+pub use papers::{Drawer, Paper, Papers};
 pub use photos::{PHOTO_LIMIT, Photo, Photos};
 pub use register::Register;
 pub use secrets::{SECRET_LIMIT, Secrets};
@@ -132,6 +134,11 @@ impl Store {
     /// Acts.
     pub fn acts(&self) -> Acts {
         Acts::new(Arc::clone(&self.db))
+    }
+
+    /// Small sealed documents: people, factors, sessions, tokens, consents.
+    pub fn papers(&self) -> Papers {
+        Papers::new(Arc::clone(&self.db))
     }
 
     /// Photos of meters.

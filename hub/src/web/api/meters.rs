@@ -9,8 +9,9 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ApiProblem, Desk};
+use super::ApiProblem;
 use crate::metering::{NewMeter, NewPoint, parse_binding, parse_values, photo, source_in_words};
+use crate::web::Desk;
 
 /// A meter as a person states it; every field as text, so that each mistake can be named.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -5,7 +5,8 @@ use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ApiProblem, Desk, secret_name};
+use super::ApiProblem;
+use crate::web::{Desk, secret_name};
 
 /// A secret to be sealed.
 #[derive(Serialize, Deserialize)]

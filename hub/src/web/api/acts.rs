@@ -9,9 +9,10 @@ use domovoi_store::ActFilter;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ApiProblem, Desk};
+use super::ApiProblem;
 use crate::metering::sign::{hex, sha256};
 use crate::metering::source_in_words;
+use crate::web::Desk;
 
 pub async fn list(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
     let register = desk.metering.register();

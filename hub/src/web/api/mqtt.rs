@@ -6,7 +6,8 @@ use domovoi_store::CredentialInfo;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ApiProblem, Desk};
+use super::ApiProblem;
+use crate::web::Desk;
 
 /// The most topic levels that a filter of a credential has.
 const MAX_LEVELS: usize = 128;

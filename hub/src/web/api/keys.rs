@@ -8,8 +8,9 @@ use domovoi_vault::{Replacement, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ApiProblem, Desk};
+use super::ApiProblem;
 use crate::metering::sign::hex;
+use crate::web::Desk;
 
 /// How far a rotation is.
 #[derive(Debug, Default)]

@@ -9,9 +9,10 @@ use domovoi_store::ActFilter;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ApiProblem, Desk};
+use super::ApiProblem;
 use crate::portal::calls::get_accounts;
 use crate::portal::{CallError, LinkProgress, LinkState, Portal, scopes_in_words};
+use crate::web::Desk;
 
 /// A linking as the command line follows it.
 #[derive(Debug, Default)]

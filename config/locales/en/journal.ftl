@@ -1,0 +1,1 @@
+# The journal: deed-<code, dots as dashes>, outcomes, roads. Keys and variables as in ru; a test compares them.

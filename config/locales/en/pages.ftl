@@ -1,0 +1,1 @@
+# Pages. Keys and variables as in ru; a test compares them.

@@ -1,0 +1,144 @@
+//! What is asked about: verbs, kinds of things, and one thing. Plain values.
+
+use domovoi_model::PersonId;
+
+/// What somebody wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verb {
+    /// Look at it; subscribe to it.
+    See,
+    /// Make it do something.
+    Command,
+    /// Change what it is, or make, or remove it.
+    Edit,
+    /// Hand something in: a reading, an act; publish.
+    Submit,
+    /// Take it away in bulk.
+    Export,
+}
+
+impl Verb {
+    /// All of them.
+    pub const ALL: [Verb; 5] = [Verb::See, Verb::Command, Verb::Edit, Verb::Submit, Verb::Export];
+
+    /// Its code on the wire and in the store.
+    pub fn code(self) -> &'static str {
+        match self {
+            Verb::See => "see",
+            Verb::Command => "command",
+            Verb::Edit => "edit",
+            Verb::Submit => "submit",
+            Verb::Export => "export",
+        }
+    }
+
+    /// The verb of a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verb| verb.code() == code)
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $code:literal,)*) => {
+        /// A kind of thing.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Kind { $($(#[$doc])* $name,)* }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &[Kind] = &[$(Kind::$name,)*];
+
+            /// Its code on the wire and in the store.
+            pub fn code(self) -> &'static str {
+                match self { $(Kind::$name => $code,)* }
+            }
+
+            /// The kind of a code.
+            pub fn from_code(code: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|kind| kind.code() == code)
+            }
+        }
+    };
+}
+
+kinds! {
+    /// What anybody may see before signing in: the sign-in page, styles, the help about the hub's own CA.
+    Threshold = "threshold",
+    /// The home as a whole: its name, its front page, what happens in it.
+    Home = "home",
+    /// A room.
+    Room = "room",
+    /// A device, or one capability of it.
+    Device = "device",
+    /// A camera.
+    Camera = "camera",
+    /// A metering point and its readings.
+    Meter = "meter",
+    /// An act: a signed statement of readings.
+    Act = "act",
+    /// The link with the portal and what is told it.
+    Portal = "portal",
+    /// A person's record: name, contacts, profile.
+    Person = "person",
+    /// A person's role, grants and delegations.
+    Rights = "rights",
+    /// A person's ways to sign in: passkeys, password, TOTP, recovery codes, PIN.
+    Factor = "factor",
+    /// Where a person is signed in.
+    Session = "session",
+    /// A person's API tokens and client certificates.
+    Token = "token",
+    /// What a person agreed to have sent where.
+    Consent = "consent",
+    /// The journal of deeds.
+    Journal = "journal",
+    /// What the household should know.
+    Notice = "notice",
+    /// MQTT credentials.
+    Credential = "credential",
+    /// An MQTT topic or filter.
+    Topic = "topic",
+    /// Named secrets and the keys that seal the store.
+    Secret = "secret",
+    /// The hub itself: its doctor, its certificate.
+    System = "system",
+}
+
+/// One thing, or all of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// What it is.
+    pub kind: Kind,
+    /// Which one; `None` is the whole kind.
+    pub id: Option<String>,
+    /// Whose it is, where it is somebody's.
+    pub owner: Option<PersonId>,
+    /// The room it is in.
+    pub room: Option<String>,
+    /// The capability that is meant.
+    pub capability: Option<String>,
+    /// It can flood, bill or lock somebody out: a factor has to have been shown lately.
+    pub dangerous: bool,
+}
+
+impl Object {
+    /// The whole kind.
+    pub fn all(kind: Kind) -> Self {
+        Object { kind, id: None, owner: None, room: None, capability: None, dangerous: false }
+    }
+
+    /// One of a kind.
+    pub fn one(kind: Kind, id: impl Into<String>) -> Self {
+        Object { id: Some(id.into()), ..Self::all(kind) }
+    }
+
+    /// Something of a person's.
+    pub fn of(kind: Kind, owner: PersonId) -> Self {
+        Object { owner: Some(owner), ..Self::all(kind) }
+    }
+
+    /// The same, dangerous.
+    pub fn dangerous(self) -> Self {
+        Object { dangerous: true, ..self }
+    }
+}

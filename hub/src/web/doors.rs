@@ -1,0 +1,199 @@
+//! The only way a route comes into being: a path, a rule, a handler. The rule is asked before the handler runs, and what
+//! changes something is written in the journal after it, so that neither can be forgotten. A test walks the list.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, RawPathParams, Request, State};
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, on};
+use domovoi_model::PersonId;
+
+use super::{Caller, Desk, refused};
+use crate::audit::{Entry, Note, Outcome};
+use crate::policy::{Decision, Kind, Object, Verb, decide};
+
+/// What a door asks the policy, and how its use is called in the journal.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// The verb.
+    pub verb: Verb,
+    /// The kind of thing.
+    pub kind: Kind,
+    /// The path parameter that says which one.
+    pub which: Option<&'static str>,
+    /// Whose it is.
+    pub whose: Whose,
+    /// A factor has to have been shown lately.
+    pub dangerous: bool,
+    /// The deed's code; doors that change nothing have none.
+    pub deed: Option<&'static str>,
+}
+
+/// Whose a thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The home's.
+    Home,
+    /// The caller's own.
+    Mine,
+    /// The person's in this path parameter; `me` is the caller.
+    Of(&'static str),
+}
+
+/// A rule about a whole kind.
+pub const fn rule(verb: Verb, kind: Kind) -> Rule {
+    Rule { verb, kind, which: None, whose: Whose::Home, dangerous: false, deed: None }
+}
+
+impl Rule {
+    /// About the one that a path parameter names.
+    pub const fn which(self, param: &'static str) -> Self {
+        Rule { which: Some(param), ..self }
+    }
+
+    /// About the caller's own.
+    pub const fn mine(self) -> Self {
+        Rule { whose: Whose::Mine, ..self }
+    }
+
+    /// About something of the person that a path parameter names.
+    pub const fn of(self, param: &'static str) -> Self {
+        Rule { whose: Whose::Of(param), ..self }
+    }
+
+    /// A factor has to have been shown lately.
+    pub const fn dangerous(self) -> Self {
+        Rule { dangerous: true, ..self }
+    }
+
+    /// Written in the journal under this code.
+    pub const fn deed(self, deed: &'static str) -> Self {
+        Rule { deed: Some(deed), ..self }
+    }
+
+    /// The object that a caller means. `None`: the person in the path is none.
+    fn object(&self, caller: &Caller, param: impl Fn(&str) -> Option<String>) -> Option<Object> {
+        let owner = match self.whose {
+            Whose::Home => None,
+            Whose::Mine => caller.who.person(),
+            Whose::Of(name) => Some(person_in(&param(name)?, caller)?),
+        };
+        let id = self.which.and_then(&param);
+        Some(Object { id, owner, dangerous: self.dangerous, ..Object::all(self.kind) })
+    }
+}
+
+/// The person that a path names; `me` is the caller.
+pub fn person_in(text: &str, caller: &Caller) -> Option<PersonId> {
+    if text == "me" { caller.who.person() } else { text.parse().ok() }
+}
+
+/// A door, as the tests and the API's description see it.
+#[derive(Debug, Clone)]
+pub struct Door {
+    /// The method.
+    pub method: Method,
+    /// The path, with its parameters.
+    pub path: &'static str,
+    /// The rule.
+    pub rule: Rule,
+}
+
+/// Doors, collected.
+pub struct Doors {
+    desk: Desk,
+    max_body: usize,
+    router: Router<Desk>,
+    list: Vec<Door>,
+}
+
+impl Doors {
+    /// None yet. Bodies above `max_body` bytes are refused.
+    pub fn new(desk: &Desk, max_body: usize) -> Self {
+        Doors { desk: desk.clone(), max_body, router: Router::new(), list: Vec::new() }
+    }
+
+    /// The doors that follow take bodies up to this.
+    pub fn with_limit(self, max_body: usize) -> Self {
+        Doors { max_body, ..self }
+    }
+
+    /// Adds a door.
+    pub fn door<H, T>(mut self, method: &Method, path: &'static str, rule: Rule, handler: H) -> Self
+    where
+        H: Handler<T, Desk>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+        let guarded = on(filter, handler)
+            .route_layer(from_fn_with_state((self.desk.clone(), Arc::new(rule)), guard))
+            .layer(DefaultBodyLimit::max(self.max_body));
+        self.router = self.router.route(path, guarded);
+        self.list.push(Door { method: method.clone(), path, rule });
+        self
+    }
+
+    /// All of another collection.
+    pub fn and(mut self, other: Doors) -> Self {
+        self.router = self.router.merge(other.router);
+        self.list.extend(other.list);
+        self
+    }
+
+    /// Every door.
+    pub fn list(&self) -> &[Door] {
+        &self.list
+    }
+
+    /// The router.
+    pub fn into_router(self) -> Router<Desk> {
+        self.router
+    }
+}
+
+/// Asks the policy, runs the handler, writes the journal.
+async fn guard(
+    State((desk, rule)): State<(Desk, Arc<Rule>)>,
+    caller: Caller,
+    params: RawPathParams,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let param = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
+    let Some(object) = rule.object(&caller, param) else {
+        return refused::no_such_person(&request).into_response();
+    };
+    let described = (object.kind.code().to_owned(), object.id.clone().or(object.owner.map(|owner| owner.to_string())));
+    let entry = |outcome: Outcome, note: &Note| Entry {
+        actor: caller.actor(),
+        origin: caller.origin.clone(),
+        deed: rule.deed.unwrap_or("seen").to_owned(),
+        object: Some(described.clone()),
+        outcome,
+        changes: note.take(),
+    };
+    let note = Note::default();
+    if let Decision::Refuse(refusal) = decide(&caller.who, rule.verb, &object, desk.now()) {
+        // A stranger who is sent to the sign-in page has been refused nothing worth remembering.
+        if rule.deed.is_some() || caller.who.person().is_some() {
+            desk.journal.note(entry(Outcome::Refused(refusal.code().to_owned()), &note)).await;
+        }
+        return refused::answer(&refusal, &request, &caller);
+    }
+    request.extensions_mut().insert(note.clone());
+    let response = next.run(request).await;
+    if rule.deed.is_some() {
+        let status = response.status();
+        let outcome = if status.is_success() || status.is_redirection() {
+            Outcome::Done
+        } else {
+            Outcome::Failed(status.as_u16().to_string())
+        };
+        desk.journal.note(entry(outcome, &note)).await;
+    }
+    response
+}
