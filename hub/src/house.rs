@@ -254,6 +254,7 @@ impl House {
             signin: self.signin.clone(),
             journal: self.journal.clone(),
             courier: self.courier.clone(),
+            front: web::Front { origins: Arc::new(sign_in_policy(&self.settings).origins), secure: true },
             metering: self.metering.clone(),
             portal: self.portal.clone(),
             outbox: self.outbox.clone(),

@@ -47,6 +47,7 @@ pub struct Desk {
     pub signin: SignIn,
     pub journal: Journal,
     pub courier: Courier,
+    pub front: Front,
     pub linking: Linking,
     pub rotation: Rotation,
     /// Closes the connection of a client id at the broker.
@@ -66,6 +67,15 @@ fn minute_of_day(at: Timestamp, zone: &jiff::tz::TimeZone) -> u16 {
     let Ok(at) = jiff::Timestamp::from_millisecond(at.0) else { return 0 };
     let local = at.to_zoned(zone.clone());
     u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs())
+}
+
+/// The front door as browsers see it.
+#[derive(Debug, Clone)]
+pub struct Front {
+    /// Origins of our own: `https://domovoi.local:8443` first. A change that comes from another is refused.
+    pub origins: Arc<Vec<String>>,
+    /// Behind TLS. Cookies are `__Host-domovoi`, `Secure`; on the demo's `http://localhost:8080` they are `domovoi`.
+    pub secure: bool,
 }
 
 /// A linking under way, as the command line follows it.
