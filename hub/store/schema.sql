@@ -136,3 +136,71 @@ CREATE TABLE notice (
     id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of what makes it the same notice when it is raised twice
     sealed BLOB NOT NULL
 );
+
+-- Five drawers of small documents, one table each: what is in a document is known to the room that wrote it. `person`
+-- says whose it is, by an opaque id, so that everything of a person can be found and erased in one step; NULL where it
+-- is nobody's. Several documents have the same `person`, and that is all that shows.
+
+-- The people of the home: names, roles, contacts. Whose it is, is the person themselves.
+CREATE TABLE person (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- random: the person's own id
+    person BLOB,
+    sealed BLOB NOT NULL
+);
+CREATE INDEX person_of_person ON person (person);
+
+-- What each of them signs in with: password hashes, passkeys, TOTP secrets, recovery codes.
+CREATE TABLE factor (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- random
+    person BLOB,
+    sealed BLOB NOT NULL
+);
+CREATE INDEX factor_of_person ON factor (person);
+
+-- Where each of them is signed in.
+CREATE TABLE session (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of the cookie
+    person BLOB,
+    sealed BLOB NOT NULL
+);
+CREATE INDEX session_of_person ON session (person);
+
+-- API tokens and client certificates.
+CREATE TABLE access_token (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of the token or of the certificate's fingerprint
+    person BLOB,
+    sealed BLOB NOT NULL
+);
+CREATE INDEX access_token_of_person ON access_token (person);
+
+-- What each of them agreed to have sent where.
+CREATE TABLE consent (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- random
+    person BLOB,
+    sealed BLOB NOT NULL
+);
+CREATE INDEX consent_of_person ON consent (person);
+
+-- The keys under which the journal of deeds keeps what is personal: one for each person who is spoken of there. Erasing
+-- a person overwrites the key with nothing. The row stays, so that no later entry makes a new key for somebody who is
+-- to be forgotten.
+CREATE TABLE person_key (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- the person's id
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- The journal of deeds: who did what, and how it ended. Rows are only added, without gaps, and each contains the SHA-256
+-- of the one before it. `at` stands outside so that a search by time opens fewer rows. It has no index: the rows are in
+-- the order of time but for a clock that was set, and one more index is one more page written for every deed.
+CREATE TABLE audit (
+    id     INTEGER PRIMARY KEY,                -- from 1
+    at     INTEGER,                            -- NULL while the clock was not trusted
+    sealed BLOB NOT NULL
+);
+
+-- Where the journal of deeds ends: how many rows, and the hash of the last. Written with every row, so that rows that
+-- are cut off at the end are missed.
+CREATE TABLE audit_head (
+    id     INTEGER PRIMARY KEY,                -- 1
+    sealed BLOB NOT NULL
+);

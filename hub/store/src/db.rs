@@ -172,6 +172,21 @@ impl Db {
         Ok(())
     }
 
+    /// Moves the write-ahead log into the database and empties it: what was overwritten is then in neither. Waits for
+    /// those who read, and lets nobody begin to read meanwhile.
+    pub async fn empty_log(&self) -> Result<(), StoreError> {
+        // The writer first: whoever writes may still ask for a reader.
+        let mut writer = self.writer.lock().await;
+        let _nobody_reads = self.opening.write().await;
+        if writer.open {
+            let _ = sqlx::query("ROLLBACK").execute(&mut writer.conn).await;
+            writer.open = false;
+        }
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut writer.conn).await?;
+        let busy: i64 = row.try_get(0)?;
+        if busy == 0 { Ok(()) } else { Err(StoreError::Io("the log is in use and could not be emptied".into())) }
+    }
+
     pub async fn close_readers(&self) {
         self.readers.close().await;
     }

@@ -36,9 +36,37 @@ pub(crate) static PHOTO: Table = Table { name: "photo", numbered: false, version
 pub(crate) static SECRET: Table = table("secret");
 pub(crate) static CREDENTIAL: Table = table("credential");
 pub(crate) static NOTICE: Table = table("notice");
+pub(crate) static PERSON: Table = table("person");
+pub(crate) static FACTOR: Table = table("factor");
+pub(crate) static SESSION: Table = table("session");
+pub(crate) static ACCESS_TOKEN: Table = table("access_token");
+pub(crate) static CONSENT: Table = table("consent");
+pub(crate) static PERSON_KEY: Table = table("person_key");
+pub(crate) static AUDIT: Table = Table { name: "audit", numbered: true, version: 1, batch: 200 };
+pub(crate) static AUDIT_HEAD: Table = Table { name: "audit_head", numbered: true, version: 1, batch: 1 };
 
-pub(crate) static SEALED: [&Table; 12] =
-    [&JOURNAL, &BOOT, &CURSOR, &ACCOUNT, &POINT, &METER, &LEDGER, &ACT, &PHOTO, &SECRET, &CREDENTIAL, &NOTICE];
+pub(crate) static SEALED: [&Table; 20] = [
+    &JOURNAL,
+    &BOOT,
+    &CURSOR,
+    &ACCOUNT,
+    &POINT,
+    &METER,
+    &LEDGER,
+    &ACT,
+    &PHOTO,
+    &SECRET,
+    &CREDENTIAL,
+    &NOTICE,
+    &PERSON,
+    &FACTOR,
+    &SESSION,
+    &ACCESS_TOKEN,
+    &CONSENT,
+    &PERSON_KEY,
+    &AUDIT,
+    &AUDIT_HEAD,
+];
 
 impl Table {
     fn place<'a>(&self, row: &'a [u8]) -> Place<'a> {
