@@ -171,8 +171,9 @@ impl SignIn {
         Err(SignInError::NoSuch("person"))
     }
 
-    /// Shows a factor again, for a dangerous verb: five minutes of trust for this session.
-    pub async fn step_up(&self, session: &str, answer: Answer, from: &Origin) -> Result<()> {
+    /// Shows a factor again, for a dangerous verb: five minutes of trust for this session (`SessionView::id`). The
+    /// session gets a new cookie; the old one is worth nothing from then on.
+    pub async fn step_up(&self, session: &str, answer: Answer, from: &Origin) -> Result<Opened> {
         let _ = (session, answer, from);
         Err(SignInError::Wrong)
     }
@@ -201,6 +202,12 @@ impl SignIn {
     pub async fn by_certificate(&self, fingerprint: &[u8; 32], network: Network) -> Result<Option<Who>> {
         let _ = (fingerprint, network);
         Ok(None)
+    }
+
+    /// The address from which a session cookie or a token was used just now, for the lists of sessions and tokens.
+    /// Memory only; it never fails.
+    pub fn came_from(&self, secret: &str, address: std::net::IpAddr) {
+        let _ = (secret, address);
     }
 
     // --- factors of a person
