@@ -31,6 +31,7 @@ pub use sections::store::{Control, StoreSection};
 pub use sections::submission::Submission;
 pub use sections::supplier::{Late, Rounding, Service, Supplier};
 pub use sections::vault::{Master, PassphraseFrom, VaultSection};
+pub use sections::web::{Acme, Certificate, Challenge, Web, WebName};
 pub use window::{MonthDay, Window};
 
 use mistake::Source;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub vault: VaultSection,
     /// The embedded broker.
     pub mqtt: Mqtt,
+    /// The page and the API.
+    pub web: Web,
     /// A broker that the home already has.
     pub external_broker: Option<ExternalBroker>,
     /// Where devices speak.
@@ -118,7 +121,7 @@ fn inspect(text: &str, file: &str, base_dir: &Path) -> (Settings, Vec<Mistake>, 
 
 /// Always answers with something; it counts only if no mistake was reported.
 fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) -> Settings {
-    use sections::{dialects, external_broker, home, log, mqtt, portal, store, submission, supplier, vault};
+    use sections::{dialects, external_broker, home, log, mqtt, portal, store, submission, supplier, vault, web};
 
     let mut root = Section::root(source, base_dir, entries);
     let home = home::read(root.take_section("home"));
@@ -126,6 +129,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
     let vault = vault::read(root.take_section("vault"), &store.data_dir);
     let mqtt_line = root.place_of("mqtt").map_or(0, |at| source.line(at));
     let mqtt = mqtt::read(root.take_section("mqtt"));
+    let web = web::read(root.take_section("web"));
     let external_broker =
         root.take_table("external_broker").map(|section| external_broker::read(section, &mqtt, mqtt_line));
     let dialects = dialects::read(root.take_section("dialects"));
@@ -136,7 +140,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
     let control = store::read_control(root.take_section("control"), &store.data_dir);
     root.finish();
     let suppliers = suppliers.into_iter().map(|(_, supplier)| supplier).collect();
-    Settings { home, store, vault, mqtt, external_broker, dialects, portal, submission, suppliers, log, control }
+    Settings { home, store, vault, mqtt, web, external_broker, dialects, portal, submission, suppliers, log, control }
 }
 
 fn too_large(file: &str) -> Mistake {

@@ -180,6 +180,40 @@ fn mqtt_stays_in_the_home() {
 }
 
 #[test]
+fn the_certificate_comes_from_one_place() {
+    says(
+        "[web]\nhost = \"192.168.1.10\"\nkey_file = \"k.pem\"\nlisten = []\n",
+        &[
+            "domovoi.toml:2:8: web.host: is an address, and passkeys want a name; put addresses into `names`",
+            "domovoi.toml:3:12: web.key_file: has no effect unless `certificate` is \"files\"; \
+             remove it, or write `certificate = \"files\"`",
+            "domovoi.toml:4:10: web.listen: must not be empty while `enabled` is true; \
+             write an address, or `enabled = false`",
+        ],
+    );
+    says(
+        "[web]\ncertificate = \"acme\"\nacme_directory = \"https://a.example/d\"\nacme_terms_accepted = false\n",
+        &[
+            "domovoi.toml:1:1: web.host: no public authority signs for \"domovoi.local\"; \
+             write a name that you own, or `certificate = \"own-ca\"`",
+            "domovoi.toml:4:23: web.acme_terms_accepted: the authority signs for nobody who does not accept its terms; \
+             read them, then write `true`",
+        ],
+    );
+    says(
+        "[web]\ncertificate = \"files\"\nkey_file = \"k.pem\"\n",
+        &["domovoi.toml:2:15: web.certificate_file: is missing, and `certificate` is \"files\""],
+    );
+    assert_eq!(said("[web]\ncertificate = \"acm\"\nkey_file = \"k.pem\"\n").len(), 1);
+    let files = parse("[web]\ncertificate = \"files\"\nkey_file = \"k.pem\"\ncertificate_file = \"/c.pem\"\n").unwrap();
+    let (certificate, key) = ("/c.pem".into(), Path::new(BASE).join("k.pem"));
+    assert_eq!(files.web.certificate, Certificate::Files { certificate, key });
+    let acme = "[web]\nhost = \"dom.example.org\"\ncertificate = \"acme\"\nacme_terms_accepted = true\n\
+                acme_directory = \"https://a.example/d\"\nacme_challenge = \"tls-alpn-01\"\n";
+    assert!(matches!(parse(acme).unwrap().web.certificate, Certificate::Acme(acme) if acme.contact.is_none()));
+}
+
+#[test]
 fn keys_that_contradict_each_other() {
     says(
         "[vault]\nmaster = \"passphrase\"\nkey_file = \"k\"\n",

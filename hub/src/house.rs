@@ -2,6 +2,7 @@
 //! broker; so that nothing acts before what it needs is there.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,27 +83,41 @@ pub struct Sockets {
     pub mqtt: Vec<TcpListener>,
     /// For the command line.
     pub control: Option<UnixListener>,
+    /// For the page and the API, on https.
+    pub https: Vec<TcpListener>,
+    /// For the page that helps to trust the certificate, in clear.
+    pub help: Vec<TcpListener>,
+    /// For the whole site in clear, on loopback only: the demo's `http://localhost:8080`.
+    pub in_clear: Option<TcpListener>,
 }
 
 impl Sockets {
     /// Binds what the settings name.
     pub async fn bind(settings: &Settings) -> Result<Self, HouseError> {
-        let mut mqtt = Vec::new();
-        if settings.mqtt.enabled {
-            for address in &settings.mqtt.listen {
-                let listener = TcpListener::bind(address)
-                    .await
-                    .map_err(|error| HouseError::Bind { what: format!("{address} (mqtt.listen)"), error })?;
-                mqtt.push(listener);
-            }
-        }
-        Ok(Sockets { mqtt, control: Some(bind_control(&settings.control.socket)?) })
+        let (mqtt, web) = (&settings.mqtt, &settings.web);
+        let of = |enabled: bool, addresses: &'_ [SocketAddr]| if enabled { addresses.to_vec() } else { Vec::new() };
+        Ok(Sockets {
+            mqtt: bind_all(&of(mqtt.enabled, &mqtt.listen), "mqtt.listen").await?,
+            https: bind_all(&of(web.enabled, &web.listen), "web.listen").await?,
+            help: bind_all(&of(web.enabled, &web.help_listen), "web.help_listen").await?,
+            in_clear: None,
+            control: Some(bind_control(&settings.control.socket)?),
+        })
     }
 
     /// The control socket alone, for a caller that brings its own listener for MQTT.
     pub fn bind_control_only(settings: &Settings) -> Result<UnixListener, HouseError> {
         bind_control(&settings.control.socket)
     }
+}
+
+async fn bind_all(addresses: &[SocketAddr], key: &str) -> Result<Vec<TcpListener>, HouseError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let failed = |error| HouseError::Bind { what: format!("{address} ({key})"), error };
+        listeners.push(TcpListener::bind(address).await.map_err(failed)?);
+    }
+    Ok(listeners)
 }
 
 /// Binds the control socket, private from its first moment. One that a killed daemon left behind is replaced: the
@@ -391,10 +406,10 @@ pub async fn run(
 }
 
 fn sign_in_policy(settings: &Settings) -> signin::Policy {
-    // SKELETON: host and origins come from [web], times from [sign_in].
+    // SKELETON: times come from [sign_in].
     signin::Policy {
-        host: "domovoi.local".into(),
-        origins: vec!["https://domovoi.local:8443".into()],
+        host: settings.web.host.clone(),
+        origins: settings.web.origins(),
         home: settings.home.name.clone(),
         idle: Duration::from_secs(14 * 86_400),
         absolute: Duration::from_secs(90 * 86_400),

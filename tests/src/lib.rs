@@ -200,7 +200,7 @@ impl Home {
         let (ingest, doctor) = (Arc::clone(&desk.ingest), desk.doctor.clone());
         drop(desk);
         let (stop, stopped) = oneshot::channel::<()>();
-        let sockets = Sockets { mqtt: vec![listener], control: None };
+        let sockets = Sockets { mqtt: vec![listener], ..Sockets::default() };
         let running = tokio::spawn(house.run(sockets, async move {
             let _ = stopped.await;
         }));

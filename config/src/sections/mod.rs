@@ -11,4 +11,5 @@ pub(crate) mod store;
 pub(crate) mod submission;
 pub(crate) mod supplier;
 pub(crate) mod vault;
+pub(crate) mod web;
 pub(crate) mod window;

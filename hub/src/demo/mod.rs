@@ -74,7 +74,7 @@ pub async fn run(options: Options) -> Result<()> {
     let store = house.store().clone();
     let metering = house.metering().clone();
     let control = Sockets::bind_control_only(&settings)?;
-    let sockets = Sockets { mqtt: vec![mqtt], control: Some(control) };
+    let sockets = Sockets { mqtt: vec![mqtt], control: Some(control), ..Sockets::default() };
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(Box::pin(house.run(sockets, async move {
         // A dropped sender is the same wish.
