@@ -148,6 +148,7 @@ pub struct House {
     signin: SignIn,
     journal: Journal,
     courier: Courier,
+    limits: web::Limits,
     stop: watch::Sender<bool>,
     _lock: FolderLock,
 }
@@ -234,6 +235,7 @@ impl House {
             signin,
             journal,
             courier,
+            limits: web::Limits::default(),
             stop,
             _lock: lock,
         })
@@ -286,6 +288,7 @@ impl House {
             },
             linking: web::Linking::default(),
             rotation: web::Rotation::default(),
+            limits: self.limits.clone(),
             kick: {
                 let broker = Arc::clone(&self.broker);
                 Arc::new(move |client_id: &str| broker.disconnect(client_id))

@@ -4,8 +4,8 @@
 use std::future::Future;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use tokio::net::UnixListener;
 
@@ -13,11 +13,12 @@ use super::{Caller, Desk, api};
 
 /// The API as the console sees it.
 pub fn router(desk: Desk) -> Router {
-    api::doors(&desk).into_router().fallback(api::no_such_route).layer(from_fn(as_console)).with_state(desk)
+    let console = from_fn_with_state(desk.clone(), as_console);
+    api::doors(&desk).into_router().fallback(api::no_such_route).layer(console).with_state(desk)
 }
 
-async fn as_console(mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(Caller::console());
+async fn as_console(State(desk): State<Desk>, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(Caller::console(desk.settings.home.language));
     next.run(request).await
 }
 

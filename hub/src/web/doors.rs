@@ -165,7 +165,7 @@ async fn guard(
 ) -> Response {
     let param = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
     let Some(object) = rule.object(&caller, param) else {
-        return refused::no_such_person(&request).into_response();
+        return refused::no_such_person(caller.language).into_response();
     };
     let described = (object.kind.code().to_owned(), object.id.clone().or(object.owner.map(|owner| owner.to_string())));
     let entry = |outcome: Outcome, note: &Note| Entry {

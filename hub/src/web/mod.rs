@@ -4,7 +4,10 @@
 pub mod api;
 mod caller;
 mod control;
+pub mod cookies;
 mod doors;
+mod limits;
+mod origin;
 mod pages;
 mod refused;
 
@@ -27,9 +30,12 @@ use crate::portal::{Outbox, Portal};
 use crate::signin::SignIn;
 
 pub use api::{ApiProblem, status_of};
-pub use caller::{Caller, Peer, know_the_caller};
+pub use caller::{CSRF_HEADER, Caller, Peer, Shown, know_the_caller, same};
 pub use control::{router, serve};
 pub use doors::{Door, Doors, Rule, Whose, person_in, rule};
+pub use limits::Limits;
+pub use origin::own_path;
+pub use refused::sentence;
 
 /// What the API and the page are made of.
 #[derive(Clone)]
@@ -50,6 +56,7 @@ pub struct Desk {
     pub front: Front,
     pub linking: Linking,
     pub rotation: Rotation,
+    pub limits: Limits,
     /// Closes the connection of a client id at the broker.
     pub kick: Arc<dyn Fn(&str) -> bool + Send + Sync>,
 }
