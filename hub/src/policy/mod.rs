@@ -2,9 +2,19 @@
 //! every way in asks it. What it does not allow is refused, and every refusal explains itself.
 
 mod decide;
+mod grant;
 mod object;
+mod overview;
+mod table;
+#[cfg(test)]
+mod tests;
+mod topic;
 mod who;
 
 pub use decide::{Decision, Now, Refusal, decide};
+pub use grant::may_delegate;
 pub use object::{Kind, Object, Verb};
+pub use overview::{Possibility, overview};
+pub use table::{Column, Whose, can_be_given, table};
+pub use topic::{covers, decide_topic};
 pub use who::{Assurance, Effect, Grant, Hours, Network, Role, Scope, Subject, Who};

@@ -2,6 +2,8 @@
 
 use domovoi_model::PersonId;
 
+use super::Role;
+
 /// What somebody wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verb {
@@ -113,6 +115,8 @@ pub struct Object {
     pub id: Option<String>,
     /// Whose it is, where it is somebody's.
     pub owner: Option<PersonId>,
+    /// What that person is here, where it is known: the owner of the home looks after children and programs.
+    pub owner_role: Option<Role>,
     /// The room it is in.
     pub room: Option<String>,
     /// The capability that is meant.
@@ -124,7 +128,7 @@ pub struct Object {
 impl Object {
     /// The whole kind.
     pub fn all(kind: Kind) -> Self {
-        Object { kind, id: None, owner: None, room: None, capability: None, dangerous: false }
+        Object { kind, id: None, owner: None, owner_role: None, room: None, capability: None, dangerous: false }
     }
 
     /// One of a kind.

@@ -164,9 +164,10 @@ async fn guard(
     next: Next,
 ) -> Response {
     let param = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
-    let Some(object) = rule.object(&caller, param) else {
+    let Some(mut object) = rule.object(&caller, param) else {
         return refused::no_such_person(caller.language).into_response();
     };
+    object.owner_role = object.owner.and_then(|owner| desk.people.get(owner)).map(|person| person.role);
     let described = (object.kind.code().to_owned(), object.id.clone().or(object.owner.map(|owner| owner.to_string())));
     let entry = |outcome: Outcome, note: &Note| Entry {
         actor: caller.actor(),

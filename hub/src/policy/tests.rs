@@ -1,0 +1,1 @@
+//! The policy's promises, as properties and as a few plain stories.
