@@ -1,6 +1,7 @@
 //! Signing in: who is let in, for how long, and how they prove it. It knows factors and sessions and lets the policy
 //! judge what a person may then do. Every wrong answer looks the same from outside and costs the same work.
 
+pub mod factors;
 mod view;
 
 use domovoi_model::PersonId;

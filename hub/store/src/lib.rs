@@ -142,6 +142,11 @@ impl Store {
         Papers::new(Arc::clone(&self.db))
     }
 
+    /// The hasher of what people choose, peppered with a key of this store's vault.
+    pub fn passwords(&self) -> domovoi_vault::Passwords {
+        self.db.vault.passwords()
+    }
+
     /// Photos of meters.
     pub fn photos(&self) -> Photos {
         Photos::new(Arc::clone(&self.db))

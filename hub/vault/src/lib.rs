@@ -6,6 +6,7 @@
 
 mod kdf;
 mod master;
+mod password;
 mod personal;
 mod replace;
 mod seal;
@@ -17,6 +18,7 @@ mod wrap;
 
 pub use kdf::Kdf;
 pub use master::{MasterError, MasterId, MasterKey};
+pub use password::{PasswordError, Passwords, Verdict};
 pub use personal::PersonalKey;
 pub use replace::Replacement;
 pub use seal::{OpenError, PendingKey, Place, SEALS_LIMIT, SEALS_WARNING, SealError, Vault, key_id_of};
