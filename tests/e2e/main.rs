@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod browser;
 mod command_line;
 mod contract;
 mod exactly_once;

@@ -3,9 +3,11 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a harness that cannot go on says so and fails the test")]
 
+mod browser;
 mod picture;
 mod speaker;
 
+pub use browser::{Browser, BrowserSettings, screenshots};
 pub use picture::png;
 pub use speaker::Speaker;
 
