@@ -43,15 +43,29 @@ pub struct Profile {
     pub large_type: bool,
 }
 
-/// A phone number or an e-mail address.
+/// A phone number, an e-mail address or a login name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contact {
     /// Which.
     pub kind: ContactKind,
-    /// Normalised: `+79161234567`, `anna@example.org`.
+    /// Normalised: `+79161234567`, `anna@example.org`, `Анна`.
     pub value: String,
-    /// When the person proved that it is theirs.
+    /// When the person proved that it is theirs. A name needs no proof and has none.
     pub confirmed_at: Option<Timestamp>,
+    /// A login although nobody proved it: given by whoever holds the machine. Shown as «не подтверждён».
+    pub vouched: bool,
+}
+
+impl Contact {
+    /// Whether the person can sign in with it.
+    pub fn is_login(&self) -> bool {
+        self.kind == ContactKind::Name || self.vouched || self.confirmed_at.is_some()
+    }
+
+    /// Whether one-time codes may go there: a message of ours goes to nobody who has not said that it is their address.
+    pub fn is_confirmed(&self) -> bool {
+        self.kind != ContactKind::Name && self.confirmed_at.is_some()
+    }
 }
 
 /// Kinds of contacts.
@@ -59,8 +73,29 @@ pub struct Contact {
 pub enum ContactKind {
     /// E.164.
     Phone,
-    /// RFC 5321, the domain in lower case.
+    /// RFC 5321, the domain in lower case and ASCII.
     Email,
+    /// A login name: for a home without mail and SMS. Nothing can be sent to it, so it is a login at once.
+    Name,
+}
+
+impl ContactKind {
+    /// All of them.
+    pub const ALL: [ContactKind; 3] = [ContactKind::Phone, ContactKind::Email, ContactKind::Name];
+
+    /// Its code on the wire and in the store.
+    pub fn code(self) -> &'static str {
+        match self {
+            ContactKind::Phone => "phone",
+            ContactKind::Email => "email",
+            ContactKind::Name => "name",
+        }
+    }
+
+    /// The kind of a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
 }
 
 /// A new person.
@@ -70,7 +105,7 @@ pub struct NewPerson {
     pub name: String,
     /// What they are here.
     pub role: Role,
-    /// Contacts as a person types them; unconfirmed.
+    /// Contacts as a person types them; unconfirmed. A text that is no number and no address is a login name.
     pub contacts: Vec<String>,
     /// Who they are in the family.
     pub profile: Profile,

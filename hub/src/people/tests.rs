@@ -1,0 +1,1 @@
+//! The people against a real store.
