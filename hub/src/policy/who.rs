@@ -133,7 +133,7 @@ pub struct Hours {
 }
 
 /// What a token is limited to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope {
     /// The verb.
     pub verb: Verb,
