@@ -25,8 +25,10 @@ pub use sections::dialects::Dialects;
 pub use sections::external_broker::ExternalBroker;
 pub use sections::home::{Home, Language};
 pub use sections::log::{Log, LogFormat};
+pub use sections::mail::{Mail, MailTls};
 pub use sections::mqtt::Mqtt;
 pub use sections::portal::{Dpop, Portal, Profile};
+pub use sections::sms::{Sms, SmsFormat};
 pub use sections::store::{Control, StoreSection};
 pub use sections::submission::Submission;
 pub use sections::supplier::{Late, Rounding, Service, Supplier};
@@ -53,6 +55,10 @@ pub struct Settings {
     pub mqtt: Mqtt,
     /// The page and the API.
     pub web: Web,
+    /// The mail server for messages to people.
+    pub mail: Option<Mail>,
+    /// The gateway for short messages.
+    pub sms: Option<Sms>,
     /// A broker that the home already has.
     pub external_broker: Option<ExternalBroker>,
     /// Where devices speak.
@@ -121,7 +127,9 @@ fn inspect(text: &str, file: &str, base_dir: &Path) -> (Settings, Vec<Mistake>, 
 
 /// Always answers with something; it counts only if no mistake was reported.
 fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) -> Settings {
-    use sections::{dialects, external_broker, home, log, mqtt, portal, store, submission, supplier, vault, web};
+    use sections::{
+        dialects, external_broker, home, log, mail, mqtt, portal, sms, store, submission, supplier, vault, web,
+    };
 
     let mut root = Section::root(source, base_dir, entries);
     let home = home::read(root.take_section("home"));
@@ -130,6 +138,8 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
     let mqtt_line = root.place_of("mqtt").map_or(0, |at| source.line(at));
     let mqtt = mqtt::read(root.take_section("mqtt"));
     let web = web::read(root.take_section("web"));
+    let mail = root.take_table("mail").map(mail::read);
+    let sms = root.take_table("sms").and_then(sms::read);
     let external_broker =
         root.take_table("external_broker").map(|section| external_broker::read(section, &mqtt, mqtt_line));
     let dialects = dialects::read(root.take_section("dialects"));
@@ -140,7 +150,22 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
     let control = store::read_control(root.take_section("control"), &store.data_dir);
     root.finish();
     let suppliers = suppliers.into_iter().map(|(_, supplier)| supplier).collect();
-    Settings { home, store, vault, mqtt, web, external_broker, dialects, portal, submission, suppliers, log, control }
+    Settings {
+        home,
+        store,
+        vault,
+        mqtt,
+        web,
+        mail,
+        sms,
+        external_broker,
+        dialects,
+        portal,
+        submission,
+        suppliers,
+        log,
+        control,
+    }
 }
 
 fn too_large(file: &str) -> Mistake {

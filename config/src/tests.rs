@@ -214,6 +214,42 @@ fn the_certificate_comes_from_one_place() {
 }
 
 #[test]
+fn messages_do_not_travel_in_the_open() {
+    says(
+        "[mail]\nhost = \"smtp.example.org\"\ntls = \"none\"\nfrom = \"Дом <home@example.org>\"\nusername = \"u\"\n",
+        &[
+            "domovoi.toml:3:7: mail.tls: without TLS everybody on the way reads the codes; \
+             write \"implicit\" or \"starttls\"; \"none\" is for 127.0.0.1",
+            "domovoi.toml:4:8: mail.from: \"Дом <home@example.org>\" is not an e-mail address; \
+             write for example \"home@example.org\", without a name",
+            "domovoi.toml:5:12: mail.username: a user name and a password go together; \
+             write both `username` and `password_secret`, or neither",
+        ],
+    );
+    let mail =
+        parse("[mail]\nhost = \"127.0.0.1\"\ntls = \"none\"\nfrom = \"home@localhost\"\n").unwrap().mail.unwrap();
+    assert_eq!((mail.port, mail.tls), (25, MailTls::None));
+    says(
+        "[sms]\nurl = \"http://sms.example/\"\ntemplate = \"text={text}\"\n",
+        &[
+            "domovoi.toml:2:7: sms.url: plain http would show the tokens to everybody on the way; \
+             write https; http is only for a literal loopback address like http://127.0.0.1:8080",
+            "domovoi.toml:3:12: sms.template: does not say where the message and the number go; \
+             write {text}, and {to} for +79161234567 or {digits} for 79161234567",
+        ],
+    );
+    says(
+        "[sms]\nurl = \"https://sms.example/\"\ntemplate = \"{to}{text}\"\nheader = \"Host\"\nheader_value = \"{secret}\"\n",
+        &[
+            "domovoi.toml:1:1: sms.key_secret: is missing, and {secret} stands for it; \
+             write for example `key_secret = \"sms\"`",
+            "domovoi.toml:4:10: sms.header: \"Host\" is not the name of a header that can be set; \
+             write for example \"Authorization\"",
+        ],
+    );
+}
+
+#[test]
 fn keys_that_contradict_each_other() {
     says(
         "[vault]\nmaster = \"passphrase\"\nkey_file = \"k\"\n",
