@@ -137,6 +137,11 @@ impl Doors {
         self
     }
 
+    /// The same doors, with something around them all: the page around what a page's door answers.
+    pub fn dressed(self, dress: impl FnOnce(Router<Desk>) -> Router<Desk>) -> Self {
+        Doors { router: dress(self.router), ..self }
+    }
+
     /// All of another collection.
     pub fn and(mut self, other: Doors) -> Self {
         self.router = self.router.merge(other.router);

@@ -1,24 +1,94 @@
 //! The page: HTML made here, styles and scripts beside it, all embedded; works without JavaScript. It calls the rooms as
 //! the API does and knows no rule of its own.
 
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+mod assets;
+mod entry;
+mod form;
+mod look;
+mod multipart;
+mod refusal;
+mod said;
+mod setup;
+mod signin;
+mod trouble;
+mod view;
+mod words_of;
 
-use super::{Caller, Desk, Doors, sentence};
-use crate::policy::Refusal;
+use askama::Template;
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 
-/// The largest form taken: a reading with its photo.
-const MAX_FORM: usize = 8 << 20;
+use super::origin::own_path;
+use super::{Desk, Doors, rule};
+use crate::policy::{Kind, Verb};
+
+pub use refusal::{no_such_page, refusal};
+
+/// The largest form taken, except for photos.
+const MAX_FORM: usize = 128 * 1024;
+
+/// A reading with its photo.
+const MAX_PHOTO_FORM: usize = 6 << 20;
 
 /// Every door of the page.
 pub fn doors(desk: &Desk) -> Doors {
-    // SKELETON: to be filled.
-    Doors::new(desk, MAX_FORM)
+    threshold(desk).dressed(|router| router.layer(from_fn_with_state(desk.clone(), refusal::dress)))
 }
 
-/// The page that says why not.
-pub fn refusal(caller: &Caller, refusal: &Refusal) -> Response {
-    // SKELETON: a page.
-    let text = sentence(refusal, caller.language);
-    (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+/// What stands before signing in.
+fn threshold(desk: &Desk) -> Doors {
+    use Kind::{Session, Threshold};
+    use Verb::{Edit, See};
+    let (get, post) = (Method::GET, Method::POST);
+    Doors::new(desk, MAX_FORM)
+        .door(&get, "/assets/{file}", rule(See, Threshold), assets::serve)
+        .door(&get, "/setup", rule(See, Threshold), setup::show)
+        .door(&post, "/setup", rule(See, Threshold), setup::set_up)
+        .door(&get, "/entry", rule(See, Threshold), entry::show)
+        .door(&post, "/entry", rule(See, Threshold), entry::enter)
+        .door(&get, "/sign-in", rule(See, Threshold), signin::show)
+        .door(&post, "/sign-in", rule(See, Threshold), signin::with_password)
+        .door(&post, "/sign-in/second", rule(See, Threshold), signin::second_factor)
+        .door(&get, "/sign-in/code", rule(See, Threshold), signin::show_code)
+        .door(&post, "/sign-in/code/sent", rule(See, Threshold), signin::send_code)
+        .door(&post, "/sign-in/code", rule(See, Threshold), signin::with_code)
+        .door(&post, "/sign-in/pin", rule(See, Threshold), signin::with_pin)
+        .door(&post, "/sign-out", rule(Edit, Session).mine().deed("session.ended"), signin::sign_out)
+        .door(&post, "/look", rule(See, Threshold), look::choose)
+}
+
+/// A page of a template.
+fn page(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        // Nothing that a page shows may lie in a cache: it is a household's, and the next reader may be another.
+        Ok(html) => {
+            let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+            (status, headers, html).into_response()
+        }
+        Err(error) => {
+            tracing::error!("a template failed: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// A page that is as it should be.
+fn shown(template: &impl Template) -> Response {
+    page(StatusCode::OK, template)
+}
+
+/// The form again, with what was wrong in it.
+fn wrong(template: &impl Template) -> Response {
+    page(StatusCode::UNPROCESSABLE_ENTITY, template)
+}
+
+/// On to another page of ours, after a form.
+fn go(address: &str) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, address)]).into_response()
+}
+
+/// The address that a sign-in goes on to: a path of ours, or the front page.
+fn next_address(text: &str) -> &str {
+    own_path(text).unwrap_or("/")
 }
