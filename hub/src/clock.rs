@@ -116,6 +116,11 @@ impl Clock {
         (possible && self.was_set()).then_some(wall)
     }
 
+    /// The wall time, if it can be true; else the latest moment that is known to have been.
+    pub fn at_least(&self) -> Timestamp {
+        self.trusted().unwrap_or_else(|| Timestamp(self.0.floor.load(Ordering::SeqCst)))
+    }
+
     /// Whether somebody who can know has set the machine's clock. Where no time service runs (another one's, a
     /// container's host), there is nothing to ask.
     fn was_set(&self) -> bool {

@@ -127,6 +127,7 @@ mod tests {
             include_str!("metering/mod.rs"),
             include_str!("portal/outbox/mod.rs"),
             include_str!("portal/outbox/readiness.rs"),
+            include_str!("certificates/renewal.rs"),
         ];
         let kinds = [
             "clock_untrusted",
@@ -149,6 +150,10 @@ mod tests {
             "left_out",
             "key_refused",
             "scope_missing",
+            "certificate_unusable",
+            "certificate_ending",
+            "certificate_not_renewed",
+            "certificate_authority_new",
         ];
         for kind in kinds {
             assert!(sources.iter().any(|source| source.contains(&format!("\"{kind}\""))), "{kind} is raised by nobody");

@@ -22,6 +22,10 @@ notice-ledger-damaged = The past of a register does not open: { $what }. Its new
 notice-left-out = { $point }: its reading is not in the signed act. Once there is one, add it: domovoi act correct { $act }.
 notice-key-refused = The portal did not take the hub's key for acts: { $why }. The acts wait.
 notice-scope-missing = The portal does not allow the hub to hand in readings. Run domovoi portal unlink and domovoi portal link, and allow it.
+notice-certificate-unusable = Your own certificate cannot be used: { $what }. The hub's own one is shown for now.
+notice-certificate-ending = The page's certificate ends on { $until } and will not renew itself. Replace the files, or see who renews them.
+notice-certificate-not-renewed = The authority gave no certificate: { $why }. The present one is good until: { $until }. The hub will try again.
+notice-certificate-authority-new = The hub has a new root certificate. Each device has to be told to trust it anew. Fingerprint: { $fingerprint }
 
 # How an act stands.
 state-draft = a draft

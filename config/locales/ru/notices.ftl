@@ -22,6 +22,10 @@ notice-ledger-damaged = Прошлое одного из счётчиков не
 notice-left-out = { $point }: показания нет в подписанном акте. Когда оно будет, добавьте его: domovoi act correct { $act }.
 notice-key-refused = Портал не принял ключ подписи хаба: { $why }. Акты ждут.
 notice-scope-missing = Портал не разрешил хабу подавать показания. Выполните domovoi portal unlink и domovoi portal link и разрешите это.
+notice-certificate-unusable = Собственный сертификат использовать нельзя: { $what }. Пока показывается сертификат, выпущенный хабом.
+notice-certificate-ending = Сертификат страницы действует до { $until } и сам не продлится. Замените файлы или проверьте, кто их обновляет.
+notice-certificate-not-renewed = Удостоверяющий центр не выдал сертификат: { $why }. Нынешний действует до: { $until }. Хаб попробует ещё раз.
+notice-certificate-authority-new = У хаба новый корневой сертификат. На каждом устройстве ему нужно довериться заново. Отпечаток: { $fingerprint }
 
 # How an act stands.
 state-draft = черновик
