@@ -30,7 +30,7 @@ const STRANGERS_MAX: u32 = 64;
 
 /// The parameters of a redirect.
 #[derive(Default)]
-struct Redirect {
+pub(super) struct Redirect {
     code: Option<String>,
     state: Option<String>,
     iss: Option<String>,
@@ -131,13 +131,13 @@ async fn wait_for_redirect(
     Err(LinkError::Failed("too many strange connections to the redirect's port; nothing was linked".to_owned()))
 }
 
-enum Verdict {
+pub(super) enum Verdict {
     Stranger,
     Code(String),
     Ended(LinkError),
 }
 
-fn judge(redirect: Redirect, state: &str, issuer: &str, sends_iss: bool) -> Verdict {
+pub(super) fn judge(redirect: Redirect, state: &str, issuer: &str, sends_iss: bool) -> Verdict {
     // Hashes are compared, so that the time it takes tells nothing about the state.
     let same = |text: &str| Sha256::digest(text) == Sha256::digest(state);
     if !redirect.state.as_deref().is_some_and(same) {
@@ -191,22 +191,29 @@ async fn read_redirect(stream: &mut TcpStream) -> Option<Redirect> {
     if path != REDIRECT_PATH {
         return None;
     }
-    let mut redirect = Redirect::default();
-    for (name, value) in form_urlencoded::parse(query.as_bytes()).take(32) {
-        let slot = match name.as_ref() {
-            "code" => &mut redirect.code,
-            "state" => &mut redirect.state,
-            "iss" => &mut redirect.iss,
-            "error" => &mut redirect.error,
-            _ => continue,
-        };
-        // A parameter given twice is an attempt to have two readers see different things (RFC 6749 section 3.1).
-        if slot.is_some() {
-            return None;
+    Redirect::from_query(query)
+}
+
+impl Redirect {
+    /// The parameters of a redirect's query; `None` if one of them is given twice.
+    pub(super) fn from_query(query: &str) -> Option<Self> {
+        let mut redirect = Redirect::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()).take(32) {
+            let slot = match name.as_ref() {
+                "code" => &mut redirect.code,
+                "state" => &mut redirect.state,
+                "iss" => &mut redirect.iss,
+                "error" => &mut redirect.error,
+                _ => continue,
+            };
+            // A parameter given twice is an attempt to have two readers see different things (RFC 6749 section 3.1).
+            if slot.is_some() {
+                return None;
+            }
+            *slot = Some(value.into_owned());
         }
-        *slot = Some(value.into_owned());
+        Some(redirect)
     }
-    Some(redirect)
 }
 
 async fn respond(mut stream: TcpStream, status: &str, ru: &str, en: &str) {

@@ -23,6 +23,8 @@ pub(crate) struct Metadata {
     pub authorization_endpoint: Option<Url>,
     pub device_authorization_endpoint: Option<Url>,
     pub revocation_endpoint: Option<Url>,
+    /// Its public keys, for an id_token.
+    pub jwks_uri: Option<Url>,
     /// ES256 proofs are taken (RFC 9449 section 5.1).
     pub dpop_es256: bool,
     /// The redirect carries `iss` (RFC 9207), so one without it is refused.
@@ -38,6 +40,7 @@ struct MetadataDto {
     authorization_endpoint: Option<String>,
     device_authorization_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
+    jwks_uri: Option<String>,
     dpop_signing_alg_values_supported: Option<Vec<String>>,
     code_challenge_methods_supported: Option<Vec<String>>,
     #[serde(default)]
@@ -105,6 +108,7 @@ async fn read(http: &Http, issuer: &Issuer) -> Result<Metadata, CallError> {
         authorization_endpoint: maybe("authorization_endpoint", &dto.authorization_endpoint)?,
         device_authorization_endpoint: maybe("device_authorization_endpoint", &dto.device_authorization_endpoint)?,
         revocation_endpoint: maybe("revocation_endpoint", &dto.revocation_endpoint)?,
+        jwks_uri: maybe("jwks_uri", &dto.jwks_uri)?,
         dpop_es256: lists(&dto.dpop_signing_alg_values_supported, "ES256") == Some(true),
         sends_iss: dto.authorization_response_iss_parameter_supported,
         pkce_s256: lists(&dto.code_challenge_methods_supported, "S256"),

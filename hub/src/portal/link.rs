@@ -16,6 +16,7 @@ use url::Url;
 use super::discovery::{Discovery, Metadata};
 use super::dpop::{DpopKey, Nonces};
 use super::http::Http;
+use super::identity::KeySet;
 use super::problem::CallError;
 use super::scopes;
 use super::settings::{Dpop, PortalSettings};
@@ -127,6 +128,8 @@ pub(crate) struct Inner {
     pub http: Http,
     pub nonces: Nonces,
     pub discovery: Discovery,
+    /// With which the portal signs who somebody is.
+    pub keys: KeySet,
     pub clock: Clock,
     pub shelf: Shelf,
     pub held: Arc<Mutex<Held>>,

@@ -11,6 +11,7 @@ mod discovery;
 mod dpop;
 pub mod esia;
 mod http;
+mod identity;
 mod link;
 mod outbox;
 mod problem;
@@ -44,6 +45,7 @@ pub use self::code_grant::REDIRECT_PATH;
 pub use self::device_grant::DeviceCode;
 pub use self::dpop::thumbprint;
 pub use self::http::HttpSetupError;
+pub use self::identity::{Identity, IdentityError, PendingSignIn};
 pub use self::link::LinkState;
 pub use self::outbox::{Outbox, Pace};
 pub use self::problem::{CallError, Problem};
@@ -146,6 +148,7 @@ impl Portal {
             settings,
             nonces: dpop::Nonces::default(),
             discovery: discovery::Discovery::default(),
+            keys: identity::KeySet::default(),
             clock,
             shelf,
             held: Arc::new(Mutex::new(Held::default())),

@@ -181,7 +181,7 @@ pub(crate) fn granted(answer: TokenAnswer, binding: Binding) -> Result<Granted, 
             return Err(TokenError::Refused { code: "token_type".to_owned(), words });
         }
     };
-    let subject = answer.extra_fields().id_token.as_deref().and_then(subject);
+    let subject = id_token(&answer).and_then(subject);
     Ok(Granted {
         access_token: answer.access_token().clone(),
         refresh_token: answer.refresh_token().cloned(),
@@ -190,6 +190,11 @@ pub(crate) fn granted(answer: TokenAnswer, binding: Binding) -> Result<Granted, 
         subject,
         bound,
     })
+}
+
+/// The id token of an answer, as it came.
+pub(crate) fn id_token(answer: &TokenAnswer) -> Option<&str> {
+    answer.extra_fields().id_token.as_deref()
 }
 
 /// `sub` of an id token. Its signature is not looked at: it came from the token endpoint itself over TLS (OpenID

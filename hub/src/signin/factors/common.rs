@@ -10,7 +10,7 @@ use super::keyboard;
 const WORDS: &str = "\
 пароль пароли парольчик мойпароль секрет секретный доступ ключ вход логин админ администратор пользователь хозяин гость \
 привет приветик здравствуй пока друг друзья подруга братан брат сестра мама папа мамочка папочка бабушка дедушка сын \
-дочь дочка семья любовь люблю любимая любимый люблютебя ятебялюблю яхочу моялюбовь счастье радость жизнь мечта солнце \
+дочь дочка маму папу семья любовь люблю любимая любимый люблютебя ятебялюблю яхочу моялюбовь счастье радость жизнь мечта солнце \
 солнышко зайка зайчик котик котенок кошка собака рыбка рыжик барсик мурка мурзик шарик тузик тигр медведь волк дракон \
 демон ангел чертенок дьявол король королева принцесса принц царь бог господи вася петя коля саша маша даша наташа \
 настя аня оля таня лена ира катя света юля галя вова дима миша сережа андрей алексей александр александра анастасия \
@@ -46,17 +46,18 @@ const DIGITS_MAX: usize = 6;
 
 /// Whether this (NFC, lower case, ё as е) is one of those.
 pub(super) fn is_common(folded: &str) -> bool {
-    let plain = letters_for_digits(folded);
-    [folded, &plain].into_iter().any(|text| {
-        made_of_pieces(text)
-            || made_of_pieces(&keyboard::in_cyrillic(text))
-            || made_of_pieces(&keyboard::in_latin(text))
-    })
+    made_of_pieces(folded)
+        || made_of_pieces(&keyboard::in_cyrillic(folded))
+        || made_of_pieces(&keyboard::in_latin(folded))
 }
 
 /// `p@$$w0rd`: the substitutions that every guesser undoes.
 pub(super) fn letters_for_digits(text: &str) -> String {
-    let letter = |c| match c {
+    text.chars().map(letter_for).collect()
+}
+
+fn letter_for(c: char) -> char {
+    match c {
         '0' => 'o',
         '1' | '!' => 'i',
         '3' => 'e',
@@ -64,8 +65,7 @@ pub(super) fn letters_for_digits(text: &str) -> String {
         '5' | '$' => 's',
         '7' => 't',
         c => c,
-    };
-    text.chars().map(letter).collect()
+    }
 }
 
 fn made_of_pieces(text: &str) -> bool {
@@ -105,7 +105,7 @@ fn made_of_pieces(text: &str) -> bool {
 
 fn starts_with(text: &[char], word: &str) -> bool {
     let mut text = text.iter();
-    word.chars().all(|c| text.next() == Some(&c))
+    word.chars().all(|c| text.next().is_some_and(|typed| *typed == c || letter_for(*typed) == c))
 }
 
 /// How many characters from the start repeat, or follow one another up or down: `aaaa`, `абвг`, `4321`.
@@ -150,8 +150,7 @@ mod tests {
             "k.,jdm",
             "domovoi domovoi",
         ] {
-            let expected = password != "люблю маму";
-            assert_eq!(is_common(password), expected, "{password}");
+            assert!(is_common(password), "{password}");
         }
     }
 

@@ -81,7 +81,7 @@ mod tests {
     fn guessable_pins_are_refused_with_every_reason() {
         for (pin, expected) in [
             ("0000", vec!["repeated"]),
-            ("1212", vec!["repeated", "date"]),
+            ("1212", vec!["repeated", "date", "keypad"]),
             ("7757", vec!["repeated"]),
             ("1234", vec!["sequence"]),
             ("7890", vec!["sequence"]),

@@ -147,6 +147,12 @@ mod tests {
             let _ = check(&Secret::new(secret), &code, Timestamp(now), last);
         }
 
+    }
+
+    proptest! {
+        // A QR code takes a tenth of a second here.
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
         #[test]
         fn any_name_makes_an_address(home in "\\PC{0,80}", person in "\\PC{0,80}") {
             let uri = uri(&rfc_secret(), &home, &person).unwrap();
