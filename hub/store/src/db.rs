@@ -18,6 +18,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions, Row, Sqlite, SqliteConnection, SqlitePool};
 
+use crate::audit;
 use crate::error::{OpenError, StoreError, is_not_a_database};
 use crate::schema::{self, Found};
 
@@ -70,6 +71,11 @@ impl Tx<'_> {
         &mut self.writer.conn
     }
 
+    /// Ends a transaction that only looked: whoever reads the file from outside need not wait for the next write.
+    pub async fn give_up(mut self) {
+        self.writer.open = sqlx::query("ROLLBACK").execute(self.conn()).await.is_err();
+    }
+
     /// Durable when this returns. An error may also mean that it is durable and the answer was lost.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         let key = self.db.vault.current_key();
@@ -118,7 +124,7 @@ impl Db {
                 // Before the migrations: the wrong master changes nothing. The shape of data_key is the same for ever.
                 let vault = open_vault(&mut conn, master).await?;
                 write_ahead(&mut conn).await?;
-                schema::migrate(&mut conn, version).await?;
+                schema::migrate(&mut conn, version, &vault).await?;
                 vault
             }
         };
@@ -257,6 +263,7 @@ async fn create(conn: &mut SqliteConnection, master: &MasterKey) -> Result<Vault
     for wrapped in &wraps {
         insert_wrap(conn, wrapped, None).await?;
     }
+    audit::begin(&vault, conn).await?;
     sqlx::query("COMMIT").execute(&mut *conn).await?;
     Ok(vault)
 }

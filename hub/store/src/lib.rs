@@ -5,6 +5,7 @@
 //! What stands unsealed, and why, is written in `schema.sql`.
 
 mod acts;
+mod audit;
 mod boots;
 mod credentials;
 mod db;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use domovoi_vault::MasterKey;
 
 pub use acts::{ActFilter, Acts};
+pub use audit::{Audit, AuditEnd, DEED_LIMIT, DEED_PERSONS, Deed, Flaw, KeptDeed};
 pub use boots::Boots;
 pub use credentials::{Credential, CredentialInfo, Credentials};
 pub use error::{OpenError, StoreError};
@@ -145,6 +147,11 @@ impl Store {
     /// The hasher of what people choose, peppered with a key of this store's vault.
     pub fn passwords(&self) -> domovoi_vault::Passwords {
         self.db.vault.passwords()
+    }
+
+    /// The journal of deeds.
+    pub fn audit(&self) -> Audit {
+        Audit::new(Arc::clone(&self.db))
     }
 
     /// Photos of meters.

@@ -12,7 +12,7 @@ use crate::db::{Db, Tx};
 use crate::error::StoreError;
 use crate::person_keys;
 use crate::rows::id_of;
-use crate::tables::{ACCESS_TOKEN, CONSENT, FACTOR, PERSON, SESSION, Table};
+use crate::tables::{ACCESS_TOKEN, CONSENT, FACTOR, PERSON, PERSON_KEY, SESSION, Table};
 
 /// The largest document taken, in bytes.
 pub const PAPER_LIMIT: usize = 64 << 10;
@@ -131,8 +131,10 @@ impl Papers {
             let deleted =
                 sqlx::query(AssertSqlSafe(query)).bind(person.0.0.to_vec()).execute(tx.conn()).await?.rows_affected();
             erased += usize::try_from(deleted).unwrap_or(usize::MAX);
+            write_anew(&mut tx, drawer.table(), true).await?;
         }
         person_keys::erase(&self.db, &mut tx, person).await?;
+        write_anew(&mut tx, &PERSON_KEY, false).await?;
         tx.commit().await?;
         self.db.empty_log().await?;
         Ok(erased)
@@ -184,4 +186,27 @@ impl Papers {
             body: Zeroizing::new(body.to_vec()),
         })
     }
+}
+
+/// Clears a table's pages and writes its rows again. `secure_delete` overwrites the row that is deleted, and not the
+/// copy of it that SQLite left in a neighbouring page when it once moved rows between the two; a table that is emptied
+/// as a whole has all its pages overwritten. The tables are small: a household's.
+async fn write_anew(tx: &mut Tx<'_>, table: &Table, with_person: bool) -> Result<(), StoreError> {
+    let name = table.name;
+    let columns = if with_person { "id, sealed, person" } else { "id, sealed, NULL" };
+    let query = format!("SELECT {columns} FROM {name} ORDER BY id");
+    let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(tx.conn()).await?;
+    sqlx::query(AssertSqlSafe(format!("DELETE FROM {name}"))).execute(tx.conn()).await?;
+    let insert = match with_person {
+        true => format!("INSERT INTO {name} (id, sealed, person) VALUES (?1, ?2, ?3)"),
+        false => format!("INSERT INTO {name} (id, sealed) VALUES (?1, ?2)"),
+    };
+    for row in &rows {
+        let insert = sqlx::query(AssertSqlSafe(insert.as_str()))
+            .bind(row.try_get::<Vec<u8>, _>(0)?)
+            .bind(row.try_get::<Vec<u8>, _>(1)?);
+        let insert = if with_person { insert.bind(row.try_get::<Option<Vec<u8>>, _>(2)?) } else { insert };
+        insert.execute(tx.conn()).await?;
+    }
+    Ok(())
 }

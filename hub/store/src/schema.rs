@@ -3,8 +3,10 @@
 
 use std::path::Path;
 
+use domovoi_vault::Vault;
 use sqlx::{Connection, Row, SqliteConnection};
 
+use crate::audit;
 use crate::error::{OpenError, StoreError, is_not_a_database};
 
 /// `DOMO` in the file's header: this file is ours.
@@ -54,12 +56,18 @@ pub(crate) async fn create(conn: &mut SqliteConnection) -> Result<(), StoreError
     stamp(conn, VERSION).await
 }
 
+/// The version in which the journal of deeds begins: a row of it is written with the table.
+const AUDIT_BEGINS: i64 = 2;
+
 /// From `version` to this program's, each step in a transaction of its own.
-pub(crate) async fn migrate(conn: &mut SqliteConnection, version: i64) -> Result<(), StoreError> {
+pub(crate) async fn migrate(conn: &mut SqliteConnection, version: i64, vault: &Vault) -> Result<(), StoreError> {
     for (step, statements) in (1..).zip(MIGRATIONS).skip(usize::try_from(version).unwrap_or(0)) {
         // sqlx's own transaction serves here: after an error this connection is given up.
         let mut tx = conn.begin().await?;
         sqlx::raw_sql(*statements).execute(&mut *tx).await?;
+        if step == AUDIT_BEGINS {
+            audit::begin(vault, &mut tx).await?;
+        }
         stamp(&mut tx, step).await?;
         tx.commit().await?;
         tracing::info!(step, "the store was brought to a newer format");

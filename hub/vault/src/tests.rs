@@ -251,3 +251,30 @@ fn a_cut_replacement_leaves_the_old_key_in_force() {
     assert_ne!(new, old.id());
     assert!(!folder.path().join("master.key.next").exists());
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_personal_part_opens_with_its_key_in_its_place(
+        here in prop::collection::vec(any::<u8>(), 0..12), there in prop::collection::vec(any::<u8>(), 0..12),
+        plain in prop::collection::vec(any::<u8>(), 0..200),
+        cut in any::<prop::sample::Index>(), bit in any::<prop::sample::Index>(),
+    ) {
+        let key = PersonalKey::generate().unwrap();
+        let part = key.seal(&here, &plain).unwrap();
+        prop_assert_eq!(&*key.open(&here, &part).unwrap(), &plain);
+        let kept = PersonalKey::from_raw(zeroize::Zeroizing::new(*key.raw()));
+        prop_assert_eq!(&*kept.open(&here, &part).unwrap(), &plain);
+        if here != there {
+            prop_assert_eq!(key.open(&there, &part), Err(OpenError::Forged));
+        }
+        prop_assert!(PersonalKey::generate().unwrap().open(&here, &part).is_err());
+        prop_assert!(key.open(&here, &part[..cut.index(part.len())]).is_err());
+        let mut spoilt = part.clone();
+        let bit = bit.index(part.len() * 8);
+        spoilt[bit / 8] ^= 1 << (bit % 8);
+        prop_assert!(key.open(&here, &spoilt).is_err());
+        prop_assert_eq!(format!("{key:?}"), "PersonalKey(***)");
+    }
+}

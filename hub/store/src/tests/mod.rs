@@ -1,9 +1,11 @@
 //! The rooms together, on real files.
 
+mod audit;
 mod full;
 mod journal;
 mod keys;
 mod opening;
+mod papers;
 mod rooms;
 mod sealing;
 
@@ -200,11 +202,23 @@ fn notice() -> Notice {
     }
 }
 
+fn paper(person: PersonId) -> Paper {
+    Paper { id: id(), person: Some(person), body: "Клавдия +79161234567".as_bytes().to_vec().into() }
+}
+
+fn deed(at: i64, person: PersonId) -> Deed {
+    Deed {
+        at: Some(Timestamp(at)),
+        body: b"{\"deed\":\"person.edited\"}".to_vec(),
+        personal: vec![(person, "Клавдия Львовна".as_bytes().to_vec().into())],
+    }
+}
+
 fn photo() -> Photo {
     Photo { id: PhotoId(id()), media_type: "image/png".into(), sha256: [1; 32], bytes: b"PNG-PICTURE-BYTES".to_vec() }
 }
 
-/// Two rows in every table.
+/// Two rows in every table; `audit_head` has one.
 async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
     let (mut accounts, mut meters) = (Vec::new(), Vec::new());
     for n in 0..2u8 {
@@ -224,6 +238,11 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
         store.secrets().put(&format!("portal token {n}"), b"TOKEN-abc123").await.unwrap();
         store.credentials().issue(&info(&format!("kitchen-plug-{n}"))).await.unwrap();
         store.notices().raise(&format!("window {n}"), &notice()).await.unwrap();
+        let person = PersonId(id());
+        for drawer in Drawer::ALL {
+            store.papers().put(drawer, &paper(person)).await.unwrap();
+        }
+        store.audit().append(&[deed(5, person)]).await.unwrap();
         accounts.push(account);
         meters.push(meter);
     }

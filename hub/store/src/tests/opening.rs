@@ -141,7 +141,8 @@ async fn every_old_schema_becomes_the_fresh_one() {
         for step in MIGRATIONS.iter().take(version as usize) {
             sqlx::raw_sql(*step).execute(&mut old).await.unwrap();
         }
-        migrate(&mut old, version).await.unwrap();
+        let (vault, _) = domovoi_vault::Vault::create(&MasterKey::generate().unwrap()).unwrap();
+        migrate(&mut old, version, &vault).await.unwrap();
         assert_eq!(shape(&mut old).await, fresh, "from version {version}");
     }
 }

@@ -315,6 +315,10 @@ fn every_call_can_be_spawned(house: &'static House, store: &'static Store, act: 
     spawnable(async { store.secrets().put_if_absent("x", b"y").await });
     spawnable(async { store.credentials().issue(&info("x")).await });
     spawnable(async { store.notices().open().await });
+    spawnable(async { store.papers().erase(PersonId(id())).await });
+    spawnable(async { store.audit().append(&[]).await });
+    spawnable(async { store.audit().before(None, None, None, 1).await });
+    spawnable(async { store.audit().verify(|_, _| {}).await });
     spawnable(async { store.keys().rotate(None, |_, _| {}).await });
     spawnable(async { store.keys().verify(|_, _| {}).await });
     spawnable(async { store.keys().status().await });

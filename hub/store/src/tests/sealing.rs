@@ -41,6 +41,9 @@ const TELLING: &[&str] = &[
     "LEAKAGE",
     "ONNEWS",
     "refresh-xyz",
+    "Клавдия",
+    "79161234567",
+    "person.edited",
 ];
 
 fn assert_silent(folder: &Path, extra: &[String]) {
@@ -116,6 +119,11 @@ async fn a_blob_in_another_row_is_noticed() {
                 .fetch_all(&mut raw)
                 .await
                 .unwrap();
+        if table.name == "audit_head" {
+            let strange = sqlx::query("UPDATE audit_head SET sealed = (SELECT sealed FROM audit WHERE id = 1)");
+            strange.execute(&mut raw).await.unwrap();
+            continue;
+        }
         assert_eq!(rows.len(), 2, "{}", table.name);
         let (id, sealed) = (|n: usize| rows[n].get::<Vec<u8>, _>(0), |n: usize| rows[n].get::<Vec<u8>, _>(1));
         let put = AssertSqlSafe(format!("UPDATE {} SET sealed = ?1 WHERE CAST(id AS BLOB) = ?2", table.name));
@@ -125,7 +133,8 @@ async fn a_blob_in_another_row_is_noticed() {
     }
     let damaged = store.keys().verify(|_, _| {}).await.unwrap();
     for table in SEALED {
-        assert_eq!(damaged.iter().filter(|damage| damage.table == table.name).count(), 2, "{}", table.name);
+        let rows = if table.name == "audit_head" { 1 } else { 2 };
+        assert_eq!(damaged.iter().filter(|damage| damage.table == table.name).count(), rows, "{}", table.name);
     }
     assert!(damaged.iter().all(|damage| damage.why.contains("belongs to another row") && !damage.row.is_empty()));
     assert!(matches!(store.register().accounts().await, Err(StoreError::Damaged { .. })));
@@ -138,7 +147,7 @@ async fn a_column_that_says_something_else_than_the_blob_is_noticed() {
     let (accounts, meters) = furnish(&store).await;
     let act = store.acts().list(ActFilter::default()).await.unwrap()[0].id;
     let mut raw = house.raw().await;
-    let tricks: [&'static str; 8] = [
+    let tricks: [&'static str; 11] = [
         "UPDATE account SET once = randomblob(32)",
         "UPDATE point SET account = (SELECT id FROM account ORDER BY rowid DESC LIMIT 1)",
         "UPDATE meter SET hanging = NULL",
@@ -147,6 +156,9 @@ async fn a_column_that_says_something_else_than_the_blob_is_noticed() {
         "UPDATE act SET created_at = 5",
         "UPDATE act SET created_at = 1795300000011, chain = 7",
         "UPDATE journal SET last_seq = last_seq + 5",
+        "UPDATE factor SET person = NULL",
+        "UPDATE consent SET person = randomblob(16)",
+        "UPDATE audit SET at = at + 1",
     ];
     for trick in tricks {
         sqlx::query(trick).execute(&mut raw).await.unwrap();
@@ -156,6 +168,9 @@ async fn a_column_that_says_something_else_than_the_blob_is_noticed() {
             "point" => register.points().await.err(),
             "meter" => register.meter(meters[0].id).await.err(),
             "ledger" => ledger.row(1).await.err(),
+            "factor" => store.papers().all(Drawer::Factor).await.err(),
+            "consent" => store.papers().all(Drawer::Consent).await.err(),
+            "audit" => store.audit().before(None, None, None, 1).await.unwrap().remove(0).1.err(),
             "act" => {
                 let listed = acts.list(ActFilter::default()).await.unwrap();
                 assert!(listed.iter().all(|other| other.id != act), "{trick}: it is passed over, not believed");
