@@ -301,6 +301,8 @@ impl House {
         let mut rooms = JoinSet::new();
         self.start_rooms(&mut rooms);
         self.start_external(&mut rooms).await?;
+        let (ingest, journal, stop) = (Arc::clone(&self.ingest), self.journal.clone(), self.stop.subscribe());
+        rooms.spawn(async move { ingest.tell_refusals(journal, stop).await });
         for listener in sockets.mqtt {
             let broker = Arc::clone(&self.broker);
             let mut stopped = self.stop.subscribe();

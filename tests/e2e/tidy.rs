@@ -58,7 +58,7 @@ const SOLE_OWNERS: &[(&str, &[&str])] = &[
 const ROOM_EDGES: &[(&str, &[&str])] = &[
     ("bus", &[]),
     ("clock", &[]),
-    ("ingest", &["clock"]),
+    ("ingest", &["clock", "policy", "audit"]),
     ("metering", &["bus", "clock"]),
     ("portal", &["bus", "clock", "metering"]),
     ("web", &["bus", "clock", "metering", "portal", "ingest", "doctor"]),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domovoi_model::{PersonId, Timestamp};
 
 /// Who did it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// Somebody who was not known.
     Nobody,

@@ -5,6 +5,7 @@
 
 mod external;
 mod gate;
+mod refusals;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,8 +14,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use domovoi_adapters::{Directory, Envelope, Road};
 use domovoi_model::{DeviceRef, Moment, Observation, Resource, Sample, Timestamp, Unit};
 use domovoi_store::{NotKept, Seq, Store, Urgency};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
+use refusals::Refusals;
+
+use crate::audit::Journal;
 use crate::clock::Clock;
 
 pub use external::{ExternalBroker, Standing, run as run_external};
@@ -94,6 +98,7 @@ pub struct Ingest {
     /// broker resumes no session under another user name; here nobody is thrown out by another either.
     client_ids: Mutex<HashMap<String, (String, u32)>>,
     turned_away: Mutex<VecDeque<TurnedAway>>,
+    refusals: Refusals,
     external: Mutex<Standing>,
 }
 
@@ -109,6 +114,7 @@ impl Ingest {
             counters: Counters::default(),
             client_ids: Mutex::default(),
             turned_away: Mutex::default(),
+            refusals: Refusals::default(),
             external: Mutex::default(),
         })
     }
@@ -199,6 +205,11 @@ impl Ingest {
             list.pop_front();
         }
         list.push_back(TurnedAway { who, why, times });
+    }
+
+    /// Writes what the gate refuses into the journal, until the house stops.
+    pub async fn tell_refusals(&self, journal: Journal, stop: watch::Receiver<bool>) {
+        self.refusals.tell(&journal, stop).await;
     }
 
     /// The devices heard since the start.
