@@ -212,8 +212,10 @@ impl House {
             Outbox::new(portal.clone(), metering.clone(), store.clone(), bus.clone(), clock.clone(), pace)
         });
         let journal = Journal::new(store.clone(), clock.clone());
-        let people = People::open(store.clone(), clock.clone(), journal.clone()).await?;
-        let courier = Courier::default();
+        let people =
+            People::open(store.clone(), clock.clone(), journal.clone()).await?.in_zone(settings.home.time_zone.clone());
+        let courier = Courier::open(&settings, &store, web::secret_name)
+            .map_err(|error| HouseError::Setting(error.to_string()))?;
         let policy = sign_in_policy(&settings);
         let (store_of, clock_of) = (store.clone(), clock.clone());
         let signin = SignIn::open(store_of, clock_of, people.clone(), journal.clone(), courier.clone(), policy).await?;
@@ -254,6 +256,11 @@ impl House {
     /// The store, likewise.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The courier: the demo has a channel of its own.
+    pub fn courier(&self) -> &Courier {
+        &self.courier
     }
 
     /// The portal, if the settings name one.

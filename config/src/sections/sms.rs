@@ -22,6 +22,8 @@ pub struct Sms {
     pub header: Option<String>,
     /// What it says; `{secret}` is filled in.
     pub header_value: Option<String>,
+    /// What the answer says when the message was taken, for gateways that say 200 to everything.
+    pub answer: Option<String>,
     /// The name in the vault under which the gateway's key is kept.
     pub key_secret: Option<String>,
     /// A message takes no longer.
@@ -50,6 +52,7 @@ pub(crate) fn read(mut section: Section<'_>) -> Option<Sms> {
     let template = section.take_parsed("template", template);
     let header = section.take_parsed("header", header_name);
     let header_value = section.take_parsed("header_value", header_value);
+    let answer = section.take_string("answer", 200);
     let key_secret = section.take_parsed("key_secret", scalar::name);
     let timeout = section
         .take_duration("timeout", Duration::from_secs(1)..=Duration::from_secs(10))
@@ -75,6 +78,7 @@ pub(crate) fn read(mut section: Section<'_>) -> Option<Sms> {
         template: template?,
         header,
         header_value,
+        answer,
         key_secret,
         timeout,
     })

@@ -1,19 +1,45 @@
 //! Carries a short message to a contact: one-time codes, news about one's own account. Pluggable channels, tried in the
 //! order of the settings. It decides nothing about who should hear what; that is for the rooms that send.
 
-use std::sync::Arc;
+mod mail;
+mod sms;
+mod terminal;
+#[cfg(test)]
+mod tests;
 
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use domovoi_config::Settings;
+use domovoi_store::Store;
 use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
 
 use crate::people::{Contact, ContactKind};
 
+pub use mail::Mail;
+pub use sms::Sms;
+pub use terminal::Terminal;
+
+/// Whoever waits for a code waits no longer for the news that none comes.
+const LONGEST: Duration = Duration::from_secs(10);
+/// Messages under way at a time, whoever sends them.
+const AT_A_TIME: usize = 8;
+
 /// What is carried.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Message {
     /// A subject, where the channel has one.
     pub subject: String,
     /// The text. It may hold a code: it is never logged.
     pub text: String,
+}
+
+/// Without the text, which may hold a code.
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message").finish_non_exhaustive()
+    }
 }
 
 /// It could not be carried; the sentence says why, without the contact and the text.
@@ -31,30 +57,111 @@ pub trait Channel: Send + Sync {
     fn deliver<'a>(&'a self, to: &'a Contact, message: &'a Message) -> BoxFuture<'a, Result<(), Undelivered>>;
 }
 
+/// A setting of a channel that only shows its fault now; the sentence names the key.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct ChannelError(pub String);
+
 /// The courier. Clones are the same courier.
-#[derive(Clone, Default)]
-pub struct Courier(Arc<Vec<Box<dyn Channel>>>);
+#[derive(Clone)]
+pub struct Courier {
+    channels: Arc<RwLock<Vec<Arc<dyn Channel>>>>,
+    under_way: Arc<Semaphore>,
+}
+
+impl Default for Courier {
+    fn default() -> Self {
+        Courier::new(Vec::new())
+    }
+}
 
 impl Courier {
     /// With these channels.
     pub fn new(channels: Vec<Box<dyn Channel>>) -> Self {
-        Courier(Arc::new(channels))
+        let channels: Vec<Arc<dyn Channel>> = channels.into_iter().map(Arc::from).collect();
+        Courier { channels: Arc::new(RwLock::new(channels)), under_way: Arc::new(Semaphore::new(AT_A_TIME)) }
+    }
+
+    /// With the channels of the settings. `vault_name` makes of a secret's name in the settings its name in the vault.
+    pub fn open(settings: &Settings, store: &Store, vault_name: fn(&str) -> String) -> Result<Self, ChannelError> {
+        let key = |name: &Option<String>, key: &'static str| {
+            name.as_ref().map(|name| Key { store: store.clone(), name: name.clone(), kept_as: vault_name(name), key })
+        };
+        let mut channels: Vec<Box<dyn Channel>> = Vec::new();
+        if let Some(section) = &settings.mail {
+            let password = key(&section.password_secret, "mail.password_secret");
+            channels.push(Box::new(Mail::open(section, &settings.home.name, password)?));
+        }
+        if let Some(section) = &settings.sms {
+            channels.push(Box::new(Sms::open(section, key(&section.key_secret, "sms.key_secret"))?));
+        }
+        Ok(Courier::new(channels))
+    }
+
+    /// One channel more, after the others.
+    pub fn add(&self, channel: impl Channel + 'static) {
+        self.channels.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(channel));
     }
 
     /// Whether anything reaches contacts of this kind.
     pub fn reaches(&self, kind: ContactKind) -> bool {
-        self.0.iter().any(|channel| channel.reaches(kind))
+        !self.for_kind(kind).is_empty()
     }
 
     /// Carries a message by the first channel that can.
     pub async fn deliver(&self, to: &Contact, message: &Message) -> Result<(), Undelivered> {
+        let Ok(_place) = self.under_way.try_acquire() else {
+            return Err(Undelivered("too many messages are under way: try again in a moment".into()));
+        };
         let mut why = Undelivered("no channel reaches this contact".into());
-        for channel in self.0.iter().filter(|channel| channel.reaches(to.kind)) {
-            match channel.deliver(to, message).await {
-                Ok(()) => return Ok(()),
-                Err(error) => why = error,
+        for channel in self.for_kind(to.kind) {
+            match tokio::time::timeout(LONGEST, channel.deliver(to, message)).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => why = error,
+                Err(_) => why = Undelivered(format!("the channel «{}» did not answer in time", channel.name())),
             }
+            tracing::warn!(channel = channel.name(), "a message was not carried: {why}");
         }
         Err(why)
     }
+
+    fn for_kind(&self, kind: ContactKind) -> Vec<Arc<dyn Channel>> {
+        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+        channels.iter().filter(|channel| channel.reaches(kind)).cloned().collect()
+    }
+}
+
+/// A secret that a channel needs. It is looked up for each message, so that it can be set while the daemon runs.
+pub(super) struct Key {
+    store: Store,
+    name: String,
+    kept_as: String,
+    /// The key in the settings file.
+    key: &'static str,
+}
+
+impl Key {
+    async fn read(&self) -> Result<domovoi_vault::Secret<String>, Undelivered> {
+        let secret = self.store.secrets().get(&self.kept_as).await.map_err(|error| Undelivered(error.to_string()))?;
+        let (key, name) = (self.key, &self.name);
+        let secret = secret.ok_or_else(|| {
+            Undelivered(format!("{key}: no secret «{name}»: set it with `domovoi secret set {name}`"))
+        })?;
+        let text = String::from_utf8(secret.expose().clone());
+        text.map(domovoi_vault::Secret::new).map_err(|_| Undelivered(format!("{key}: the secret «{name}» is not text")))
+    }
+}
+
+/// One line that nothing can break out of.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The innermost cause of an error: what wraps it repeats addresses.
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    one_line(&cause.to_string()).chars().take(200).collect()
 }

@@ -1,0 +1,1 @@
+//! The channels against servers of our own.
