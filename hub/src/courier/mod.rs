@@ -6,6 +6,7 @@ mod sms;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::people::{Contact, ContactKind};
 pub use mail::Mail;
 pub use sms::Sms;
 pub use terminal::Terminal;
+pub use written::Tells;
 
 /// Whoever waits for a code waits no longer for the news that none comes.
 const LONGEST: Duration = Duration::from_secs(10);
