@@ -1,10 +1,13 @@
 //! The page: HTML made here, styles and scripts beside it, all embedded; works without JavaScript. It calls the rooms as
 //! the API does and knows no rule of its own.
 
+mod acts;
 mod assets;
 mod entry;
 mod form;
+mod home;
 mod look;
+mod meters;
 mod multipart;
 mod refusal;
 mod said;
@@ -33,7 +36,8 @@ const MAX_PHOTO_FORM: usize = 6 << 20;
 
 /// Every door of the page.
 pub fn doors(desk: &Desk) -> Doors {
-    threshold(desk).dressed(|router| router.layer(from_fn_with_state(desk.clone(), refusal::dress)))
+    let inside = threshold(desk).and(readings(desk));
+    inside.dressed(|router| router.layer(from_fn_with_state(desk.clone(), refusal::dress)))
 }
 
 /// What stands before signing in.
@@ -56,6 +60,29 @@ fn threshold(desk: &Desk) -> Doors {
         .door(&post, "/sign-in/pin", rule(See, Threshold), signin::with_pin)
         .door(&post, "/sign-out", rule(Edit, Session).mine().deed("session.ended"), signin::sign_out)
         .door(&post, "/look", rule(See, Threshold), look::choose)
+}
+
+/// The front page, and the way of a reading.
+fn readings(desk: &Desk) -> Doors {
+    use Kind::{Act, Home, Meter, Notice};
+    use Verb::{Edit, See, Submit};
+    let (get, post) = (Method::GET, Method::POST);
+    let clear = rule(Edit, Notice).which("key").deed("notice.cleared");
+    let submit = rule(Submit, Meter).which("point").deed("reading.submitted");
+    let approve = rule(Submit, Act).which("act").dangerous().deed("act.approved");
+    let correct = rule(Submit, Act).which("act").dangerous().deed("act.corrected");
+    Doors::new(desk, MAX_FORM)
+        .door(&get, "/", rule(See, Home), home::show)
+        .door(&post, "/notices/{key}/clear", clear, home::clear_notice)
+        .door(&get, "/meters", rule(See, Meter), meters::list)
+        .door(&get, "/meters/{point}", rule(See, Meter).which("point"), meters::show)
+        .door(&post, "/readings/{row}/decision", rule(Edit, Meter).deed("reading.decided"), meters::decide)
+        .door(&get, "/acts", rule(See, Act), acts::list)
+        .door(&get, "/acts/{act}", rule(See, Act).which("act"), acts::show)
+        .door(&post, "/acts/{act}/approval", approve, acts::approve)
+        .door(&post, "/acts/{act}/correction", correct, acts::correct)
+        .with_limit(MAX_PHOTO_FORM)
+        .door(&post, "/meters/{point}/readings", submit, meters::submit)
 }
 
 /// A page of a template.
