@@ -114,11 +114,7 @@ impl Browser {
 
     /// A command of the DevTools protocol.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
-        self.driver
-            .cdp()
-            .send_raw(command, parameters)
-            .await
-            .unwrap_or_else(|error| panic!("{command}: {error}"))
+        self.driver.cdp().send_raw(command, parameters).await.unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
     /// Opens an address and waits until it is there.

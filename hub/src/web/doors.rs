@@ -4,16 +4,18 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, RawPathParams, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, RawPathParams, Request, State};
 use axum::handler::Handler;
 use axum::http::Method;
+use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
-use domovoi_model::PersonId;
+use domovoi_config::Language;
+use domovoi_model::{Id, PersonId};
 
-use super::{Caller, Desk, refused};
-use crate::audit::{Entry, Note, Outcome};
+use super::{ApiProblem, Caller, Desk, answers, refused};
+use crate::audit::{Change, Entry, Note, Outcome};
 use crate::policy::{Decision, Kind, Object, Verb, decide};
 
 /// What a door asks the policy, and how its use is called in the journal.
@@ -31,6 +33,8 @@ pub struct Rule {
     pub dangerous: bool,
     /// The deed's code; doors that change nothing have none.
     pub deed: Option<&'static str>,
+    /// The room writes the deed itself, because it alone knows what came of it; the door writes refusals only.
+    pub told_by_room: bool,
 }
 
 /// Whose a thing is.
@@ -46,7 +50,7 @@ pub enum Whose {
 
 /// A rule about a whole kind.
 pub const fn rule(verb: Verb, kind: Kind) -> Rule {
-    Rule { verb, kind, which: None, whose: Whose::Home, dangerous: false, deed: None }
+    Rule { verb, kind, which: None, whose: Whose::Home, dangerous: false, deed: None, told_by_room: false }
 }
 
 impl Rule {
@@ -75,21 +79,54 @@ impl Rule {
         Rule { deed: Some(deed), ..self }
     }
 
-    /// The object that a caller means. `None`: the person in the path is none.
-    fn object(&self, caller: &Caller, param: impl Fn(&str) -> Option<String>) -> Option<Object> {
-        let owner = match self.whose {
-            Whose::Home => None,
-            Whose::Mine => caller.who.person(),
-            Whose::Of(name) => Some(person_in(&param(name)?, caller)?),
-        };
+    /// Written in the journal under this code, by the room.
+    pub const fn told(self, deed: &'static str) -> Self {
+        Rule { deed: Some(deed), told_by_room: true, ..self }
+    }
+
+    /// The object that a caller means, and the person in the path, if there is one like that.
+    fn object(
+        &self,
+        desk: &Desk,
+        caller: &Caller,
+        param: impl Fn(&str) -> Option<String>,
+    ) -> (Object, Option<PersonId>) {
         let id = self.which.and_then(&param);
-        Some(Object { id, owner, dangerous: self.dangerous, ..Object::all(self.kind) })
+        let object = Object { id, dangerous: self.dangerous, ..Object::all(self.kind) };
+        let (owner, person) = match self.whose {
+            Whose::Home => return (object, None),
+            Whose::Mine => (caller.who.person(), caller.who.person()),
+            Whose::Of(name) => {
+                let person = param(name).and_then(|text| person_in(&text, caller));
+                let known = person.filter(|id| desk.people.get(*id).is_some());
+                // Somebody who is not there is asked about like another person: only who may know that hears «not found».
+                (Some(known.unwrap_or(STRANGER)), known)
+            }
+        };
+        let owner_role = owner.and_then(|id| desk.people.get(id)).map(|person| person.role);
+        (Object { owner, owner_role, ..object }, person)
     }
 }
+
+/// No person has it: ids of people are random.
+const STRANGER: PersonId = PersonId(Id([0; 16]));
 
 /// The person that a path names; `me` is the caller.
 pub fn person_in(text: &str, caller: &Caller) -> Option<PersonId> {
     if text == "me" { caller.who.person() } else { text.parse().ok() }
+}
+
+/// The person whom a door is about: the one in its path, or the caller. The door has looked whether there is one.
+#[derive(Debug, Clone, Copy)]
+pub struct Of(pub PersonId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Of {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiProblem> {
+        let language = parts.extensions.get::<Caller>().map_or(Language::Russian, |caller| caller.language);
+        parts.extensions.get::<Of>().copied().ok_or_else(|| refused::no_such_person(language))
+    }
 }
 
 /// A door, as the tests and the API's description see it.
@@ -169,18 +206,23 @@ async fn guard(
     next: Next,
 ) -> Response {
     let param = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
-    let Some(mut object) = rule.object(&caller, param) else {
-        return refused::no_such_person(caller.language).into_response();
-    };
-    object.owner_role = object.owner.and_then(|owner| desk.people.get(owner)).map(|person| person.role);
-    let described = (object.kind.code().to_owned(), object.id.clone().or(object.owner.map(|owner| owner.to_string())));
-    let entry = |outcome: Outcome, note: &Note| Entry {
-        actor: caller.actor(),
-        origin: caller.origin.clone(),
-        deed: rule.deed.unwrap_or("seen").to_owned(),
-        object: Some(described.clone()),
-        outcome,
-        changes: note.take(),
+    let (object, person) = rule.object(&desk, &caller, param);
+    // Whose it is says more than an opaque id; the id stands beside it then.
+    let owned = matches!(rule.whose, Whose::Of(_)).then_some(person).flatten();
+    let described = (object.kind.code().to_owned(), owned.map(|id| id.to_string()).or_else(|| object.id.clone()));
+    let entry = |outcome: Outcome, note: &Note| {
+        let mut changes = note.take();
+        if let (Some(_), Some(id)) = (owned, &object.id) {
+            changes.insert(0, Change { field: "id".to_owned(), before: None, after: Some(id.clone()), of: None });
+        }
+        Entry {
+            actor: caller.actor(),
+            origin: caller.origin.clone(),
+            deed: rule.deed.unwrap_or("seen").to_owned(),
+            object: Some(described.clone()),
+            outcome,
+            changes,
+        }
     };
     let note = Note::default();
     if let Decision::Refuse(refusal) = decide(&caller.who, rule.verb, &object, desk.now()) {
@@ -188,11 +230,19 @@ async fn guard(
         if rule.deed.is_some() || caller.who.person().is_some() {
             desk.journal.note(entry(Outcome::Refused(refusal.code().to_owned()), &note)).await;
         }
-        return refused::answer(&refusal, &request, &caller);
+        let asked = answers::Asked::of(&request, &caller);
+        return answers::finished(refused::answer(&refusal, &request, &caller), asked).await;
+    }
+    if matches!(rule.whose, Whose::Of(_)) && person.is_none() {
+        return refused::no_such_person(caller.language).into_response();
+    }
+    if let Some(person) = person {
+        request.extensions_mut().insert(Of(person));
     }
     request.extensions_mut().insert(note.clone());
+    let asked = answers::Asked::of(&request, &caller);
     let response = next.run(request).await;
-    if rule.deed.is_some() {
+    if rule.deed.is_some() && !rule.told_by_room {
         let status = response.status();
         let outcome = if status.is_success() || status.is_redirection() {
             Outcome::Done
@@ -201,5 +251,5 @@ async fn guard(
         };
         desk.journal.note(entry(outcome, &note)).await;
     }
-    response
+    answers::finished(response, asked).await
 }

@@ -1,6 +1,7 @@
 //! The ways in by HTTP: the API and the page, on https, on the control socket, and in the demo on http://localhost. Every
 //! route is a door with a rule of the policy. It decides nothing itself: each call is one named function of a room.
 
+mod answers;
 pub mod api;
 mod caller;
 mod control;
@@ -32,10 +33,10 @@ use crate::signin::SignIn;
 pub use api::{ApiProblem, status_of};
 pub use caller::{CSRF_HEADER, Caller, Peer, Shown, know_the_caller, same};
 pub use control::{router, serve};
-pub use doors::{Door, Doors, Rule, Whose, person_in, rule};
+pub use doors::{Door, Doors, Of, Rule, Whose, person_in, rule};
 pub use limits::Limits;
 pub use origin::own_path;
-pub use refused::sentence;
+pub use refused::{problem, sentence};
 
 /// What the API and the page are made of.
 #[derive(Clone)]

@@ -68,7 +68,8 @@ async fn overflow(browser: &Browser) -> Vec<String> {
 #[ignore = "needs chromium and axe-core"]
 async fn each_check_finds_what_it_is_for() {
     let browser = Browser::start(e2e::BrowserSettings { size: Some((390, 844)), ..Default::default() }).await;
-    let page = "<!doctype html><html lang=ru><meta name=viewport content='width=device-width'><title>t</title><main><h1>h</h1>
+    let page =
+        "<!doctype html><html lang=ru><meta name=viewport content='width=device-width'><title>t</title><main><h1>h</h1>
         <p style='color:#bbb;background:#fff'>бледно</p><button style='width:20px;height:20px'>x</button>
         <div style='width:900px'>широко</div></main></html>";
     browser.open("about:blank").await;

@@ -1,30 +1,285 @@
 //! The API: `/api/v1`, JSON over HTTP. Alone it knows our JSON.
 
 mod acts;
+mod consents;
+mod contacts;
+mod factors;
+mod journal;
 mod keys;
 mod meters;
 mod mqtt;
+mod paging;
+mod pairing;
+mod people;
 mod portal;
 mod problem;
+mod rights;
+mod sessions;
+mod setup;
+mod sign_in;
 mod system;
+mod tokens;
 
+use axum::Json;
 use axum::http::Method;
+use domovoi_model::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Desk, Doors, rule};
+use super::{Desk, Doors, Rule, rule};
 use crate::policy::{Kind, Verb};
 
 pub use keys::RotationView;
 pub use portal::LinkingView;
-pub use problem::{ApiProblem, no_such_route, status_of};
+pub use problem::{ApiProblem, UnmetView, no_such_method, no_such_route, status_of};
 
 /// The largest body taken, except for photos.
 const MAX_BODY: usize = 256 * 1024;
 
+/// What a stranger may send. A passkey's answer is the largest of it.
+const MAX_SIGN_IN_BODY: usize = 32 * 1024;
+
 /// A photo comes as base64 in the same body as its reading: 5 MB and a third.
 const MAX_PHOTO_BODY: usize = 8 << 20;
 
+/// It was done, and there is nothing to say.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Done {
+    pub done: bool,
+}
+
+impl Done {
+    fn json() -> Json<Self> {
+        Json(Done { done: true })
+    }
+}
+
+/// The milliseconds of a moment as RFC 3339 spells it, within the years that a home lives in.
+fn millis_of(text: &str) -> Option<Timestamp> {
+    let at = text.parse::<jiff::Timestamp>().ok().filter(|_| text.len() <= 40)?;
+    let millis = at.as_millisecond();
+    (0..=MOST_MILLIS).contains(&millis).then_some(Timestamp(millis))
+}
+
+/// The year 2200.
+const MOST_MILLIS: i64 = 7_258_118_400_000;
+
 /// Every door of the API. One that is not here does not exist.
 pub fn doors(desk: &Desk) -> Doors {
+    house_doors(desk).and(people_doors(desk)).and(factor_doors(desk)).and(sign_in_doors(desk))
+}
+
+/// People: who they are, what they may, what they agreed to; the journal.
+fn people_doors(desk: &Desk) -> Doors {
+    use Kind::{Consent, Factor, Journal, Person, Rights, Session};
+    use Verb::{Command, Edit, Export, See, Submit};
+    const PERSON: &str = "person";
+    const fn of(verb: Verb, kind: Kind) -> Rule {
+        rule(verb, kind).of(PERSON)
+    }
+    let (get, post, put, patch, delete) = (&Method::GET, &Method::POST, &Method::PUT, &Method::PATCH, &Method::DELETE);
+    Doors::new(desk, MAX_BODY)
+        .door(get, "/api/v1/people", rule(See, Person), people::list)
+        .door(post, "/api/v1/people", rule(Edit, Person).dangerous().deed("person.added"), people::add)
+        .door(get, "/api/v1/people/{person}", of(See, Person), people::show)
+        .door(patch, "/api/v1/people/{person}", of(Edit, Person).deed("person.edited"), people::edit)
+        .door(delete, "/api/v1/people/{person}", of(Edit, Person).dangerous().told("person.erased"), people::erase)
+        .door(
+            get,
+            "/api/v1/people/{person}/export",
+            of(Export, Person).dangerous().deed("person.exported"),
+            people::export,
+        )
+        .door(get, "/api/v1/people/{person}/contacts", of(See, Person), contacts::list)
+        .door(
+            post,
+            "/api/v1/people/{person}/contacts",
+            of(Edit, Person).dangerous().deed("contact.added"),
+            contacts::add,
+        )
+        .door(
+            delete,
+            "/api/v1/people/{person}/contacts/{contact}",
+            of(Edit, Person).dangerous().deed("contact.removed"),
+            contacts::remove,
+        )
+        .door(
+            post,
+            "/api/v1/people/{person}/contacts/{contact}/code",
+            of(Edit, Person).deed("contact.code-sent"),
+            contacts::send_code,
+        )
+        .door(
+            post,
+            "/api/v1/people/{person}/contacts/{contact}/confirmation",
+            of(Edit, Person).told("contact.confirmed"),
+            contacts::confirm,
+        )
+        .door(get, "/api/v1/people/{person}/grants", of(See, Rights), rights::list)
+        .door(post, "/api/v1/people/{person}/grants", of(Edit, Rights).dangerous().deed("grant.given"), rights::give)
+        .door(
+            delete,
+            "/api/v1/people/{person}/grants/{grant}",
+            of(Edit, Rights).which("grant").dangerous().deed("grant.withdrawn"),
+            rights::withdraw,
+        )
+        .door(get, "/api/v1/people/{person}/delegations", of(See, Rights), rights::delegations)
+        .door(
+            post,
+            "/api/v1/people/{person}/delegations",
+            of(Submit, Rights).dangerous().deed("delegation.given"),
+            rights::delegate,
+        )
+        .door(
+            delete,
+            "/api/v1/people/{person}/delegations/{grant}",
+            of(Submit, Rights).which("grant").deed("delegation.withdrawn"),
+            rights::take_back,
+        )
+        .door(get, "/api/v1/people/{person}/consents", of(See, Consent), consents::list)
+        .door(post, "/api/v1/people/{person}/consents", of(Edit, Consent).deed("consent.given"), consents::give)
+        .door(
+            delete,
+            "/api/v1/people/{person}/consents/{consent}",
+            of(Edit, Consent).which("consent").deed("consent.withdrawn"),
+            consents::withdraw,
+        )
+        // Locking a lost phone must be quick and needs no proof; opening it again does.
+        .door(put, "/api/v1/people/{person}/lock", of(Edit, Session).deed("person.locked"), people::lock)
+        .door(
+            delete,
+            "/api/v1/people/{person}/lock",
+            of(Edit, Rights).dangerous().deed("person.unlocked"),
+            people::unlock,
+        )
+        .door(
+            post,
+            "/api/v1/people/{person}/entry-link",
+            of(Command, Factor).dangerous().deed("entry-link.made"),
+            people::entry_link,
+        )
+        .door(get, "/api/v1/people/{person}/journal", of(See, Journal), journal::of_person)
+        .door(get, "/api/v1/journal", rule(See, Journal), journal::search)
+        .door(
+            get,
+            "/api/v1/journal/export",
+            rule(Export, Journal).dangerous().deed("journal.exported"),
+            journal::export,
+        )
+        .door(get, "/api/v1/journal/verification", rule(See, Journal), journal::verify)
+}
+
+/// What a person signs in with, and where they are signed in.
+fn factor_doors(desk: &Desk) -> Doors {
+    use Kind::{Factor, Session, Token};
+    use Verb::{Edit, See};
+    const fn of(verb: Verb, kind: Kind) -> Rule {
+        rule(verb, kind).of("person")
+    }
+    let (get, post, put, patch, delete) = (&Method::GET, &Method::POST, &Method::PUT, &Method::PATCH, &Method::DELETE);
+    Doors::new(desk, MAX_BODY)
+        .door(get, "/api/v1/people/{person}/factors", of(See, Factor), factors::list)
+        .door(
+            delete,
+            "/api/v1/people/{person}/factors/{factor}",
+            of(Edit, Factor).which("factor").dangerous().deed("factor.removed"),
+            factors::remove,
+        )
+        .door(
+            put,
+            "/api/v1/people/{person}/password",
+            of(Edit, Factor).dangerous().deed("password.set"),
+            factors::set_password,
+        )
+        .door(post, "/api/v1/people/{person}/password/judgement", of(See, Factor), factors::judge_password)
+        .door(post, "/api/v1/people/{person}/passkeys/offer", of(Edit, Factor).dangerous(), factors::passkey_offer)
+        .door(
+            post,
+            "/api/v1/people/{person}/passkeys",
+            of(Edit, Factor).dangerous().deed("passkey.added"),
+            factors::add_passkey,
+        )
+        .door(post, "/api/v1/people/{person}/totp/offer", of(Edit, Factor).dangerous(), factors::totp_offer)
+        .door(post, "/api/v1/people/{person}/totp", of(Edit, Factor).dangerous().deed("totp.added"), factors::add_totp)
+        .door(
+            post,
+            "/api/v1/people/{person}/recovery-codes",
+            of(Edit, Factor).dangerous().deed("recovery-codes.made"),
+            factors::recovery_codes,
+        )
+        .door(put, "/api/v1/people/{person}/pin", of(Edit, Factor).dangerous().deed("pin.set"), factors::set_pin)
+        .door(get, "/api/v1/people/{person}/sessions", of(See, Session), sessions::list)
+        .door(delete, "/api/v1/people/{person}/sessions", of(Edit, Session).deed("sessions.ended"), sessions::end_all)
+        .door(
+            patch,
+            "/api/v1/people/{person}/sessions/{session}",
+            of(Edit, Session).which("session").deed("session.named"),
+            sessions::name,
+        )
+        .door(
+            delete,
+            "/api/v1/people/{person}/sessions/{session}",
+            of(Edit, Session).which("session").deed("session.ended"),
+            sessions::end,
+        )
+        .door(get, "/api/v1/people/{person}/tokens", of(See, Token), tokens::list)
+        .door(post, "/api/v1/people/{person}/tokens", of(Edit, Token).dangerous().deed("token.issued"), tokens::issue)
+        .door(
+            delete,
+            "/api/v1/people/{person}/tokens/{token}",
+            of(Edit, Token).which("token").dangerous().deed("token.ended"),
+            tokens::end,
+        )
+        .door(get, "/api/v1/people/{person}/certificates", of(See, Token), tokens::certificates)
+        .door(
+            post,
+            "/api/v1/people/{person}/certificates",
+            of(Edit, Token).dangerous().deed("certificate.added"),
+            tokens::add_certificate,
+        )
+        .door(
+            delete,
+            "/api/v1/people/{person}/certificates/{certificate}",
+            of(Edit, Token).which("certificate").dangerous().deed("certificate.ended"),
+            tokens::end_certificate,
+        )
+}
+
+/// The way in. What lies on the threshold guards itself: by a password, a one-time secret, a code on another device; and
+/// the sign-in room writes what came of it.
+fn sign_in_doors(desk: &Desk) -> Doors {
+    use Kind::{Rights, Session, Threshold};
+    use Verb::{Edit, See, Submit};
+    let (get, post, delete) = (&Method::GET, &Method::POST, &Method::DELETE);
+    Doors::new(desk, MAX_SIGN_IN_BODY)
+        .door(post, "/api/v1/sign-in/password", rule(Submit, Threshold), sign_in::password)
+        .door(post, "/api/v1/sign-in/second-factor", rule(Submit, Threshold), sign_in::second_factor)
+        .door(post, "/api/v1/sign-in/passkey/challenge", rule(Submit, Threshold), sign_in::passkey_challenge)
+        .door(post, "/api/v1/sign-in/passkey", rule(Submit, Threshold), sign_in::passkey)
+        .door(post, "/api/v1/sign-in/code/send", rule(Submit, Threshold), sign_in::send_code)
+        .door(post, "/api/v1/sign-in/code", rule(Submit, Threshold), sign_in::code)
+        .door(post, "/api/v1/sign-in/pin", rule(Submit, Threshold), sign_in::pin)
+        .door(post, "/api/v1/setup", rule(Submit, Threshold), setup::set_up)
+        .door(post, "/api/v1/setup-link", rule(Edit, Rights).dangerous().deed("setup-link.made"), setup::setup_link)
+        .door(post, "/api/v1/entry", rule(Submit, Threshold), setup::enter)
+        .door(get, "/api/v1/session", rule(See, Threshold), sessions::mine)
+        .door(delete, "/api/v1/session", rule(Edit, Session).mine().deed("signed-out"), sessions::sign_out)
+        .door(post, "/api/v1/step-up", rule(Edit, Session).mine(), sessions::step_up)
+        .door(post, "/api/v1/step-up/passkey/challenge", rule(Edit, Session).mine(), sessions::step_up_challenge)
+        .door(post, "/api/v1/pairings", rule(Submit, Threshold), pairing::begin)
+        .door(post, "/api/v1/pairings/state", rule(Submit, Threshold), pairing::state)
+        .door(get, "/api/v1/pairings/{code}", rule(See, Session).mine(), pairing::show)
+        .door(delete, "/api/v1/pairings/{code}", rule(Edit, Session).mine().deed("pairing.refused"), pairing::refuse)
+        .door(
+            post,
+            "/api/v1/pairings/{code}/approval",
+            rule(Edit, Session).mine().dangerous().deed("pairing.approved"),
+            pairing::approve,
+        )
+}
+
+/// The home: meters, acts, the portal, credentials, keys, notices.
+fn house_doors(desk: &Desk) -> Doors {
     use Kind::{Act, Credential, Meter, Notice, Portal, Secret, System};
     use Verb::{Edit, See, Submit};
     let (get, post, put, delete) = (Method::GET, Method::POST, Method::PUT, Method::DELETE);
