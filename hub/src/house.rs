@@ -22,6 +22,7 @@ use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::courier::Courier;
 use crate::doctor::Doctor;
+use crate::extract;
 use crate::ingest::{ExternalBroker, HubGate, Ingest, run_external};
 use crate::metering::{Metering, MeteringError, Rules};
 use crate::people::{People, PeopleError};
@@ -146,6 +147,7 @@ pub struct House {
     broker: Arc<Broker<HubGate>>,
     people: People,
     signin: SignIn,
+    _extract: Arc<SignIn>,
     journal: Journal,
     courier: Courier,
     limits: web::Limits,
@@ -219,6 +221,7 @@ impl House {
         let policy = sign_in_policy(&settings);
         let (store_of, clock_of) = (store.clone(), clock.clone());
         let signin = SignIn::open(store_of, clock_of, people.clone(), journal.clone(), courier.clone(), policy).await?;
+        let extract = extract::connect(&people, &signin, &metering);
         let gate = HubGate::new(Arc::clone(&ingest), settings.mqtt.private_peers_only);
         let broker = Arc::new(Broker::new(settings.mqtt.to_broker(), Arc::new(gate)));
         let (stop, _) = watch::channel(false);
@@ -235,6 +238,7 @@ impl House {
             broker,
             people,
             signin,
+            _extract: extract,
             journal,
             courier,
             limits: web::Limits::default(),

@@ -10,6 +10,7 @@ pub mod courier;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod doctor;
+pub mod extract;
 pub mod house;
 pub mod ingest;
 pub mod metering;

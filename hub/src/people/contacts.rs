@@ -52,7 +52,7 @@ impl People {
     pub async fn remove_contact(&self, id: PersonId, value: &str) -> Result<(), PeopleError> {
         let changes = self.changes().await;
         let mut person = self.existing(id)?;
-        let wanted = key(&read(value)?);
+        let wanted = key_of(&self.contact(id, value)?);
         let place = person.contacts.iter().position(|contact| key_of(contact) == wanted);
         let removed = person.contacts.remove(place.ok_or(PeopleError::NoSuch("contact"))?);
         if removed.is_login() && !person.contacts.iter().any(Contact::is_login) {
@@ -126,11 +126,21 @@ impl People {
         Ok(confirmed)
     }
 
-    /// A person's contact in any usual spelling.
+    /// A person's contact: by its opaque id, or in any usual spelling.
     pub fn contact(&self, id: PersonId, value: &str) -> Result<Contact, PeopleError> {
-        let wanted = key(&read(value)?);
         let contacts = self.existing(id)?.contacts;
+        if let Some(contact) = contacts.iter().find(|contact| self.contact_id(id, contact) == value) {
+            return Ok(contact.clone());
+        }
+        let wanted = key(&read(value)?);
         contacts.into_iter().find(|contact| key_of(contact) == wanted).ok_or(PeopleError::NoSuch("contact"))
+    }
+
+    /// What a contact is called in an address or in the journal: neither is a place for a number.
+    pub fn contact_id(&self, id: PersonId, contact: &Contact) -> String {
+        let key = key_of(contact);
+        let parts: [&[u8]; 3] = [&id.0.0, key.0.code().as_bytes(), key.1.as_bytes()];
+        self.store.papers().id_of("contact.id", &parts).to_string()
     }
 
     fn code_hash(&self, id: PersonId, key: &Key, code: &str) -> Id {

@@ -9,6 +9,7 @@ mod erase;
 mod export;
 mod grants;
 mod login;
+mod mark;
 mod paper;
 mod person;
 mod proofs;
@@ -30,6 +31,7 @@ use crate::policy::Now;
 pub use consents::{PURPOSES, READINGS};
 pub use contacts::Proof;
 pub use export::Told;
+pub use mark::mark;
 pub use person::{Consent, Contact, ContactKind, Edit, NewPerson, Person, Profile};
 
 use roster::Roster;
