@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn rows_and_columns_are_walks_and_words_are_not() {
-        let walk = |text: &str| super::walk(&text.chars().collect::<Vec<_>>());
+        let length_of = |text: &str| walk(&text.chars().collect::<Vec<_>>());
         for (text, length) in [
             ("qwerty", 6),
             ("ytrewq", 6),
@@ -87,7 +87,7 @@ mod tests {
             ("q", 0),
             ("дом", 0),
         ] {
-            assert_eq!(walk(text), length, "{text}");
+            assert_eq!(length_of(text), length, "{text}");
         }
     }
 }

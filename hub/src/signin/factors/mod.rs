@@ -11,6 +11,8 @@ pub mod passkey;
 pub mod password;
 pub mod pin;
 pub mod recovery;
+#[cfg(test)]
+pub(in crate::signin) mod soft_authenticator;
 pub mod totp;
 
 use domovoi_model::Timestamp;

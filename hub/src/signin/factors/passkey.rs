@@ -6,6 +6,9 @@
 //! handle is the person's opaque id, because an authenticator shows it to whoever holds the key. Challenges are values
 //! that the sign-in room keeps in memory, for five minutes and one use; nothing here remembers them.
 
+#[cfg(test)]
+mod tests;
+
 use domovoi_model::{Id, PersonId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -242,3 +242,135 @@ impl Drop for Turn {
         self.0.turns.add_permits(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::signin::factors::tests::store;
+
+    fn codes(password: &str, about: &[&str], alone: bool) -> Vec<&'static str> {
+        let about: Vec<String> = about.iter().map(ToString::to_string).collect();
+        judge(password, &about, alone).into_iter().map(|unmet| unmet.code).collect()
+    }
+
+    const ANNA: &[&str] = &["Анна Иванова", "+79161234567", "anna.ivanova@example.org", "Дом на горе"];
+
+    #[test]
+    fn every_unmet_rule_is_named_at_once() {
+        for (password, alone, expected) in [
+            ("синий чайник поёт по средам", true, vec![]),
+            ("correct horse battery staple", true, vec![]),
+            ("мокрый зонт!7", false, vec![]),
+            ("мокрый зонт!7", true, vec!["short"]),
+            ("пароль123", true, vec!["short", "common"]),
+            ("йцукенгшщзхъ", false, vec!["common"]),
+            ("qwertyuiop12345", true, vec!["common"]),
+            ("p@$$w0rd", false, vec!["common"]),
+            ("", true, vec!["short", "guessable"]),
+            ("иванова1985", false, vec!["guessable", "about-you"]),
+            ("ivanova-ivanova!", true, vec!["about-you"]),
+            ("Bdfyjdf9161234567", true, vec!["about-you"]),
+            ("дом на горе у анны", true, vec!["about-you"]),
+            ("анна любит фиолетовых коров", true, vec![]),
+        ] {
+            let given = codes(password, ANNA, alone);
+            for code in &expected {
+                assert!(given.contains(code), "{password}: {given:?} lacks {code}");
+            }
+            let hard = |codes: &[&str]| codes.iter().filter(|code| **code != "guessable").count();
+            assert_eq!(hard(&given), hard(&expected), "{password}: {given:?}");
+            assert_eq!(given.is_empty(), expected.is_empty(), "{password}: {given:?}");
+        }
+        assert_eq!(judge("мокрый зонт!7", &[], true), [Unmet { code: "short", number: Some(15) }]);
+        assert_eq!(judge("x7!kQ", &[], false)[0], Unmet { code: "short", number: Some(8) });
+    }
+
+    #[test]
+    fn length_is_in_code_points_after_nfc_and_nothing_is_cut() {
+        // й as и and a breve is one code point once it is composed.
+        let decomposed = "зеленыи\u{306} чаи\u{306}ник";
+        assert_eq!(decomposed.chars().count(), 16);
+        assert_eq!(codes(decomposed, &[], true), codes("зеленый чайник", &[], true));
+        assert!(codes(decomposed, &[], true).contains(&"short"), "16 as typed, 14 composed");
+        let long: String = "яблоко Ель 7 ".chars().cycle().take(MAX).collect();
+        assert!(!codes(&long, &[], true).contains(&"long"));
+        assert!(codes(&format!("{long}ы"), &[], true).contains(&"long"));
+        assert_eq!(codes(&"ы".repeat(100_000), &[], true), ["long"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn each_verification_is_one_evaluation_whether_or_not_there_is_a_password() {
+        let (store, _folder) = store().await;
+        let hasher = Hasher::new(store.passwords());
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let kept = hasher.hash(&secret("зеленый чайник")).await.unwrap();
+        assert_eq!(hasher.evaluations(), 1);
+        for (typed, kept, right) in [
+            ("зеленый чайник", Some(&kept), true),
+            ("зеленыи\u{306} чаи\u{306}ник", Some(&kept), true),
+            ("зеленый чайниК", Some(&kept), false),
+            ("зеленый чайник", None, false),
+            (&"ы".repeat(100_000), Some(&kept), false),
+        ] {
+            let before = hasher.evaluations();
+            let verdict = hasher.verify(&secret(typed), kept).await.unwrap();
+            assert_eq!(matches!(verdict, Verdict::Right { renew: false }), right, "{typed:.20}");
+            assert_eq!(hasher.evaluations(), before + 1, "{typed:.20}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_storm_is_refused_before_it_is_hashed_and_leaves_no_trace() {
+        let (store, _folder) = store().await;
+        let hasher = Hasher::new(store.passwords());
+        let mut storm = tokio::task::JoinSet::new();
+        for _ in 0..AT_A_TIME + WAITING_MAX + 30 {
+            let hasher = hasher.clone();
+            storm.spawn(async move { hasher.verify(&Secret::new("guess".to_owned()), None).await });
+        }
+        let answers = storm.join_all().await;
+        let busy = answers.iter().filter(|answer| **answer == Err(HashError::Busy)).count();
+        assert!(busy >= 1, "nobody was refused");
+        assert_eq!(hasher.evaluations(), (answers.len() - busy) as u64);
+        assert_eq!(
+            hasher.verify(&Secret::new("guess".to_owned()), None).await,
+            Ok(Verdict::Wrong),
+            "afterwards as before"
+        );
+        assert_eq!((hasher.0.turns.available_permits(), hasher.0.waiting.load(Ordering::SeqCst)), (AT_A_TIME, 0));
+    }
+
+    #[test]
+    fn every_rule_has_a_sentence_in_both_languages() {
+        for code in [
+            "short",
+            "long",
+            "common",
+            "guessable",
+            "about-you",
+            "digits",
+            "repeated",
+            "sequence",
+            "year",
+            "date",
+            "keypad",
+        ] {
+            for language in [domovoi_config::Language::Russian, domovoi_config::Language::English] {
+                let key = format!("rule-{code}");
+                assert_ne!(crate::words::words(language).say(&key, &[("number", "15")]), key);
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn no_text_makes_the_judge_panic(password in "\\PC{0,60}", about in "\\PC{0,40}", alone in any::<bool>()) {
+            let rules = judge(&password, std::slice::from_ref(&about), alone);
+            let short = normalised(&password).expose().chars().count() < if alone { ALONE_MIN } else { WITH_SECOND_FACTOR_MIN };
+            prop_assert_eq!(rules.iter().any(|unmet| unmet.code == "short"), short);
+        }
+    }
+}
