@@ -1,19 +1,53 @@
 //! Signing in: who is let in, for how long, and how they prove it. It knows factors and sessions and lets the policy
 //! judge what a person may then do. Every wrong answer looks the same from outside and costs the same work.
+//!
+//! Each file is one flow and adds its own functions to [`SignIn`]; here is what they share.
 
+mod acquaintance;
+mod begun;
+mod enrolment;
+mod entry;
 pub mod factors;
+mod guard;
+mod issued;
+mod kept;
+mod news;
+mod pairing;
+mod session;
+mod sessions;
+mod setup;
+mod steps;
+mod term;
+mod throttle;
 mod view;
+mod why;
 
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domovoi_config::Language;
 use domovoi_model::PersonId;
 use domovoi_store::{Store, StoreError};
 use domovoi_vault::Secret;
-use serde_json::Value;
 
-use crate::audit::{Journal, Origin};
+use self::acquaintance::Acquaintances;
+use self::begun::Steps;
+use self::factors::passkey::{PasskeyError, Passkeys};
+use self::factors::password::{HashError, Hasher};
+use self::issued::Issued;
+use self::pairing::Pairings;
+use self::session::Moments;
+use self::sessions::Sessions;
+use self::throttle::{Key, Throttle};
+use self::why::Why;
+use crate::audit::{Actor, Change, Entry, Journal, Origin, Outcome};
 use crate::clock::Clock;
 use crate::courier::Courier;
-use crate::people::{NewPerson, People};
-use crate::policy::{Network, Scope, Who};
+use crate::people::{People, Person};
+use crate::policy::{Assurance, Network, Role, Subject, Who};
 
 pub use view::{
     Answer, CertificateView, FactorKind, FactorView, IssuedToken, Opened, Pairing, PairingKind, PairingState, Policy,
@@ -49,20 +83,70 @@ pub enum SignInError {
     Store(#[from] StoreError),
 }
 
+impl SignInError {
+    /// Its code in the journal and in the locale files (`signin-<code>`).
+    pub fn code(&self) -> &'static str {
+        match self {
+            SignInError::Wrong => "wrong",
+            SignInError::Throttled(_) => "throttled",
+            SignInError::Expired => "expired",
+            SignInError::Weak(_) => "weak",
+            SignInError::Refused(_) => "refused",
+            SignInError::NoSuch(_) => "no-such",
+            SignInError::People(_) => "people",
+            SignInError::Store(_) => "store",
+        }
+    }
+}
+
+impl From<HashError> for SignInError {
+    fn from(error: HashError) -> Self {
+        match error {
+            // A storm is on; the next free moment is seconds away.
+            HashError::Busy => SignInError::Throttled(3),
+            HashError::Failed(why) => SignInError::Refused(why),
+        }
+    }
+}
+
+impl From<domovoi_vault::RandomError> for SignInError {
+    fn from(error: domovoi_vault::RandomError) -> Self {
+        SignInError::Refused(error.to_string())
+    }
+}
+
 type Result<T> = std::result::Result<T, SignInError>;
 
 /// The sign-in room. Clones are the same room.
 #[derive(Clone)]
-pub struct SignIn {
+pub struct SignIn(Arc<Room>);
+
+struct Room {
     store: Store,
     clock: Clock,
     people: People,
     journal: Journal,
     courier: Courier,
     policy: Policy,
+    hasher: Hasher,
+    passkeys: std::result::Result<Passkeys, PasskeyError>,
+    language: OnceLock<Language>,
+    sessions: Mutex<Sessions>,
+    issued: Mutex<Issued>,
+    throttle: Mutex<Throttle>,
+    acquaintances: Mutex<Acquaintances>,
+    steps: Mutex<Steps>,
+    pairings: Mutex<Pairings>,
+    /// People of whom the household was told that strangers guess at their secrets.
+    attacked: Mutex<HashSet<PersonId>>,
+    /// An owner can come in. Whoever holds the machine sets up the first one; nobody else ever.
+    owned: AtomicBool,
+    /// One writer of sessions at a time: a late note of the last use must not bring an ended session back.
+    writing: tokio::sync::Mutex<()>,
+    /// One writer of factors, set-up and links at a time: a code is used once, an owner is set up once.
+    changing: tokio::sync::Mutex<()>,
 }
 
-// SKELETON: every body below is to be written whole, in the files of this room.
 impl SignIn {
     /// Opens the room.
     pub async fn open(
@@ -73,317 +157,145 @@ impl SignIn {
         courier: Courier,
         policy: Policy,
     ) -> Result<Self> {
-        Ok(SignIn { store, clock, people, journal, courier, policy })
+        let (sessions, acquaintances) = sessions::load(&store).await?;
+        let passkeys = Passkeys::new(&policy);
+        if let Err(error) = &passkeys {
+            tracing::warn!("nobody can use a passkey here: {error}");
+        }
+        let room = SignIn(Arc::new(Room {
+            hasher: Hasher::new(store.passwords()),
+            passkeys,
+            language: OnceLock::new(),
+            sessions: Mutex::new(sessions),
+            issued: Mutex::new(issued::load(&store).await?),
+            throttle: Mutex::new(Throttle::new()),
+            acquaintances: Mutex::new(acquaintances),
+            steps: Mutex::new(Steps::default()),
+            pairings: Mutex::new(Pairings::default()),
+            attacked: Mutex::new(HashSet::new()),
+            owned: AtomicBool::new(false),
+            writing: tokio::sync::Mutex::new(()),
+            changing: tokio::sync::Mutex::new(()),
+            store,
+            clock,
+            people,
+            journal,
+            courier,
+            policy,
+        }));
+        room.look_for_an_owner().await?;
+        room.look_for_attacks().await?;
+        room.sweep_sessions().await?;
+        Ok(room)
     }
 
-    /// Whether nobody owns the home yet.
+    /// Whether nobody owns the home yet: no owner could come in. One whom a power cut left half-made does not count.
     pub fn needs_owner(&self) -> bool {
-        let _ = (&self.store, &self.clock, &self.journal, &self.courier, &self.policy);
-        !self.people.list().iter().any(|person| person.role == crate::policy::Role::Owner)
+        !self.0.owned.load(Ordering::SeqCst)
     }
 
-    /// A one-time token for `/setup?…` in the fragment, valid for ten minutes; a new one ends the one before.
-    pub async fn setup_token(&self) -> Result<Secret<String>> {
-        Err(SignInError::Expired)
+    /// How often Argon2id was evaluated so far, for those who want to see that a guess costs the same either way.
+    pub fn evaluations(&self) -> u64 {
+        self.0.hasher.evaluations()
     }
 
-    /// Makes the first owner with a password, signed in. The token is used up only when it succeeds.
-    pub async fn set_up(
+    fn now(&self) -> Moments {
+        Moments::of(&self.0.clock)
+    }
+
+    /// A key for a table in memory or a secret to be found by: nobody else can compute it.
+    fn key(&self, what: &str, parts: &[&[u8]]) -> Key {
+        self.0.store.papers().id_of(what, parts).0
+    }
+
+    fn person(&self, id: PersonId) -> Result<Person> {
+        self.0.people.get(id).ok_or(SignInError::NoSuch("person"))
+    }
+
+    /// Whether a person may be in at all now. A guest's time counts as over while nobody knows the time.
+    fn is_welcome(&self, person: &Person) -> bool {
+        let over = match self.0.clock.trusted() {
+            Some(now) => People::is_over(person, now),
+            None => person.until.is_some(),
+        };
+        !person.locked && !over
+    }
+
+    fn who(&self, person: &Person, network: Network, assurance: Assurance) -> Who {
+        Who {
+            subject: Subject::Person(person.id),
+            role: Some(person.role),
+            grants: self.0.people.grants(person.id),
+            network,
+            assurance,
+            proved_at: None,
+            scopes: None,
+            until: person.until,
+            locked: person.locked,
+        }
+    }
+
+    /// Writes what only this room knows. Secrets never get here: changes name kinds and ids.
+    async fn tell(&self, deed: &str, actor: Actor, about: Option<PersonId>, from: &Origin, outcome: Outcome) {
+        self.tell_more(deed, actor, about, from, outcome, &[]).await;
+    }
+
+    async fn tell_more(
         &self,
-        token: &str,
-        owner: NewPerson,
-        password: Secret<String>,
+        deed: &str,
+        actor: Actor,
+        about: Option<PersonId>,
         from: &Origin,
-    ) -> Result<Opened> {
-        let _ = (token, owner, password, from);
-        Err(SignInError::Expired)
+        outcome: Outcome,
+        facts: &[(&str, &str)],
+    ) {
+        let fact = |(field, after): &(&str, &str)| Change {
+            field: (*field).to_owned(),
+            before: None,
+            after: Some((*after).to_owned()),
+            of: None,
+        };
+        let entry = Entry {
+            actor,
+            origin: from.clone(),
+            deed: deed.to_owned(),
+            object: about.map(|person| ("person".to_owned(), Some(person.to_string()))),
+            outcome,
+            changes: facts.iter().map(fact).collect(),
+        };
+        self.0.journal.note(entry).await;
     }
 
-    /// A one-time link token with which a person who is locked out (console), or was invited, chooses new factors.
-    /// Valid for ten minutes (console) or a day (invitation).
-    pub async fn entry_token(&self, person: PersonId, invited: bool) -> Result<Secret<String>> {
-        let _ = (person, invited);
-        Err(SignInError::Expired)
+    async fn look_for_an_owner(&self) -> Result<()> {
+        for person in self.0.people.list().iter().filter(|person| person.role == Role::Owner) {
+            if self.can_come_in(person.id).await? {
+                self.0.owned.store(true, Ordering::SeqCst);
+                return Ok(());
+            }
+        }
+        Ok(())
     }
+}
 
-    /// Uses an entry token: signed in, with a password chosen if one is given.
-    pub async fn enter(&self, token: &str, password: Option<Secret<String>>, from: &Origin) -> Result<Opened> {
-        let _ = (token, password, from);
-        Err(SignInError::Expired)
-    }
+/// What is behind a lock that some panic poisoned is as good as it was: each change here is one assignment.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-    /// Login and password. The same work is done for a login that does not exist.
-    pub async fn with_password(&self, login: &str, password: Secret<String>, from: &Origin) -> Result<Step> {
-        let _ = (login, password, from);
-        Err(SignInError::Wrong)
-    }
+/// 256 bits that nobody can guess, for addresses, cookies and headers.
+fn new_secret() -> Result<Secret<String>> {
+    let bytes = Secret::new(domovoi_vault::random::<32>()?);
+    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes.expose())))
+}
 
-    /// Answers the second factor that a `Step::SecondFactor` asked for.
-    pub async fn second_factor(&self, pending: &str, answer: Answer, from: &Origin) -> Result<Step> {
-        let _ = (pending, answer, from);
-        Err(SignInError::Wrong)
-    }
+/// What could be one of [`new_secret`]'s: nothing longer is hashed.
+fn could_be_secret(text: &str) -> bool {
+    (16..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
 
-    /// WebAuthn options for `navigator.credentials.get` without a login (discoverable); the pending id goes back.
-    pub async fn passkey_challenge(&self, from: &Origin) -> Result<(String, Value)> {
-        let _ = from;
-        Err(SignInError::Expired)
-    }
-
-    /// A passkey's answer.
-    pub async fn with_passkey(&self, pending: &str, response: Value, from: &Origin) -> Result<Step> {
-        let _ = (pending, response, from);
-        Err(SignInError::Wrong)
-    }
-
-    /// Sends a one-time code to a login, if it is a confirmed contact. The answer is the same if it is not.
-    pub async fn send_code(&self, login: &str, from: &Origin) -> Result<String> {
-        let _ = (login, from);
-        Err(SignInError::Expired)
-    }
-
-    /// The code that was sent.
-    pub async fn with_code(&self, pending: &str, code: &str, from: &Origin) -> Result<Step> {
-        let _ = (pending, code, from);
-        Err(SignInError::Wrong)
-    }
-
-    /// A PIN on a paired wall tablet; `device` is the tablet's own session cookie.
-    pub async fn with_pin(&self, device: &str, person: PersonId, pin: &str, from: &Origin) -> Result<Opened> {
-        let _ = (device, person, pin, from);
-        Err(SignInError::Wrong)
-    }
-
-    /// People who may sign in with a PIN on this tablet: id and name.
-    pub async fn pin_people(&self, device: &str) -> Result<Vec<(PersonId, String)>> {
-        let _ = device;
-        Err(SignInError::Expired)
-    }
-
-    /// Opens a session for a person whom the portal's id_token names by this issuer and subject.
-    pub async fn with_portal_account(&self, issuer: &str, subject: &str, from: &Origin) -> Result<Step> {
-        let _ = (issuer, subject, from);
-        Err(SignInError::Wrong)
-    }
-
-    /// Ties a portal account to a person who is signed in.
-    pub async fn add_portal_account(&self, person: PersonId, issuer: &str, subject: &str) -> Result<FactorView> {
-        let _ = (person, issuer, subject);
-        Err(SignInError::NoSuch("person"))
-    }
-
-    /// Shows a factor again, for a dangerous verb: five minutes of trust for this session (`SessionView::id`). The
-    /// session gets a new cookie; the old one is worth nothing from then on.
-    pub async fn step_up(&self, session: &str, answer: Answer, from: &Origin) -> Result<Opened> {
-        let _ = (session, answer, from);
-        Err(SignInError::Wrong)
-    }
-
-    /// A passkey challenge for a signed-in person's step-up or second factor.
-    pub async fn passkey_challenge_for(&self, person: PersonId) -> Result<(String, Value)> {
-        let _ = person;
-        Err(SignInError::NoSuch("passkey"))
-    }
-
-    // --- who a request is
-
-    /// Who has this session cookie now, and their session; a session that is over is `None`.
-    pub async fn by_cookie(&self, cookie: &str, network: Network) -> Result<Option<(Who, SessionView)>> {
-        let _ = (cookie, network);
-        Ok(None)
-    }
-
-    /// Who has this bearer token.
-    pub async fn by_token(&self, token: &str, network: Network) -> Result<Option<Who>> {
-        let _ = (token, network);
-        Ok(None)
-    }
-
-    /// Who has the client certificate with this SHA-256 fingerprint.
-    pub async fn by_certificate(&self, fingerprint: &[u8; 32], network: Network) -> Result<Option<Who>> {
-        let _ = (fingerprint, network);
-        Ok(None)
-    }
-
-    /// The address from which a session cookie or a token was used just now, for the lists of sessions and tokens.
-    /// Memory only; it never fails.
-    pub fn came_from(&self, secret: &str, address: std::net::IpAddr) {
-        let _ = (secret, address);
-    }
-
-    // --- factors of a person
-
-    /// A person's factors.
-    pub async fn factors(&self, person: PersonId) -> Result<Vec<FactorView>> {
-        let _ = person;
-        Ok(Vec::new())
-    }
-
-    /// Every rule that a password would not meet for this person, without setting it.
-    pub async fn judge_password(&self, person: Option<PersonId>, password: &Secret<String>) -> Vec<Unmet> {
-        let _ = (person, password);
-        Vec::new()
-    }
-
-    /// Sets a password; every other session of the person ends.
-    pub async fn set_password(&self, person: PersonId, password: Secret<String>, keep: Option<&str>) -> Result<()> {
-        let _ = (person, password, keep);
-        Err(SignInError::NoSuch("person"))
-    }
-
-    /// Options for `navigator.credentials.create`.
-    pub async fn passkey_offer(&self, person: PersonId) -> Result<(String, Value)> {
-        let _ = person;
-        Err(SignInError::NoSuch("person"))
-    }
-
-    /// Keeps the passkey that was made.
-    pub async fn add_passkey(
-        &self,
-        person: PersonId,
-        pending: &str,
-        name: &str,
-        response: Value,
-    ) -> Result<FactorView> {
-        let _ = (person, pending, name, response);
-        Err(SignInError::Expired)
-    }
-
-    /// A TOTP secret to scan; it counts once a code of it was given.
-    pub async fn totp_offer(&self, person: PersonId) -> Result<TotpOffer> {
-        let _ = person;
-        Err(SignInError::NoSuch("person"))
-    }
-
-    /// Confirms the offered TOTP secret with a code.
-    pub async fn add_totp(&self, person: PersonId, pending: &str, code: &str) -> Result<FactorView> {
-        let _ = (person, pending, code);
-        Err(SignInError::Expired)
-    }
-
-    /// Ten new recovery codes, shown this once; the old ones are worth nothing now.
-    pub async fn new_recovery_codes(&self, person: PersonId) -> Result<Vec<Secret<String>>> {
-        let _ = person;
-        Err(SignInError::NoSuch("person"))
-    }
-
-    /// Sets the four-digit PIN for paired tablets.
-    pub async fn set_pin(&self, person: PersonId, pin: Secret<String>) -> Result<()> {
-        let _ = (person, pin);
-        Err(SignInError::NoSuch("person"))
-    }
-
-    /// Removes a factor; the last way to sign in stays.
-    pub async fn remove_factor(&self, person: PersonId, factor: &str) -> Result<()> {
-        let _ = (person, factor);
-        Err(SignInError::NoSuch("factor"))
-    }
-
-    // --- sessions
-
-    /// A person's sessions, the latest used first.
-    pub async fn sessions(&self, person: PersonId) -> Result<Vec<SessionView>> {
-        let _ = person;
-        Ok(Vec::new())
-    }
-
-    /// Names a session («Телефон Анны»).
-    pub async fn name_session(&self, person: PersonId, session: &str, name: &str) -> Result<()> {
-        let _ = (person, session, name);
-        Err(SignInError::NoSuch("session"))
-    }
-
-    /// Ends a session.
-    pub async fn end_session(&self, person: PersonId, session: &str) -> Result<()> {
-        let _ = (person, session);
-        Err(SignInError::NoSuch("session"))
-    }
-
-    /// Ends all sessions of a person, but for one.
-    pub async fn end_sessions(&self, person: PersonId, keep: Option<&str>) -> Result<usize> {
-        let _ = (person, keep);
-        Ok(0)
-    }
-
-    // --- pairing: a new phone or tablet shows a QR code, a signed-in person approves it
-
-    /// Begins a pairing on the new device.
-    pub async fn pair(&self, kind: PairingKind, from: &Origin) -> Result<Pairing> {
-        let _ = (kind, from);
-        Err(SignInError::Expired)
-    }
-
-    /// What is being approved, for the person who scanned the code.
-    pub async fn pairing(&self, code: &str) -> Result<Pairing> {
-        let _ = code;
-        Err(SignInError::NoSuch("pairing"))
-    }
-
-    /// A person approves, and names the device; it is theirs then (a phone) or the home's (a tablet).
-    pub async fn approve_pairing(&self, code: &str, person: PersonId, name: &str) -> Result<()> {
-        let _ = (code, person, name);
-        Err(SignInError::NoSuch("pairing"))
-    }
-
-    /// A person says no.
-    pub async fn refuse_pairing(&self, code: &str) -> Result<()> {
-        let _ = code;
-        Err(SignInError::NoSuch("pairing"))
-    }
-
-    /// The new device asks whether it was approved, with the secret that only it has.
-    pub async fn pairing_state(&self, secret: &str, from: &Origin) -> Result<PairingState> {
-        let _ = (secret, from);
-        Err(SignInError::NoSuch("pairing"))
-    }
-
-    // --- tokens and certificates
-
-    /// Issues an API token, shown this once: at most as much as the person may do, for at most a year.
-    pub async fn issue_token(
-        &self,
-        person: PersonId,
-        name: &str,
-        scopes: Vec<Scope>,
-        days: u32,
-    ) -> Result<IssuedToken> {
-        let _ = (person, name, scopes, days);
-        Err(SignInError::NoSuch("person"))
-    }
-
-    /// A person's tokens.
-    pub async fn tokens(&self, person: PersonId) -> Result<Vec<TokenView>> {
-        let _ = person;
-        Ok(Vec::new())
-    }
-
-    /// Ends a token.
-    pub async fn end_token(&self, person: PersonId, token: &str) -> Result<()> {
-        let _ = (person, token);
-        Err(SignInError::NoSuch("token"))
-    }
-
-    /// Ties a client certificate (its SHA-256 fingerprint) to a person.
-    pub async fn add_certificate(
-        &self,
-        person: PersonId,
-        name: &str,
-        fingerprint: [u8; 32],
-        until: domovoi_model::Timestamp,
-    ) -> Result<CertificateView> {
-        let _ = (person, name, fingerprint, until);
-        Err(SignInError::NoSuch("person"))
-    }
-
-    /// A person's certificates.
-    pub async fn certificates(&self, person: PersonId) -> Result<Vec<CertificateView>> {
-        let _ = person;
-        Ok(Vec::new())
-    }
-
-    /// Ends a certificate.
-    pub async fn end_certificate(&self, person: PersonId, certificate: &str) -> Result<()> {
-        let _ = (person, certificate);
-        Err(SignInError::NoSuch("certificate"))
-    }
+/// A name that a person gives to a thing of theirs: one line, 1 to 100 characters.
+fn label(text: &str) -> Result<String> {
+    let text = text.trim();
+    let fits = (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned()).ok_or_else(|| Why::Label.into())
 }

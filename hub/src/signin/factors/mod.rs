@@ -32,6 +32,9 @@ pub struct KeptFactor {
     pub added_at: Option<i64>,
     /// When it was last used.
     pub used_at: Option<i64>,
+    /// A password that is long enough to be asked for alone.
+    #[serde(default)]
+    pub stands_alone: bool,
     /// The proof itself.
     pub factor: StoredFactor,
 }
@@ -102,7 +105,7 @@ impl StoredFactor {
 impl KeptFactor {
     /// A factor that was added just now.
     pub fn new(name: impl Into<String>, added_at: Option<Timestamp>, factor: StoredFactor) -> Self {
-        KeptFactor { name: name.into(), added_at: added_at.map(|at| at.0), used_at: None, factor }
+        KeptFactor { name: name.into(), added_at: added_at.map(|at| at.0), used_at: None, stands_alone: false, factor }
     }
 
     /// The document's body.
