@@ -2,7 +2,7 @@
 //! name when it is shown, and nobody's once the person is erased. Ledgers cannot be rewritten; a mark need not be.
 
 use domovoi_config::Language;
-use domovoi_model::PersonId;
+use domovoi_model::{PersonId, Source};
 
 use super::People;
 
@@ -25,6 +25,13 @@ impl People {
             (several, Some(caller)) if several.contains(&caller) => mark(caller),
             // Whoever writes a mark as a name means no person.
             _ => typed.strip_prefix(MARK).unwrap_or(typed).to_owned(),
+        }
+    }
+
+    /// Writes into a source who that is now, for showing.
+    pub fn name_reader(&self, source: &mut Source, language: Language) {
+        if let Source::Person(reader) | Source::Photo { person: reader, .. } = source {
+            *reader = self.called(reader, language);
         }
     }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::ApiProblem;
 use crate::metering::sign::{hex, sha256};
 use crate::metering::source_in_words;
-use crate::web::Desk;
+use crate::web::{Caller, Desk};
 
 pub async fn list(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
     let register = desk.metering.register();
@@ -36,8 +36,15 @@ pub async fn list(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
     Ok(Json(json!({ "acts": acts })))
 }
 
-pub async fn show(State(desk): State<Desk>, Path(act): Path<String>) -> Result<Json<Value>, ApiProblem> {
-    let act = find(&desk, &act).await?;
+pub async fn show(
+    State(desk): State<Desk>,
+    caller: Caller,
+    Path(act): Path<String>,
+) -> Result<Json<Value>, ApiProblem> {
+    let mut act = find(&desk, &act).await?;
+    for reading in &mut act.readings {
+        desk.people.name_reader(&mut reading.source, caller.language);
+    }
     let verified = match (&act.document, &act.signature) {
         (Some(document), Some(signature)) => Some(match desk.metering.public_key().verify(document, signature) {
             Ok(()) => "holds".to_owned(),

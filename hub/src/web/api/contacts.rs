@@ -10,10 +10,9 @@ use utoipa::ToSchema;
 
 use super::{ApiProblem, Done};
 use crate::audit::Note;
-use crate::courier::Message;
+use crate::courier::{Message, Tells};
 use crate::people::Contact;
 use crate::web::{Desk, Of};
-use crate::words::words;
 
 /// A contact.
 #[derive(Debug, Serialize, ToSchema)]
@@ -123,12 +122,9 @@ pub async fn send_code(
     }
     let code = desk.people.contact_code(of.0, &contact.value).await?;
     let language = desk.people.get(of.0).and_then(|person| person.profile.language);
-    let words = words(language.unwrap_or(desk.settings.home.language));
-    let home = desk.settings.home.name.as_str();
-    let message = Message {
-        subject: words.say("message-contact-code-subject", &[("home", home)]),
-        text: words.say("message-contact-code-text", &[("home", home), ("code", code.expose()), ("minutes", "10")]),
-    };
+    let variables = [("home", desk.settings.home.name.as_str()), ("code", code.expose())];
+    let language = language.unwrap_or(desk.settings.home.language);
+    let message = Message::written(language, Tells::ContactCode, &variables);
     let sent = desk.courier.deliver(&contact, &message).await;
     sent.map_err(|why| ApiProblem::new(StatusCode::BAD_GATEWAY, "undelivered", why.to_string()))?;
     Ok(Done::json())

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::ApiProblem;
 use crate::metering::{NewMeter, NewPoint, parse_binding, parse_values, photo, source_in_words};
-use crate::web::Desk;
+use crate::web::{Caller, Desk};
 
 /// A meter as a person states it; every field as text, so that each mistake can be named.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,6 +58,8 @@ pub struct ReplaceForm {
 #[serde(deny_unknown_fields)]
 pub struct ReadingForm {
     pub values: String,
+    /// Who read it; the caller, where nobody is named.
+    #[serde(default)]
     pub person: String,
     #[serde(default)]
     pub confirm: bool,
@@ -208,11 +210,12 @@ pub async fn replace(
 
 pub async fn submit(
     State(desk): State<Desk>,
+    caller: Caller,
     Path(point): Path<String>,
     Json(form): Json<ReadingForm>,
 ) -> Result<Json<Value>, ApiProblem> {
     let values = parse_values(&form.values, tariffs_at(&desk, &point)?).map_err(ApiProblem::invalid)?;
-    let person = form.person.trim();
+    let person = desk.people.reader(caller.who.person(), &form.person);
     if person.is_empty() || person.chars().count() > 100 {
         return Err(ApiProblem::invalid("who read it? a name of 1 to 100 characters"));
     }
@@ -225,7 +228,7 @@ pub async fn submit(
             Some(cleaned.map_err(|why| ApiProblem::invalid(why.to_string()))?)
         }
     };
-    let submitted = desk.metering.submit(&point, values, person, photo, form.confirm).await?;
+    let submitted = desk.metering.submit(&point, values, &person, photo, form.confirm).await?;
     let registers: Vec<Value> = submitted
         .verdicts
         .iter()
@@ -265,13 +268,15 @@ fn tariffs_at(desk: &Desk, point: &str) -> Result<u8, ApiProblem> {
 
 pub async fn history(
     State(desk): State<Desk>,
+    caller: Caller,
     Path(point): Path<String>,
     Query(query): Query<HistoryQuery>,
 ) -> Result<Json<Value>, ApiProblem> {
     let rows = desk.metering.history(&point, query.limit).await?;
     let rows: Vec<Value> = rows
         .into_iter()
-        .map(|row| {
+        .map(|mut row| {
+            desk.people.name_reader(&mut row.reading.source, caller.language);
             json!({
                 "reading": row.id,
                 "tariff": row.reading.tariff.code(),

@@ -3,16 +3,20 @@
 use std::sync::PoisonError;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use domovoi_store::ActFilter;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ApiProblem;
+use crate::audit::Note;
+use crate::people::{Consent, Person, READINGS};
+use crate::policy::Role;
 use crate::portal::calls::get_accounts;
 use crate::portal::{CallError, LinkProgress, LinkState, Portal, scopes_in_words};
-use crate::web::Desk;
+use crate::web::{Caller, Desk};
+use crate::words::words;
 
 /// A linking as the command line follows it.
 #[derive(Debug, Default)]
@@ -174,9 +178,69 @@ pub async fn consent(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem
     Ok(Json(json!({ "standing_consent": desk.metering.standing_consent().await? })))
 }
 
-pub async fn set_consent(State(desk): State<Desk>, Json(form): Json<ConsentForm>) -> Result<Json<Value>, ApiProblem> {
-    desk.metering.set_standing_consent(form.given).await?;
+pub async fn set_consent(
+    State(desk): State<Desk>,
+    caller: Caller,
+    Extension(note): Extension<Note>,
+    Json(form): Json<ConsentForm>,
+) -> Result<Json<Value>, ApiProblem> {
+    let before = desk.metering.standing_consent().await?;
+    if form.given {
+        consent_to_readings(&desk, &caller).await?
+    } else {
+        withdraw_readings(&desk).await?
+    }
+    note.change("standing_consent", Some(before.to_string()), Some(form.given.to_string()));
     Ok(Json(json!({ "standing_consent": form.given })))
+}
+
+/// Gives standing consent to hand readings in, with its record: who agreed, to what, in which words. The record is durable
+/// before the consent counts.
+pub async fn consent_to_readings(desk: &Desk, caller: &Caller) -> Result<(), ApiProblem> {
+    let recipient = portal(desk)?.settings().api_base.to_string();
+    if let Some(person) = who_agrees(desk, caller)? {
+        let words = words(person.profile.language.unwrap_or(caller.language));
+        let what = words.say("consent-readings-what", &[]);
+        let home = desk.settings.home.name.as_str();
+        let said = [("name", person.name.as_str()), ("home", home), ("recipient", &recipient), ("what", &what)];
+        let text = words.say("consent-readings-text", &said);
+        let consent = Consent {
+            id: String::new(),
+            purpose: READINGS.to_owned(),
+            recipient,
+            what,
+            text,
+            given_at: None,
+            until: None,
+            withdrawn_at: None,
+        };
+        desk.people.give_consent(person.id, consent).await?;
+    }
+    Ok(desk.metering.set_standing_consent(true).await?)
+}
+
+/// Withdraws it, whoever gave it: it is the household's.
+pub async fn withdraw_readings(desk: &Desk) -> Result<(), ApiProblem> {
+    desk.metering.set_standing_consent(false).await?;
+    for (person, consent) in desk.people.who_consents(READINGS).await? {
+        desk.people.withdraw_consent(person, &consent.id).await?;
+    }
+    Ok(())
+}
+
+/// Whoever is signed in. At the console it is the home's one owner; a home that nobody has set up yet has nobody who could
+/// be named.
+fn who_agrees(desk: &Desk, caller: &Caller) -> Result<Option<Person>, ApiProblem> {
+    if let Some(id) = caller.who.person() {
+        return Ok(desk.people.get(id));
+    }
+    let mut owners = desk.people.list().into_iter().filter(|person| person.role == Role::Owner && !person.locked);
+    match (owners.next(), owners.next()) {
+        (owner, None) => Ok(owner),
+        _ => Err(ApiProblem::refused(
+            "the home has several owners, and a consent is somebody's: sign in and give it on the page",
+        )),
+    }
 }
 
 fn scopes_json(scopes: &[String]) -> Vec<Value> {

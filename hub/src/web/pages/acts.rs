@@ -96,7 +96,10 @@ pub async fn list(State(desk): State<Desk>, view: View) -> Result<Response, Faul
 }
 
 pub async fn show(State(desk): State<Desk>, view: View, Path(act): Path<String>) -> Result<Response, Fault> {
-    let act = find(&desk, &act).await?;
+    let mut act = find(&desk, &act).await?;
+    for reading in &mut act.readings {
+        desk.people.name_reader(&mut reading.source, view.language());
+    }
     Ok(shown(&act_page(&desk, view, &act)))
 }
 

@@ -153,7 +153,10 @@ async fn meter_page(desk: &Desk, view: View, point: &str) -> Result<MeterPage, F
         Some(terms) => terms.name.clone(),
         None => account.supplier.clone(),
     });
-    let rows = desk.metering.history(&point.id.to_string(), ROWS).await?;
+    let mut rows = desk.metering.history(&point.id.to_string(), ROWS).await?;
+    for row in &mut rows {
+        desk.people.name_reader(&mut row.reading.source, view.language());
+    }
     Ok(MeterPage {
         trouble: Trouble::default(),
         card: card(desk, &view, point).await?,
@@ -255,7 +258,7 @@ pub async fn submit(
     if page.trouble.any() {
         return Ok(wrong(&page));
     }
-    let name = page.v.me.as_ref().map(|me| me.name.clone()).unwrap_or_else(|| page.v.home.clone());
+    let name = desk.people.reader(page.v.me.as_ref().map(|me| me.id), page.v.me.as_ref().map_or(&page.v.home, |_| ""));
     match desk.metering.submit(&page.card.id, values, &name, photo, form.is("confirm")).await {
         Ok(submitted) if submitted.taken => Ok(go(&format!("/meters/{}?done", page.card.id))),
         Ok(submitted) => {
