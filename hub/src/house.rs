@@ -352,12 +352,18 @@ impl House {
             rooms.shutdown().await;
         }
         let _ = std::fs::remove_file(&self.settings.control.socket);
+        // What a room did last, after the journal's own room had stopped.
+        if let Err(error) = self.journal.flush().await {
+            tracing::error!("the journal could not be written: {error}");
+        }
         self.store.close().await;
         if died { Err(HouseError::RoomDied) } else { Ok(()) }
     }
 
     /// Runs the rooms that need no socket, for a command that does its work without a daemon.
     pub fn start_rooms(&self, rooms: &mut JoinSet<()>) {
+        let (journal, stop) = (self.journal.clone(), self.stop.subscribe());
+        rooms.spawn(async move { journal.run(stop).await });
         let metering = self.metering.clone();
         let stop = self.stop.subscribe();
         rooms.spawn(async move { metering.run_ledger(stop).await });
@@ -406,6 +412,10 @@ impl House {
         let grace = tokio::time::timeout(Duration::from_secs(5), async { while rooms.join_next().await.is_some() {} });
         if grace.await.is_err() {
             rooms.shutdown().await;
+        }
+        // What a room did last, after the journal's own room had stopped.
+        if let Err(error) = self.journal.flush().await {
+            tracing::error!("the journal could not be written: {error}");
         }
         self.store.close().await;
     }

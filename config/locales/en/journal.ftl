@@ -1,1 +1,149 @@
 # The journal: deed-<code, dots as dashes>, outcomes, roads. Keys and variables as in ru; a test compares them.
+
+# A line of the journal. $who; $what was done, and to what; $why it was not.
+journal-line-done = { $who }: { $what }
+journal-line-refused = { $who }: { $what } — refused: { $why }
+journal-line-failed = { $who }: { $what } — failed: { $why }
+journal-line-times = { $line } ({ $times ->
+    [one] once
+   *[other] { $times } times
+})
+journal-deed-of-object = { $deed } — { $object }
+journal-object-named = { $kind } “{ $name }”
+
+# Who.
+journal-who-nobody = Somebody unknown
+journal-who-house = The house
+journal-who-console = The hub's console
+journal-who-credential = Credential “{ $name }”
+journal-who-erased = A person who was erased
+
+# By which way.
+journal-road-page = page
+journal-road-api = API
+journal-road-console = command line
+journal-road-mqtt = MQTT
+journal-road-house = the hub itself
+
+# How it ended.
+journal-outcome-done = done
+journal-outcome-refused = refused
+journal-outcome-failed = failed
+
+# What was done. A noun phrase: it fits “refused” and “failed” too.
+deed-journal-unreadable = an entry of the journal that cannot be read
+deed-journal-exported = exporting the journal
+deed-journal-verified = verifying the journal
+deed-seen = looking
+deed-setup-done = setting up the home
+deed-setup-linked = a link for setting up
+deed-session-opened = signing in
+deed-session-refused = signing in
+deed-session-ended = signing out
+deed-session-named = naming a session
+deed-session-revoked = ending a session
+deed-sessions-ended = ending all sessions
+deed-step-up-done = confirming who it is
+deed-step-up-refused = confirming who it is
+deed-device-new = signing in from a new device
+deed-device-locked = locking the devices
+deed-device-unlocked = unlocking the devices
+deed-code-sent = sending a one-time code
+deed-person-added = a new person in the home
+deed-person-edited = changing a person's record
+deed-person-erased = erasing all of a person's data
+deed-person-exported = exporting a person's data
+deed-person-locked = locking a person out
+deed-person-unlocked = letting a person in again
+deed-contact-added = a new contact
+deed-contact-removed = removing a contact
+deed-contact-confirmed = confirming a contact
+deed-contact-code-sent = a code to confirm a contact
+deed-grant-added = granting a right
+deed-grant-removed = withdrawing a right
+deed-delegation-added = delegating a right
+deed-consent-given = consent to sending data
+deed-consent-withdrawn = withdrawing consent
+deed-factor-added = a new way to sign in
+deed-factor-removed = removing a way to sign in
+deed-factor-changed = changing a way to sign in
+deed-password-set = setting a password
+deed-passkey-added = a new passkey
+deed-totp-added = an authenticator app
+deed-pin-set = setting a PIN
+deed-recovery-made = new recovery codes
+deed-recovery-used = using a recovery code
+deed-entry-linked = a link to sign in
+deed-entry-used = signing in by a link
+deed-token-issued = issuing a token
+deed-token-ended = ending a token
+deed-token-refused = using a token
+deed-certificate-added = a new client certificate
+deed-certificate-ended = ending a client certificate
+deed-certificate-refused = using a client certificate
+deed-pairing-begun = beginning to pair a device
+deed-pairing-approved = pairing a device
+deed-pairing-refused = refusing to pair a device
+deed-portal-account-added = tying a portal account
+deed-meter-added = a new meter
+deed-meter-replaced = replacing a meter
+deed-meter-verified = recording a meter's verification
+deed-reading-submitted = entering a reading
+deed-reading-decided = deciding on a reading
+deed-act-approved = approving an act
+deed-act-corrected = correcting an act
+deed-portal-linked = linking with the portal
+deed-portal-unlinked = unlinking from the portal
+deed-portal-linking-cancelled = cancelling the linking with the portal
+deed-portal-consent = standing consent to sending acts
+deed-credential-issued = issuing an MQTT credential
+deed-credential-revoked = revoking an MQTT credential
+deed-mqtt-connect = connecting to the broker
+deed-mqtt-publish = publishing at the broker
+deed-mqtt-subscribe = subscribing at the broker
+deed-secret-set = setting a secret
+deed-key-rotated = rotating the store's key
+deed-notice-cleared = clearing a notice
+
+# To what. The name follows.
+journal-object-person = person
+journal-object-rights = rights
+journal-object-factor = way to sign in
+journal-object-session = session
+journal-object-token = token
+journal-object-consent = consent
+journal-object-contact = contact
+journal-object-meter = meter
+journal-object-act = act
+journal-object-portal = portal
+journal-object-notice = notice
+journal-object-credential = credential
+journal-object-topic = topic
+journal-object-secret = secret
+journal-object-device = device
+journal-object-room = room
+journal-object-camera = camera
+journal-object-journal = journal
+journal-object-system = hub
+journal-object-home = home
+
+# Why not: codes of the policy's refusals and of the sign-in room.
+journal-why-status = error { $status }
+journal-why-wrong = wrong login, password or code
+journal-why-throttled = too many tries
+journal-why-too-late = the time was over
+journal-why-weak = the password or PIN is too weak
+journal-why-unknown = nobody known
+journal-why-damaged = the row is damaged
+journal-why-sign-in = signing in comes first
+journal-why-locked = this person's devices are locked
+journal-why-expired = the time is over
+journal-why-role = no such right
+journal-why-not-yours = it is somebody else's
+journal-why-denied = this right was taken away
+journal-why-hours = not at this hour
+journal-why-home-only = only at home
+journal-why-scope = the token does not allow it
+journal-why-topic = this topic is not allowed
+journal-why-stronger = a stronger sign-in is needed
+journal-why-step-up = it has to be confirmed who it is

@@ -1,1 +1,150 @@
 # Журнал: deed-<код с дефисами вместо точек>, исходы, дороги. Ключи и переменные те же, что в en, их сравнивает тест.
+
+# Строка журнала. $who — кто, $what — что и с чем, $why — почему нет.
+journal-line-done = { $who }: { $what }
+journal-line-refused = { $who }: { $what } — отказано: { $why }
+journal-line-failed = { $who }: { $what } — не удалось: { $why }
+journal-line-times = { $line } ({ $times ->
+    [one] { $times } раз
+    [few] { $times } раза
+   *[other] { $times } раз
+})
+journal-deed-of-object = { $deed } — { $object }
+journal-object-named = { $kind } «{ $name }»
+
+# Кто.
+journal-who-nobody = Неизвестный
+journal-who-house = Дом
+journal-who-console = Консоль хаба
+journal-who-credential = Учётная запись «{ $name }»
+journal-who-erased = Удалённый человек
+
+# Каким путём.
+journal-road-page = страница
+journal-road-api = API
+journal-road-console = командная строка
+journal-road-mqtt = MQTT
+journal-road-house = сам хаб
+
+# Чем кончилось.
+journal-outcome-done = выполнено
+journal-outcome-refused = отказано
+journal-outcome-failed = не удалось
+
+# Что сделано. Именная группа: годится и для «отказано», и для «не удалось».
+deed-journal-unreadable = нечитаемая запись журнала
+deed-journal-exported = выгрузка журнала
+deed-journal-verified = проверка журнала
+deed-seen = просмотр
+deed-setup-done = первая настройка дома
+deed-setup-linked = ссылка для первой настройки
+deed-session-opened = вход в дом
+deed-session-refused = вход в дом
+deed-session-ended = выход
+deed-session-named = название сеанса
+deed-session-revoked = завершение сеанса
+deed-sessions-ended = завершение всех сеансов
+deed-step-up-done = подтверждение личности
+deed-step-up-refused = подтверждение личности
+deed-device-new = вход с нового устройства
+deed-device-locked = блокировка устройств
+deed-device-unlocked = снятие блокировки устройств
+deed-code-sent = отправка одноразового кода
+deed-person-added = новый человек в доме
+deed-person-edited = изменение сведений о человеке
+deed-person-erased = удаление всех данных человека
+deed-person-exported = выгрузка данных человека
+deed-person-locked = блокировка человека
+deed-person-unlocked = снятие блокировки
+deed-contact-added = новый контакт
+deed-contact-removed = удаление контакта
+deed-contact-confirmed = подтверждение контакта
+deed-contact-code-sent = код для подтверждения контакта
+deed-grant-added = выдача права
+deed-grant-removed = отзыв права
+deed-delegation-added = передача права другому
+deed-consent-given = согласие на передачу данных
+deed-consent-withdrawn = отзыв согласия
+deed-factor-added = новый способ входа
+deed-factor-removed = удаление способа входа
+deed-factor-changed = смена способа входа
+deed-password-set = смена пароля
+deed-passkey-added = новый ключ доступа
+deed-totp-added = приложение с кодами
+deed-pin-set = смена PIN-кода
+deed-recovery-made = новые резервные коды
+deed-recovery-used = вход по резервному коду
+deed-entry-linked = ссылка для входа
+deed-entry-used = вход по ссылке
+deed-token-issued = выпуск токена
+deed-token-ended = отзыв токена
+deed-token-refused = обращение с токеном
+deed-certificate-added = новый клиентский сертификат
+deed-certificate-ended = отзыв клиентского сертификата
+deed-certificate-refused = обращение с клиентским сертификатом
+deed-pairing-begun = начало подключения устройства
+deed-pairing-approved = подключение устройства
+deed-pairing-refused = отказ подключить устройство
+deed-portal-account-added = привязка учётной записи портала
+deed-meter-added = новый счётчик
+deed-meter-replaced = замена счётчика
+deed-meter-verified = запись о поверке счётчика
+deed-reading-submitted = ввод показания
+deed-reading-decided = решение о показании
+deed-act-approved = утверждение акта
+deed-act-corrected = исправление акта
+deed-portal-linked = связь с порталом
+deed-portal-unlinked = разрыв связи с порталом
+deed-portal-linking-cancelled = отмена связывания с порталом
+deed-portal-consent = постоянное согласие на отправку актов
+deed-credential-issued = выдача учётной записи MQTT
+deed-credential-revoked = отзыв учётной записи MQTT
+deed-mqtt-connect = подключение к брокеру
+deed-mqtt-publish = публикация в брокере
+deed-mqtt-subscribe = подписка в брокере
+deed-secret-set = запись секрета
+deed-key-rotated = смена ключа хранилища
+deed-notice-cleared = снятие уведомления
+
+# С чем. Имя следует за словом.
+journal-object-person = человек
+journal-object-rights = права
+journal-object-factor = способ входа
+journal-object-session = сеанс
+journal-object-token = токен
+journal-object-consent = согласие
+journal-object-contact = контакт
+journal-object-meter = счётчик
+journal-object-act = акт
+journal-object-portal = портал
+journal-object-notice = уведомление
+journal-object-credential = учётная запись
+journal-object-topic = тема
+journal-object-secret = секрет
+journal-object-device = устройство
+journal-object-room = комната
+journal-object-camera = камера
+journal-object-journal = журнал
+journal-object-system = хаб
+journal-object-home = дом
+
+# Почему нет: коды отказов политики и комнаты входа.
+journal-why-status = ошибка { $status }
+journal-why-wrong = неверный логин, пароль или код
+journal-why-throttled = слишком много попыток
+journal-why-too-late = истёк срок
+journal-why-weak = слишком слабый пароль или PIN-код
+journal-why-unknown = неизвестно, кто это
+journal-why-damaged = запись повреждена
+journal-why-sign-in = сначала нужно войти
+journal-why-locked = устройства этого человека заблокированы
+journal-why-expired = срок вышел
+journal-why-role = нет такого права
+journal-why-not-yours = это чужое
+journal-why-denied = это право отобрано
+journal-why-hours = не то время суток
+journal-why-home-only = можно только из дома
+journal-why-scope = токен этого не разрешает
+journal-why-topic = эта тема не разрешена
+journal-why-stronger = нужен более надёжный вход
+journal-why-step-up = нужно подтвердить личность

@@ -36,6 +36,25 @@ pub enum Road {
     House,
 }
 
+impl Outcome {
+    /// `done`, `refused` or `failed`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Outcome::Done => "done",
+            Outcome::Refused(_) => "refused",
+            Outcome::Failed(_) => "failed",
+        }
+    }
+
+    /// The code that says why it was not done.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Outcome::Done => None,
+            Outcome::Refused(why) | Outcome::Failed(why) => Some(why),
+        }
+    }
+}
+
 impl Road {
     /// Its code on the wire and in the store.
     pub fn code(self) -> &'static str {
@@ -46,6 +65,11 @@ impl Road {
             Road::Mqtt => "mqtt",
             Road::House => "house",
         }
+    }
+
+    /// The road of a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Road::Page, Road::Api, Road::Console, Road::Mqtt, Road::House].into_iter().find(|road| road.code() == code)
     }
 }
 
@@ -61,7 +85,7 @@ pub struct Origin {
 }
 
 /// How it ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// It was done.
     Done,
@@ -129,7 +153,7 @@ impl Note {
 /// What to look for. Everything that is given has to fit.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
-    /// Only this person's deeds.
+    /// Only what this person did, or what was done to them.
     pub person: Option<PersonId>,
     /// Only deeds whose code begins so.
     pub deed: Option<String>,
@@ -152,8 +176,10 @@ pub struct Query {
 pub struct Record {
     /// Its number, from 1, without gaps.
     pub row: u64,
-    /// When; `None` while the clock was not trusted.
+    /// When, the last time; `None` while the clock was not trusted.
     pub at: Option<Timestamp>,
+    /// When, the first time: the same as `at` unless it stands for several.
+    pub since: Option<Timestamp>,
     /// What. Values of erased persons are gone: `before` and `after` are `None` and `of` names who they were.
     pub entry: Entry,
     /// How many like it are counted in this one.
@@ -163,7 +189,8 @@ pub struct Record {
 /// A page of the journal.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// Newest first.
+    /// Newest first. There can be fewer than were asked for, or none, and a next page all the same: one search opens a
+    /// bounded number of rows.
     pub records: Vec<Record>,
     /// The `before` of the next page, if there is one.
     pub next: Option<u64>,
