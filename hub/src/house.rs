@@ -151,6 +151,7 @@ pub struct House {
     journal: Journal,
     courier: Courier,
     limits: web::Limits,
+    feed: web::Feed,
     stop: watch::Sender<bool>,
     _lock: FolderLock,
 }
@@ -184,6 +185,7 @@ impl House {
             }
         }
         let bus = Bus::default();
+        let feed = web::Feed::new(bus.clone(), &clock);
         let mut directory = Directory::default();
         for (dialect, bases) in settings.dialects.bases() {
             directory
@@ -242,6 +244,7 @@ impl House {
             journal,
             courier,
             limits: web::Limits::default(),
+            feed,
             stop,
             _lock: lock,
         })
@@ -300,6 +303,7 @@ impl House {
             linking: web::Linking::default(),
             rotation: web::Rotation::default(),
             limits: self.limits.clone(),
+            feed: self.feed.clone(),
             kick: {
                 let broker = Arc::clone(&self.broker);
                 Arc::new(move |client_id: &str| broker.disconnect(client_id))
@@ -345,6 +349,7 @@ impl House {
                 tracing::error!("a room has died ({ended:?}); the daemon stops so that it can be started whole");
             }
         }
+        self.feed.end();
         self.stop.send_replace(true);
         let grace = tokio::time::timeout(Duration::from_secs(8), async { while rooms.join_next().await.is_some() {} });
         if grace.await.is_err() {

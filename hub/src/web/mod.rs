@@ -7,6 +7,7 @@ mod caller;
 mod control;
 pub mod cookies;
 mod doors;
+mod feed;
 mod limits;
 mod origin;
 mod pages;
@@ -34,6 +35,7 @@ pub use api::{ApiProblem, status_of};
 pub use caller::{CSRF_HEADER, Caller, Peer, Shown, know_the_caller, same};
 pub use control::{router, serve};
 pub use doors::{Door, Doors, Of, Rule, Whose, person_in, rule};
+pub use feed::Feed;
 pub use limits::Limits;
 pub use origin::own_path;
 pub use refused::{problem, sentence};
@@ -58,6 +60,7 @@ pub struct Desk {
     pub linking: Linking,
     pub rotation: Rotation,
     pub limits: Limits,
+    pub feed: Feed,
     /// Closes the connection of a client id at the broker.
     pub kick: Arc<dyn Fn(&str) -> bool + Send + Sync>,
 }

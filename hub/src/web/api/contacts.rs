@@ -29,19 +29,15 @@ pub struct ContactView {
 }
 
 impl ContactView {
-    pub fn of(desk: &Desk, contact: &Contact) -> Self {
+    pub fn of(desk: &Desk, person: PersonId, contact: &Contact) -> Self {
         ContactView {
-            id: id_of(desk, &contact.value),
+            id: desk.people.contact_id(person, contact),
             kind: contact.kind.code(),
             value: contact.value.clone(),
             confirmed_at: contact.confirmed_at.map(|at| at.to_string()),
             login: contact.is_login(),
         }
     }
-}
-
-fn id_of(desk: &Desk, value: &str) -> String {
-    desk.store.papers().id_of("api.contact", &[value.as_bytes()]).to_string()
 }
 
 /// A person's contacts.
@@ -69,7 +65,7 @@ pub struct CodeForm {
 
 fn find(desk: &Desk, person: PersonId, id: &str) -> Result<Contact, ApiProblem> {
     let contacts = desk.people.get(person).map(|person| person.contacts).unwrap_or_default();
-    let found = contacts.into_iter().find(|contact| id_of(desk, &contact.value) == id);
+    let found = contacts.into_iter().find(|contact| desk.people.contact_id(person, contact) == id);
     found.ok_or_else(|| ApiProblem::not_found("there is no such contact"))
 }
 
@@ -77,7 +73,7 @@ fn find(desk: &Desk, person: PersonId, id: &str) -> Result<Contact, ApiProblem> 
 #[utoipa::path(get, path = "/api/v1/people/{person}/contacts", tag = "people", responses((status = 200, body = ContactsView)))]
 pub async fn list(State(desk): State<Desk>, of: Of) -> Json<ContactsView> {
     let contacts = desk.people.get(of.0).map(|person| person.contacts).unwrap_or_default();
-    Json(ContactsView { contacts: contacts.iter().map(|contact| ContactView::of(&desk, contact)).collect() })
+    Json(ContactsView { contacts: contacts.iter().map(|contact| ContactView::of(&desk, of.0, contact)).collect() })
 }
 
 /// Adds a contact, unconfirmed.
@@ -90,7 +86,7 @@ pub async fn add(
 ) -> Result<(StatusCode, Json<ContactView>), ApiProblem> {
     let contact = desk.people.add_contact(of.0, &form.value).await?;
     note.personal(of.0, "contact", None, Some(contact.value.clone()));
-    Ok((StatusCode::CREATED, Json(ContactView::of(&desk, &contact))))
+    Ok((StatusCode::CREATED, Json(ContactView::of(&desk, of.0, &contact))))
 }
 
 /// Removes a contact; it is no login any more.
@@ -140,5 +136,5 @@ pub async fn confirm(
 ) -> Result<Json<ContactView>, ApiProblem> {
     let contact = find(&desk, of.0, &id)?;
     desk.people.confirm_contact(of.0, &contact.value, &form.code).await?;
-    Ok(Json(ContactView::of(&desk, &find(&desk, of.0, &id)?)))
+    Ok(Json(ContactView::of(&desk, of.0, &find(&desk, of.0, &id)?)))
 }

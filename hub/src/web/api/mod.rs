@@ -3,6 +3,7 @@
 mod acts;
 mod consents;
 mod contacts;
+mod events;
 mod factors;
 mod journal;
 mod keys;
@@ -280,7 +281,7 @@ fn sign_in_doors(desk: &Desk) -> Doors {
 
 /// The home: meters, acts, the portal, credentials, keys, notices.
 fn house_doors(desk: &Desk) -> Doors {
-    use Kind::{Act, Credential, Meter, Notice, Portal, Secret, System};
+    use Kind::{Act, Credential, Home, Meter, Notice, Portal, Secret, System};
     use Verb::{Edit, See, Submit};
     let (get, post, put, delete) = (Method::GET, Method::POST, Method::PUT, Method::DELETE);
     Doors::new(desk, MAX_BODY)
@@ -364,6 +365,8 @@ fn house_doors(desk: &Desk) -> Doors {
             system::clear_notice,
         )
         .door(&get, "/api/v1/doctor", rule(See, System), system::doctor)
+        .door(&get, "/api/v1/events", rule(See, Home), events::events)
+        .door(&get, "/api/v1/live", rule(See, Home), events::live)
         .with_limit(MAX_PHOTO_BODY)
         .door(
             &post,

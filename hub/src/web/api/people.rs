@@ -129,7 +129,7 @@ impl PersonView {
             id: person.id.to_string(),
             name: person.name.clone(),
             role: person.role.code(),
-            contacts: person.contacts.iter().map(|contact| ContactView::of(desk, contact)).collect(),
+            contacts: person.contacts.iter().map(|contact| ContactView::of(desk, person.id, contact)).collect(),
             profile: (&person.profile).into(),
             until: person.until.map(|at| at.to_string()),
             locked: person.locked,

@@ -1,0 +1,264 @@
+//! News as they happen: server-sent events (HTML, 9.2) and the same over WebSocket (RFC 6455). Each piece of news is asked
+//! about for each watcher, and a stream ends when its session does or when the watcher's rights have become others.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use utoipa::IntoParams;
+
+use super::ApiProblem;
+use crate::policy::{Decision, Grant, Object, Role, Scope, Verb, decide};
+use crate::web::feed::{Feed, Happening, Seat, Start};
+use crate::web::origin::{Site, site};
+use crate::web::{Caller, Desk, Shown};
+
+/// A sign of life, and a look at the session, so often.
+const BEAT: Duration = Duration::from_secs(15);
+
+/// How long a browser waits before it comes back, in milliseconds.
+const RETRY_MILLIS: u32 = 3000;
+
+/// The longest name of a happening.
+const MAX_LAST: usize = 64;
+
+/// A watcher has nothing to say: what comes is read up to this, and so often.
+const MAX_FRAME: usize = 4096;
+const MAX_FRAMES: u32 = 256;
+
+/// Whoever takes longer to take a piece of news has gone.
+const SEND_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Where to go on.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct EventsQuery {
+    /// The `id` of the last piece of news that was seen, where `Last-Event-ID` cannot be sent.
+    after: Option<String>,
+}
+
+/// What the stream says next.
+enum Said {
+    /// A piece of news.
+    News(Arc<Happening>),
+    /// Something was missed: read everything anew. The number to go on from.
+    Reset(u64),
+    /// Nothing happened, and we are here.
+    Beat,
+}
+
+/// One who watches.
+struct Watcher {
+    desk: Desk,
+    caller: Caller,
+    rights: Rights,
+    feed: Feed,
+    latest: watch::Receiver<Option<u64>>,
+    /// Everything up to this was told, or was not for this watcher.
+    seen: u64,
+    waiting: VecDeque<Said>,
+    next_beat: Instant,
+    _seat: Seat,
+}
+
+/// What a stream was opened with. With other rights another stream is opened.
+#[derive(PartialEq)]
+struct Rights {
+    role: Option<Role>,
+    grants: Vec<Grant>,
+    scopes: Option<Vec<Scope>>,
+    locked: bool,
+}
+
+impl Rights {
+    fn of(who: &crate::policy::Who) -> Self {
+        Rights { role: who.role, grants: who.grants.clone(), scopes: who.scopes.clone(), locked: who.locked }
+    }
+}
+
+impl Watcher {
+    fn begin(desk: Desk, caller: Caller, last: Option<&str>) -> Result<Self, ApiProblem> {
+        if last.is_some_and(|last| last.len() > MAX_LAST) {
+            return Err(ApiProblem::invalid("the id of the last event is none of ours"));
+        }
+        let feed = desk.feed.clone();
+        let seat = feed.seat(&caller.who).ok_or_else(|| {
+            ApiProblem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-streams",
+                "too many streams are open: close a page, or a program that watches",
+            )
+        })?;
+        // Listen first, look then: what happens in between is seen twice rather than never.
+        let latest = feed.watch();
+        let (seen, waiting) = match feed.start(last) {
+            Start::After(number) => (number, VecDeque::new()),
+            Start::Reset(number) => (number, VecDeque::from([Said::Reset(number)])),
+        };
+        Ok(Watcher {
+            rights: Rights::of(&caller.who),
+            desk,
+            caller,
+            feed,
+            latest,
+            seen,
+            waiting,
+            next_beat: Instant::now() + BEAT,
+            _seat: seat,
+        })
+    }
+
+    /// What is said next; `None` ends the stream.
+    async fn next(&mut self) -> Option<Said> {
+        loop {
+            if let Some(said) = self.waiting.pop_front() {
+                return Some(said);
+            }
+            // Looked at before anything is shown: a session that has just ended sees nothing more.
+            let latest = *self.latest.borrow_and_update();
+            if latest? > self.seen {
+                let who = self.still().await?;
+                match self.feed.after(self.seen) {
+                    None => {
+                        let Start::After(number) = self.feed.start(None) else { return None };
+                        self.seen = number;
+                        self.waiting.push_back(Said::Reset(number));
+                    }
+                    Some(news) => {
+                        for one in news {
+                            self.seen = one.number;
+                            if decide(&who, Verb::See, &one.object, self.desk.now()) == Decision::Allow {
+                                self.waiting.push_back(Said::News(one));
+                            }
+                        }
+                    }
+                }
+                continue;
+            }
+            tokio::select! {
+                changed = self.latest.changed() => changed.ok()?,
+                () = tokio::time::sleep_until(self.next_beat) => {
+                    self.next_beat = Instant::now() + BEAT;
+                    self.still().await?;
+                    return Some(Said::Beat);
+                }
+            }
+        }
+    }
+
+    /// Who the watcher is now; `None` if the session is over, the rights are others, or the home is not theirs to see now.
+    async fn still(&self) -> Option<crate::policy::Who> {
+        let who = self.caller.again(&self.desk).await?;
+        let home = decide(&who, Verb::See, &Object::all(crate::policy::Kind::Home), self.desk.now());
+        (Rights::of(&who) == self.rights && home == Decision::Allow).then_some(who)
+    }
+
+    fn as_event(&self, said: &Said) -> String {
+        match said {
+            Said::News(one) => format!("id: {}\nevent: {}\ndata: {}\n\n", self.feed.id(one.number), one.kind, one.body),
+            Said::Reset(number) => format!("id: {}\nevent: reset\ndata: {{}}\n\n", self.feed.id(*number)),
+            Said::Beat => ": here\n\n".to_owned(),
+        }
+    }
+
+    fn as_frame(&self, said: &Said) -> Option<Value> {
+        match said {
+            Said::News(one) => Some(json!({ "id": self.feed.id(one.number), "type": one.kind, "data": one.body })),
+            Said::Reset(number) => Some(json!({ "id": self.feed.id(*number), "type": "reset", "data": {} })),
+            Said::Beat => None,
+        }
+    }
+}
+
+/// What happens in the home, as it happens: server-sent events `sample`, `reading`, `act`, `register`, `notice`, `reset`.
+#[utoipa::path(get, path = "/api/v1/events", tag = "events", params(EventsQuery), responses((status = 200, body = String, content_type = "text/event-stream")))]
+pub async fn events(
+    State(desk): State<Desk>,
+    caller: Caller,
+    headers: HeaderMap,
+    Query(query): Query<EventsQuery>,
+) -> Result<Response, ApiProblem> {
+    // The browser's own word goes before the page's: it has seen more.
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).or(query.after.as_deref());
+    let watcher = Watcher::begin(desk, caller, last)?;
+    let first = format!("retry: {RETRY_MILLIS}\n\n");
+    let body = stream::unfold((watcher, Some(first)), |(mut watcher, first)| async move {
+        if let Some(first) = first {
+            return Some((Ok::<_, std::convert::Infallible>(Bytes::from(first)), (watcher, None)));
+        }
+        let said = watcher.next().await?;
+        let text = watcher.as_event(&said);
+        Some((Ok(Bytes::from(text)), (watcher, None)))
+    });
+    let mut response = Body::from_stream(body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// The same over WebSocket: each message `{"id":…,"type":…,"data":…}`.
+#[utoipa::path(get, path = "/api/v1/live", tag = "events", params(EventsQuery), responses((status = 101, description = "switched to WebSocket")))]
+pub async fn live(
+    State(desk): State<Desk>,
+    caller: Caller,
+    uri: Uri,
+    headers: HeaderMap,
+    Query(query): Query<EventsQuery>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, ApiProblem> {
+    // No browser keeps a foreign page from opening a WebSocket with our cookie: with one, our own origin is wanted.
+    if matches!(caller.shown, Shown::Cookie(_)) && site(&desk.front, &headers, &uri) != Site::Own {
+        let text = crate::words::words(caller.language).say("request-foreign-site", &[]);
+        return Err(ApiProblem::new(StatusCode::FORBIDDEN, "foreign-site", text));
+    }
+    let watcher = Watcher::begin(desk, caller, query.after.as_deref())?;
+    Ok(upgrade
+        .max_message_size(MAX_FRAME)
+        .max_frame_size(MAX_FRAME)
+        .max_write_buffer_size(1 << 20)
+        .on_upgrade(move |socket| converse(socket, watcher)))
+}
+
+async fn converse(mut socket: WebSocket, mut watcher: Watcher) {
+    let mut heard = 0;
+    let reason = loop {
+        tokio::select! {
+            said = watcher.next() => {
+                let Some(said) = said else { break "the session is over, or its rights have changed" };
+                let message = match watcher.as_frame(&said) {
+                    Some(frame) => Message::Text(frame.to_string().into()),
+                    None => Message::Ping(Bytes::new()),
+                };
+                match tokio::time::timeout(SEND_TIMEOUT, socket.send(message)).await {
+                    Ok(Ok(())) => {}
+                    _ => return,
+                }
+            }
+            message = socket.recv() => match message {
+                None | Some(Err(_) | Ok(Message::Close(_))) => return,
+                Some(Ok(Message::Pong(_))) => {}
+                Some(Ok(_)) => {
+                    heard += 1;
+                    if heard > MAX_FRAMES {
+                        break "nothing is to be said here";
+                    }
+                }
+            }
+        }
+    };
+    // 1008: a policy was violated, or ended (RFC 6455, 7.4.1).
+    let close = Message::Close(Some(CloseFrame { code: 1008, reason: reason.into() }));
+    let _ = tokio::time::timeout(SEND_TIMEOUT, socket.send(close)).await;
+}
