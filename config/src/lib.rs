@@ -28,6 +28,7 @@ pub use sections::log::{Log, LogFormat};
 pub use sections::mail::{Mail, MailTls};
 pub use sections::mqtt::Mqtt;
 pub use sections::portal::{Dpop, Portal, Profile};
+pub use sections::sign_in::SignInSection;
 pub use sections::sms::{Sms, SmsFormat};
 pub use sections::store::{Control, StoreSection};
 pub use sections::submission::Submission;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub mqtt: Mqtt,
     /// The page and the API.
     pub web: Web,
+    /// How long people stay signed in.
+    pub sign_in: SignInSection,
     /// The mail server for messages to people.
     pub mail: Option<Mail>,
     /// The gateway for short messages.
@@ -128,7 +131,7 @@ fn inspect(text: &str, file: &str, base_dir: &Path) -> (Settings, Vec<Mistake>, 
 /// Always answers with something; it counts only if no mistake was reported.
 fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) -> Settings {
     use sections::{
-        dialects, external_broker, home, log, mail, mqtt, portal, sms, store, submission, supplier, vault, web,
+        dialects, external_broker, home, log, mail, mqtt, portal, sign_in, sms, store, submission, supplier, vault, web,
     };
 
     let mut root = Section::root(source, base_dir, entries);
@@ -138,6 +141,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
     let mqtt_line = root.place_of("mqtt").map_or(0, |at| source.line(at));
     let mqtt = mqtt::read(root.take_section("mqtt"));
     let web = web::read(root.take_section("web"));
+    let sign_in = sign_in::read(root.take_section("sign_in"));
     let mail = root.take_table("mail").map(mail::read);
     let sms = root.take_table("sms").and_then(sms::read);
     let external_broker =
@@ -156,6 +160,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
         vault,
         mqtt,
         web,
+        sign_in,
         mail,
         sms,
         external_broker,

@@ -223,6 +223,7 @@ impl House {
         let policy = sign_in_policy(&settings);
         let (store_of, clock_of) = (store.clone(), clock.clone());
         let signin = SignIn::open(store_of, clock_of, people.clone(), journal.clone(), courier.clone(), policy).await?;
+        let signin = signin.speaking(settings.home.language);
         let extract = extract::connect(&people, &signin, &metering);
         let gate = HubGate::new(Arc::clone(&ingest), settings.mqtt.private_peers_only);
         let broker = Arc::new(Broker::new(settings.mqtt.to_broker(), Arc::new(gate)));
@@ -437,13 +438,12 @@ pub async fn run(
 }
 
 fn sign_in_policy(settings: &Settings) -> signin::Policy {
-    // SKELETON: times come from [sign_in].
     signin::Policy {
         host: settings.web.host.clone(),
         origins: settings.web.origins(),
         home: settings.home.name.clone(),
-        idle: Duration::from_secs(14 * 86_400),
-        absolute: Duration::from_secs(90 * 86_400),
+        idle: settings.sign_in.idle,
+        absolute: settings.sign_in.absolute,
     }
 }
 

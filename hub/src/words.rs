@@ -127,6 +127,7 @@ mod tests {
             include_str!("metering/mod.rs"),
             include_str!("portal/outbox/mod.rs"),
             include_str!("portal/outbox/readiness.rs"),
+            include_str!("signin/news.rs"),
             include_str!("certificates/renewal.rs"),
         ];
         let kinds = [
@@ -150,6 +151,7 @@ mod tests {
             "left_out",
             "key_refused",
             "scope_missing",
+            "sign_in_attacked",
             "certificate_unusable",
             "certificate_ending",
             "certificate_not_renewed",

@@ -48,3 +48,4 @@ finding-swap-suspected = It looks as if a different meter hangs there. If so, en
 finding-wrong-unit = The unit of the value does not fit what is measured.
 finding-confirmed-by-person = A person looked and confirmed the value.
 finding-swapped = The value is carried over from the replaced meter.
+notice-sign-in-attacked = A wrong password or code was given as “{ $person }” many times in a row from devices of others. It is not taken from unknown devices until the person signs in.

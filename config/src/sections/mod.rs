@@ -8,6 +8,7 @@ pub(crate) mod log;
 pub(crate) mod mail;
 pub(crate) mod mqtt;
 pub(crate) mod portal;
+pub(crate) mod sign_in;
 pub(crate) mod sms;
 pub(crate) mod store;
 pub(crate) mod submission;
