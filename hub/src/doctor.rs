@@ -7,6 +7,7 @@ use domovoi_config::Settings;
 use domovoi_model::ActState;
 use domovoi_store::{ActFilter, Store};
 
+use crate::certificates::{Certificates, spelled};
 use crate::clock::Clock;
 use crate::ingest::{Ingest, Standing};
 use crate::metering::Metering;
@@ -14,6 +15,9 @@ use crate::portal::{LinkState, Portal};
 
 /// How long before its end a verification is spoken of.
 const VERIFICATION_SOON_DAYS: i64 = 60;
+
+/// How long before its end a certificate is spoken of that the hub does not make itself.
+const CERTIFICATE_SOON_MILLIS: i64 = 21 * 86_400_000;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +61,7 @@ pub struct Doctor {
     pub portal: Option<Portal>,
     pub ingest: Arc<Ingest>,
     pub clock: Clock,
+    pub certificates: Option<Certificates>,
     /// Whether devices can be heard here: a command without a daemon hears nobody, and that is no finding.
     pub listening: bool,
 }
@@ -84,6 +89,7 @@ impl Doctor {
         let mut sheet = Sheet::default();
         self.clock(&mut sheet);
         self.keys(&mut sheet, verify).await;
+        self.certificates(&mut sheet);
         self.meters(&mut sheet).await;
         self.acts(&mut sheet).await;
         self.link(&mut sheet);
@@ -130,6 +136,47 @@ impl Doctor {
                 }
                 Err(error) => sheet.broken(format!("verification stopped: {error}"), "look at the disk (dmesg)"),
             }
+        }
+    }
+
+    fn certificates(&self, sheet: &mut Sheet) {
+        let web = &self.settings.web;
+        if !web.enabled {
+            return;
+        }
+        let Some(room) = &self.certificates else {
+            sheet.broken("the page has no certificate and is not served", "see the log; `domovoi doctor --verify`");
+            return;
+        };
+        let standing = room.standing();
+        if let Some(trouble) = standing.trouble {
+            sheet.broken(format!("the page's certificate: {trouble}"), "the hub's own is shown for now; see https.md");
+        }
+        match room.authority() {
+            Ok(authority) if room.is_own() => sheet.fine(format!(
+                "devices are to trust the hub's authority until {}; its SHA-256 fingerprint is {}",
+                authority.not_after, authority.fingerprint
+            )),
+            Ok(_) => {}
+            Err(error) => sheet.broken(format!("the hub's authority: {error}"), "restore from a backup"),
+        }
+        let Some(paper) = standing.papers.first() else {
+            sheet.broken("no certificate is shown", "see the log");
+            return;
+        };
+        let names = paper.names.join(", ");
+        let what = format!(
+            "the page shows a certificate for {names} until {}, fingerprint {}",
+            paper.not_after,
+            spelled(&paper.fingerprint)
+        );
+        let Some(now) = self.clock.trusted() else { return };
+        if paper.not_after <= now || paper.not_before > now {
+            sheet.broken(format!("{what}, which is not now"), "see that the clock is right, and who renews it");
+        } else if standing.wants_other && paper.not_after.0 - now.0 < CERTIFICATE_SOON_MILLIS {
+            sheet.notice(format!("{what}: that is soon"), "see who renews it");
+        } else {
+            sheet.fine(what);
         }
     }
 

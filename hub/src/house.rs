@@ -1,9 +1,9 @@
 //! The house: opens every room in order, runs them, stops them. Phases: folder lock, keys, store, register, portal,
 //! broker; so that nothing acts before what it needs is there.
 
+mod sockets;
+
 use std::future::Future;
-use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,13 @@ use domovoi_broker::Broker;
 use domovoi_config::Settings;
 use domovoi_store::{FolderLock, LockError, Store};
 use domovoi_vault::{Absent, MasterError, Secret};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::audit::Journal;
 use crate::bus::Bus;
+use crate::certificates::Certificates;
 use crate::clock::Clock;
 use crate::courier::Courier;
 use crate::doctor::Doctor;
@@ -29,6 +30,8 @@ use crate::people::{People, PeopleError};
 use crate::portal::{Outbox, Pace, Portal, PortalSettings, Shelf};
 use crate::signin::{self, SignIn, SignInError};
 use crate::web::{self, Desk};
+
+pub use sockets::Sockets;
 
 /// Why the house does not open or run.
 #[derive(Debug, thiserror::Error)]
@@ -77,63 +80,6 @@ pub enum HouseError {
 /// keep this clock from ever being believed again.
 const LONGEST_WAY_MILLIS: i64 = 400 * 86_400_000;
 
-/// The sockets that the house listens on: bound by the caller, so that a test can hand in port 0.
-#[derive(Debug, Default)]
-pub struct Sockets {
-    /// For MQTT.
-    pub mqtt: Vec<TcpListener>,
-    /// For the command line.
-    pub control: Option<UnixListener>,
-    /// For the page and the API, on https.
-    pub https: Vec<TcpListener>,
-    /// For the page that helps to trust the certificate, in clear.
-    pub help: Vec<TcpListener>,
-    /// For the whole site in clear, on loopback only: the demo's `http://localhost:8080`.
-    pub in_clear: Option<TcpListener>,
-}
-
-impl Sockets {
-    /// Binds what the settings name.
-    pub async fn bind(settings: &Settings) -> Result<Self, HouseError> {
-        let (mqtt, web) = (&settings.mqtt, &settings.web);
-        let of = |enabled: bool, addresses: &'_ [SocketAddr]| if enabled { addresses.to_vec() } else { Vec::new() };
-        Ok(Sockets {
-            mqtt: bind_all(&of(mqtt.enabled, &mqtt.listen), "mqtt.listen").await?,
-            https: bind_all(&of(web.enabled, &web.listen), "web.listen").await?,
-            help: bind_all(&of(web.enabled, &web.help_listen), "web.help_listen").await?,
-            in_clear: None,
-            control: Some(bind_control(&settings.control.socket)?),
-        })
-    }
-
-    /// The control socket alone, for a caller that brings its own listener for MQTT.
-    pub fn bind_control_only(settings: &Settings) -> Result<UnixListener, HouseError> {
-        bind_control(&settings.control.socket)
-    }
-}
-
-async fn bind_all(addresses: &[SocketAddr], key: &str) -> Result<Vec<TcpListener>, HouseError> {
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        let failed = |error| HouseError::Bind { what: format!("{address} ({key})"), error };
-        listeners.push(TcpListener::bind(address).await.map_err(failed)?);
-    }
-    Ok(listeners)
-}
-
-/// Binds the control socket, private from its first moment. One that a killed daemon left behind is replaced: the
-/// caller holds the folder's lock.
-fn bind_control(path: &Path) -> Result<UnixListener, HouseError> {
-    let failed = |error| HouseError::Bind { what: path.display().to_string(), error };
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    let listener = UnixListener::bind(path).map_err(failed)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    Ok(listener)
-}
-
 /// The open house. Nothing runs yet.
 pub struct House {
     settings: Arc<Settings>,
@@ -152,6 +98,10 @@ pub struct House {
     courier: Courier,
     limits: web::Limits,
     feed: web::Feed,
+    linking: web::Linking,
+    rotation: web::Rotation,
+    certificates: Option<Certificates>,
+    front: web::Front,
     stop: watch::Sender<bool>,
     _lock: FolderLock,
 }
@@ -162,6 +112,16 @@ impl House {
         settings: Settings,
         clock: Clock,
         passphrase: Option<Secret<String>>,
+    ) -> Result<Self, HouseError> {
+        Box::pin(Self::open_on(settings, clock, passphrase, Stage::default())).await
+    }
+
+    /// The same on a stage: what the demo does otherwise than a home.
+    pub async fn open_on(
+        settings: Settings,
+        clock: Clock,
+        passphrase: Option<Secret<String>>,
+        stage: Stage,
     ) -> Result<Self, HouseError> {
         let store_settings = settings.store.to_store();
         let data_dir = store_settings.data_dir.clone();
@@ -220,11 +180,13 @@ impl House {
             People::open(store.clone(), clock.clone(), journal.clone()).await?.in_zone(settings.home.time_zone.clone());
         let courier = Courier::open(&settings, &store, web::secret_name)
             .map_err(|error| HouseError::Setting(error.to_string()))?;
-        let policy = sign_in_policy(&settings);
+        let policy = sign_in_policy(&settings, stage.clear_port);
+        let front = web::Front { origins: Arc::new(policy.origins.clone()), secure: stage.clear_port.is_none() };
         let (store_of, clock_of) = (store.clone(), clock.clone());
         let signin = SignIn::open(store_of, clock_of, people.clone(), journal.clone(), courier.clone(), policy).await?;
         let signin = signin.speaking(settings.home.language);
         let extract = extract::connect(&people, &signin, &metering);
+        let certificates = open_certificates(&settings, &store, &clock, &bus).await;
         let gate = HubGate::new(Arc::clone(&ingest), settings.mqtt.private_peers_only);
         let broker = Arc::new(Broker::new(settings.mqtt.to_broker(), Arc::new(gate)));
         let (stop, _) = watch::channel(false);
@@ -246,6 +208,10 @@ impl House {
             courier,
             limits: web::Limits::default(),
             feed,
+            linking: web::Linking::default(),
+            rotation: web::Rotation::default(),
+            certificates,
+            front,
             stop,
             _lock: lock,
         })
@@ -286,7 +252,8 @@ impl House {
             signin: self.signin.clone(),
             journal: self.journal.clone(),
             courier: self.courier.clone(),
-            front: web::Front { origins: Arc::new(sign_in_policy(&self.settings).origins), secure: true },
+            front: self.front.clone(),
+            certificates: self.certificates.clone(),
             metering: self.metering.clone(),
             portal: self.portal.clone(),
             outbox: self.outbox.clone(),
@@ -299,10 +266,11 @@ impl House {
                 portal: self.portal.clone(),
                 ingest: Arc::clone(&self.ingest),
                 clock: self.clock.clone(),
+                certificates: self.certificates.clone(),
                 listening,
             },
-            linking: web::Linking::default(),
-            rotation: web::Rotation::default(),
+            linking: self.linking.clone(),
+            rotation: self.rotation.clone(),
             limits: self.limits.clone(),
             feed: self.feed.clone(),
             kick: {
@@ -341,6 +309,7 @@ impl House {
                 .await;
             });
         }
+        self.start_web(&mut rooms, sockets.https, sockets.help, sockets.in_clear);
         let mut died = false;
         tokio::select! {
             () = shutdown => tracing::info!("stopping"),
@@ -364,6 +333,29 @@ impl House {
         }
         self.store.close().await;
         if died { Err(HouseError::RoomDied) } else { Ok(()) }
+    }
+
+    /// The page and the API, and what keeps their certificate alive.
+    fn start_web(
+        &self,
+        rooms: &mut JoinSet<()>,
+        https: Vec<TcpListener>,
+        help: Vec<TcpListener>,
+        in_clear: Option<TcpListener>,
+    ) {
+        let web = &self.settings.web;
+        let seats = web::Seats::new(web.max_connections, web.max_connections_per_peer);
+        let mut ways: Vec<(TcpListener, web::Way)> =
+            in_clear.into_iter().map(|listener| (listener, web::Way::InClear)).collect();
+        if let Some(certificates) = &self.certificates {
+            rooms.spawn(Box::pin(certificates.clone().run(self.stop.subscribe())));
+            ways.extend(https.into_iter().map(|listener| (listener, web::Way::Https(certificates.clone()))));
+            ways.extend(help.into_iter().map(|listener| (listener, web::Way::Help)));
+        }
+        for (listener, way) in ways {
+            let (desk, seats, stop) = (self.desk(true), seats.clone(), self.stop.subscribe());
+            rooms.spawn(async move { Box::pin(web::listen(listener, way, desk, seats, stop)).await });
+        }
     }
 
     /// Runs the rooms that need no socket, for a command that does its work without a daemon.
@@ -437,10 +429,27 @@ pub async fn run(
     House::open(settings, clock, None).await?.run(sockets, shutdown).await
 }
 
-fn sign_in_policy(settings: &Settings) -> signin::Policy {
+/// What the demo does otherwise than a home.
+#[derive(Debug, Default)]
+pub struct Stage {
+    /// The site is served in clear at `http://localhost` with this port, which browsers take for a safe place as they do
+    /// https (W3C Secure Contexts, 3.1).
+    pub clear_port: Option<u16>,
+}
+
+/// Gas and water must not wait for a page: a certificate that cannot be had is told by the log and the doctor.
+async fn open_certificates(settings: &Settings, store: &Store, clock: &Clock, bus: &Bus) -> Option<Certificates> {
+    if !settings.web.enabled {
+        return None;
+    }
+    let opened = Certificates::open(store.clone(), clock.clone(), bus.clone(), settings.web.clone()).await;
+    opened.map_err(|error| tracing::error!("the page is not served: {error}")).ok()
+}
+
+fn sign_in_policy(settings: &Settings, clear_port: Option<u16>) -> signin::Policy {
     signin::Policy {
-        host: settings.web.host.clone(),
-        origins: settings.web.origins(),
+        host: clear_port.map_or_else(|| settings.web.host.clone(), |_| "localhost".into()),
+        origins: clear_port.map_or_else(|| settings.web.origins(), |port| vec![format!("http://localhost:{port}")]),
         home: settings.home.name.clone(),
         idle: settings.sign_in.idle,
         absolute: settings.sign_in.absolute,

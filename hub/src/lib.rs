@@ -21,4 +21,4 @@ pub mod signin;
 pub mod web;
 pub mod words;
 
-pub use house::{House, HouseError, Sockets, run};
+pub use house::{House, HouseError, Sockets, Stage, run};

@@ -17,6 +17,7 @@ macro_rules! files {
             include_str!(concat!("../../config/locales/", $language, "/messages.ftl")),
             include_str!(concat!("../../config/locales/", $language, "/journal.ftl")),
             include_str!(concat!("../../config/locales/", $language, "/pages.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/trust.ftl")),
             include_str!(concat!("../../config/locales/", $language, "/requests.ftl")),
         ]
     };

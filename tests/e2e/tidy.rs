@@ -63,7 +63,7 @@ const ROOM_EDGES: &[(&str, &[&str])] = &[
     ("people", &["clock", "policy", "audit"]),
     ("courier", &["people", "words"]),
     ("signin", &["clock", "policy", "audit", "people", "courier", "portal", "words"]),
-    ("certificates", &["clock"]),
+    ("certificates", &["bus", "clock"]),
     ("extract", &["people", "signin", "metering"]),
     ("ingest", &["clock", "policy", "audit"]),
     ("metering", &["bus", "clock"]),
@@ -86,7 +86,7 @@ const ROOM_EDGES: &[(&str, &[&str])] = &[
             "words",
         ],
     ),
-    ("doctor", &["bus", "clock", "metering", "portal", "ingest"]),
+    ("doctor", &["bus", "clock", "metering", "portal", "ingest", "certificates"]),
     (
         "house",
         &[

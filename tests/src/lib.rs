@@ -22,6 +22,7 @@ use domovoi::doctor::Doctor;
 use domovoi::ingest::Ingest;
 use domovoi::metering::{Metering, NewMeter, NewPoint, parse_binding, parse_values};
 use domovoi::portal::{LinkProgress, LinkState, Portal};
+use domovoi::web::Desk;
 use domovoi::{House, Sockets};
 use domovoi_config::Settings;
 use domovoi_model::{Act, Id, Moment, Reminder, Resource, Timestamp};
@@ -146,6 +147,10 @@ commit_every = "1 ms"
 [mqtt]
 listen = ["127.0.0.1:1"]
 
+[web]
+listen = ["127.0.0.1:0"]
+help_listen = ["127.0.0.1:0"]
+
 [submission]
 jitter = "0 s"
 retry_every = "1 s"
@@ -171,6 +176,12 @@ pub struct Home {
     pub folder: PathBuf,
     /// Where its broker listens.
     pub mqtt: SocketAddr,
+    /// Where its page and API are, on https.
+    pub https: SocketAddr,
+    /// Where the help about its certificate is, in clear.
+    pub help: SocketAddr,
+    /// What its page and API are made of.
+    pub desk: Desk,
     /// Its clock.
     pub clock: Clock,
     /// Its metering.
@@ -190,25 +201,38 @@ impl Home {
     /// Starts a hub in a folder, with these settings. Port numbers in the settings are not used.
     pub async fn start(folder: &Path, text: &str, clock: Clock) -> Home {
         crypto();
-        let settings = match Settings::parse(text, "test.toml", folder) {
+        let mut settings = match Settings::parse(text, "test.toml", folder) {
             Ok(settings) => settings,
             Err(mistakes) => panic!("{mistakes:?}"),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let mqtt = listener.local_addr().expect("an address");
+        let https_listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let help_listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let https = https_listener.local_addr().expect("an address");
+        let help = help_listener.local_addr().expect("an address");
+        // The page's origins have its port in them.
+        (settings.web.listen, settings.web.help_listen) = (vec![https], vec![help]);
         let house = House::open(settings, clock.clone(), None).await.expect("the house opens");
         let (metering, store, portal) = (house.metering().clone(), house.store().clone(), house.portal().cloned());
         let desk = house.desk(true);
         let (ingest, doctor) = (Arc::clone(&desk.ingest), desk.doctor.clone());
-        drop(desk);
         let (stop, stopped) = oneshot::channel::<()>();
-        let sockets = Sockets { mqtt: vec![listener], ..Sockets::default() };
+        let sockets = Sockets {
+            mqtt: vec![listener],
+            https: vec![https_listener],
+            help: vec![help_listener],
+            ..Sockets::default()
+        };
         let running = tokio::spawn(house.run(sockets, async move {
             let _ = stopped.await;
         }));
         Home {
             folder: folder.to_owned(),
             mqtt,
+            https,
+            help,
+            desk,
             clock,
             metering,
             store,
@@ -225,7 +249,7 @@ impl Home {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
-        drop((self.metering, self.store, self.portal, self.ingest, self.doctor));
+        drop((self.desk, self.metering, self.store, self.portal, self.ingest, self.doctor));
         self.running.await.expect("the house does not panic").expect("the house stops cleanly");
     }
 

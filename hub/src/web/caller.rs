@@ -129,13 +129,17 @@ pub struct Peer {
 }
 
 /// Finds out who makes a request.
-pub async fn know_the_caller(State(desk): State<Desk>, mut request: Request, next: Next) -> Response {
+pub async fn know_the_caller(State(desk): State<Desk>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().cloned();
     let strange = desk.limits.by_address(peer.as_ref().map(|peer| peer.address));
     if let limits::Room::Full { .. } = strange {
         return refused::too_many(&strange);
     }
-    let caller = match find(&desk, peer.as_ref(), &request).await {
+    // A body cannot be looked at by two threads, and a look-up may change threads: it stays out of it.
+    let (parts, body) = request.into_parts();
+    let found = find(&desk, peer.as_ref(), &parts).await;
+    let mut request = Request::from_parts(parts, body);
+    let caller = match found {
         Ok(caller) => caller,
         Err(why) => return refused::unknown(why, &request, language_of(request.headers(), &desk)),
     };
@@ -164,13 +168,13 @@ pub enum Unknown {
     Failed(SignInError),
 }
 
-async fn find(desk: &Desk, peer: Option<&Peer>, request: &Request) -> Result<Caller, Unknown> {
-    let headers = request.headers();
-    if has_token(request.uri()) {
+async fn find(desk: &Desk, peer: Option<&Peer>, request: &Parts) -> Result<Caller, Unknown> {
+    let headers = &request.headers;
+    if has_token(&request.uri) {
         return Err(Unknown::TokenInAddress);
     }
     let network = peer.map_or(Network::Outside, |peer| network_of(peer.address));
-    let in_api = request.uri().path().starts_with("/api/");
+    let in_api = request.uri.path().starts_with("/api/");
     let mut caller = Caller {
         who: Who::nobody(network),
         origin: Origin { road: Road::Page, address: peer.map(|peer| peer.address), device: device_of(headers) },
@@ -190,8 +194,8 @@ async fn find(desk: &Desk, peer: Option<&Peer>, request: &Request) -> Result<Cal
         set_language(&mut caller, desk);
         return Ok(caller);
     }
-    let from = site(&desk.front, headers, request.uri());
-    let changing = changes(request.method());
+    let from = site(&desk.front, headers, &request.uri);
+    let changing = changes(&request.method);
     if let Some(cookie) = cookies::read(&desk.front, headers)
         && let Some((who, session)) = desk.signin.by_cookie(&cookie, network).await.map_err(Unknown::Failed)?
     {
@@ -271,7 +275,7 @@ fn device_of(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The first of our languages that the browser names; else the home's.
-fn language_of(headers: &HeaderMap, desk: &Desk) -> Language {
+pub fn language_of(headers: &HeaderMap, desk: &Desk) -> Language {
     let wishes = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let known = wishes.split(',').take(16).find_map(|wish| {
         let tag = wish.split(';').next()?.trim().split('-').next()?.to_ascii_lowercase();

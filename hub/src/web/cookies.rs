@@ -47,6 +47,14 @@ pub fn read(front: &Front, headers: &HeaderMap) -> Option<String> {
     value.bytes().all(|byte| byte.is_ascii_graphic()).then(|| value.to_owned())
 }
 
+/// Whether a request brings one, of either name.
+pub fn is_there(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let names =
+        lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('=')).map(|(name, _)| name);
+    names.into_iter().any(|name| name == SECURE_NAME || name == PLAIN_NAME)
+}
+
 fn name_of(front: &Front) -> &'static str {
     if front.secure { SECURE_NAME } else { PLAIN_NAME }
 }

@@ -8,10 +8,13 @@ mod control;
 pub mod cookies;
 mod doors;
 mod feed;
+mod headers;
+pub mod help;
 mod limits;
 mod origin;
 mod pages;
 mod refused;
+mod serve;
 
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +24,7 @@ use domovoi_store::Store;
 
 use crate::audit::Journal;
 use crate::bus::Bus;
+use crate::certificates::Certificates;
 use crate::clock::Clock;
 use crate::courier::Courier;
 use crate::doctor::Doctor;
@@ -33,12 +37,15 @@ use crate::signin::SignIn;
 
 pub use api::{ApiProblem, status_of};
 pub use caller::{CSRF_HEADER, Caller, Peer, Shown, know_the_caller, same};
+use caller::{language_of, network_of};
 pub use control::{router, serve};
 pub use doors::{Door, Doors, Of, Rule, Whose, person_in, rule};
 pub use feed::Feed;
+pub use headers::RequestId;
 pub use limits::Limits;
 pub use origin::own_path;
 pub use refused::{problem, sentence};
+pub use serve::{Reached, Seats, Way, listen, site};
 
 /// What the API and the page are made of.
 #[derive(Clone)]
@@ -57,6 +64,8 @@ pub struct Desk {
     pub journal: Journal,
     pub courier: Courier,
     pub front: Front,
+    /// Where the page is served from here.
+    pub certificates: Option<Certificates>,
     pub linking: Linking,
     pub rotation: Rotation,
     pub limits: Limits,

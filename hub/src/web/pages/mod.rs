@@ -14,6 +14,7 @@ mod said;
 mod setup;
 mod signin;
 mod trouble;
+mod trust;
 mod view;
 mod words_of;
 
@@ -26,7 +27,10 @@ use super::origin::own_path;
 use super::{Desk, Doors, rule};
 use crate::policy::{Kind, Verb};
 
+pub use assets::serve as asset;
 pub use refusal::{no_such_page, refusal};
+pub use trust::show as trust;
+pub use view::View;
 
 /// The largest form taken, except for photos.
 const MAX_FORM: usize = 128 * 1024;

@@ -1,0 +1,68 @@
+//! The sockets of the house: bound before it opens, so that a taken port is told at once. They are only bound here; who
+//! serves them is the house's business.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use domovoi_config::Settings;
+use tokio::net::{TcpListener, UnixListener};
+
+use super::HouseError;
+
+/// The sockets that the house listens on: bound by the caller, so that a test can hand in port 0.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// For MQTT.
+    pub mqtt: Vec<TcpListener>,
+    /// For the command line.
+    pub control: Option<UnixListener>,
+    /// For the page and the API, on https.
+    pub https: Vec<TcpListener>,
+    /// For the page that helps to trust the certificate, in clear.
+    pub help: Vec<TcpListener>,
+    /// For the whole site in clear, on loopback only: the demo's `http://localhost:8080`.
+    pub in_clear: Option<TcpListener>,
+}
+
+impl Sockets {
+    /// Binds what the settings name.
+    pub async fn bind(settings: &Settings) -> Result<Self, HouseError> {
+        let (mqtt, web) = (&settings.mqtt, &settings.web);
+        let of = |enabled: bool, addresses: &'_ [SocketAddr]| if enabled { addresses.to_vec() } else { Vec::new() };
+        Ok(Sockets {
+            mqtt: bind_all(&of(mqtt.enabled, &mqtt.listen), "mqtt.listen").await?,
+            https: bind_all(&of(web.enabled, &web.listen), "web.listen").await?,
+            help: bind_all(&of(web.enabled, &web.help_listen), "web.help_listen").await?,
+            in_clear: None,
+            control: Some(bind_control(&settings.control.socket)?),
+        })
+    }
+
+    /// The control socket alone, for a caller that brings its own listener for MQTT.
+    pub fn bind_control_only(settings: &Settings) -> Result<UnixListener, HouseError> {
+        bind_control(&settings.control.socket)
+    }
+}
+
+async fn bind_all(addresses: &[SocketAddr], key: &str) -> Result<Vec<TcpListener>, HouseError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let failed = |error| HouseError::Bind { what: format!("{address} ({key})"), error };
+        listeners.push(TcpListener::bind(address).await.map_err(failed)?);
+    }
+    Ok(listeners)
+}
+
+/// Binds the control socket, private from its first moment. One that a killed daemon left behind is replaced: the
+/// caller holds the folder's lock.
+fn bind_control(path: &Path) -> Result<UnixListener, HouseError> {
+    let failed = |error| HouseError::Bind { what: path.display().to_string(), error };
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
+}
