@@ -88,6 +88,14 @@ impl KeySet {
         *known = Some(Known { at: Instant::now(), address: address.clone(), keys });
         Ok(found)
     }
+
+    /// As if the keys had been read earlier.
+    #[cfg(test)]
+    pub(super) async fn age(&self, by: Duration) {
+        if let Some(known) = self.known.lock().await.as_mut() {
+            known.at -= by;
+        }
+    }
 }
 
 async fn read(http: &Http, address: &Url) -> Result<Vec<Jwk>, IdentityError> {
@@ -103,9 +111,9 @@ async fn read(http: &Http, address: &Url) -> Result<Vec<Jwk>, IdentityError> {
 
 #[cfg(test)]
 /// The keys of a set that can verify a signature here.
-pub(super) fn keys_of_text(set: &str) -> Vec<(Option<String>, PublicKey)> {
+pub(super) fn keys_of_text(set: &str) -> Vec<PublicKey> {
     let set: Value = serde_json::from_str(set).unwrap_or_default();
-    keys_of(&set).into_iter().map(|jwk| (jwk.kid, jwk.key)).collect()
+    keys_of(&set).into_iter().map(|jwk| jwk.key).collect()
 }
 
 fn keys_of(set: &Value) -> Vec<Jwk> {

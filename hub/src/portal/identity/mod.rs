@@ -174,6 +174,9 @@ impl Portal {
 
     async fn metadata_for_sign_in(&self) -> Result<Metadata, IdentityError> {
         let metadata = self.0.metadata(|m| m.authorization_endpoint.is_some() && m.jwks_uri.is_some()).await?;
+        if metadata.jwks_uri.is_none() {
+            return Err(IdentityError::NotOffered("the portal's metadata name no keys (`jwks_uri`)".to_owned()));
+        }
         if metadata.pkce_s256 == Some(false) {
             return Err(IdentityError::NotOffered("the portal does not take PKCE with S256".to_owned()));
         }
