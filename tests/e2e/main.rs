@@ -14,6 +14,7 @@ mod contract;
 mod exactly_once;
 mod external;
 mod flow;
+mod matrix;
 mod peers;
 mod process;
 mod raw_files;

@@ -121,6 +121,7 @@ fn bit(verb: Verb) -> Verbs {
 ///   approving them is the owner's until it is delegated.
 /// - A program has nothing but what its token names, and the table is the most that a token can name.
 /// - The console is the owner's hands without a person: nothing is its own, and it may let anybody in anew (recovery).
+/// - To command a session of one's own is to leave: everybody may, on the wall tablet too.
 /// - What opens ways in (rights, factors, sessions, tokens, consents, credentials, secrets) is never given by a grant.
 #[rustfmt::skip]
 const TABLE: &[(Kind, Whose, [Verbs; 9])] = &[
@@ -148,7 +149,7 @@ const TABLE: &[(Kind, Whose, [Verbs; 9])] = &[
     (K::Factor,      Ward,   [E,         O,       O,      O,      O,      O,         O,         O,    O        ]),
     (K::Factor,      Own,    [S|E,       S|E,     S|E,    S|E,    O,      O,         O,         O,    O        ]),
     (K::Session,     Any,    [S|E,       O,       O,      O,      O,      S|E,       S|E,       O,    O        ]),
-    (K::Session,     Own,    [S|E,       S|E,     S|E,    S|E,    S,      O,         O,         O,    O        ]),
+    (K::Session,     Own,    [S|C|E,     S|C|E,   S|C|E,  S|C|E,  S,      O,         O,         S|C,  O        ]),
     (K::Token,       Any,    [S,         O,       O,      O,      O,      S,         O,         O,    O        ]),
     (K::Token,       Ward,   [E,         O,       O,      O,      O,      E,         O,         O,    O        ]),
     (K::Token,       Own,    [S|E,       S|E,     O,      O,      S,      O,         O,         O,    O        ]),

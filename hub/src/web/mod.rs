@@ -12,7 +12,7 @@ mod headers;
 pub mod help;
 mod limits;
 mod origin;
-mod pages;
+pub mod pages;
 mod refused;
 mod serve;
 

@@ -47,7 +47,7 @@ pub fn doors(desk: &Desk) -> Doors {
 /// What stands before signing in.
 fn threshold(desk: &Desk) -> Doors {
     use Kind::{Session, Threshold};
-    use Verb::{Edit, See};
+    use Verb::{Command, See};
     let (get, post) = (Method::GET, Method::POST);
     Doors::new(desk, MAX_FORM)
         .door(&get, "/assets/{file}", rule(See, Threshold), assets::serve)
@@ -62,7 +62,7 @@ fn threshold(desk: &Desk) -> Doors {
         .door(&post, "/sign-in/code/sent", rule(See, Threshold), signin::send_code)
         .door(&post, "/sign-in/code", rule(See, Threshold), signin::with_code)
         .door(&post, "/sign-in/pin", rule(See, Threshold), signin::with_pin)
-        .door(&post, "/sign-out", rule(Edit, Session).mine().deed("session.ended"), signin::sign_out)
+        .door(&post, "/sign-out", rule(Command, Session).mine().deed("session.ended"), signin::sign_out)
         .door(&post, "/look", rule(See, Threshold), look::choose)
 }
 

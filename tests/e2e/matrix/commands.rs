@@ -1,0 +1,174 @@
+//! Commands: each is a client of doors, or does its work in its own process. A command that is not in the table fails,
+//! and so does a call of the API that the table does not know of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use clap::CommandFactory as _;
+use domovoi::cli::args::Cli;
+use domovoi::policy::{Object, Who, decide};
+use domovoi::web::Door;
+
+use super::callers::now;
+use super::{code, table};
+
+/// A command, and the doors it goes through; `local` needs none.
+const COMMANDS: &[(&str, &[&str])] = &[
+    ("run", &["local"]),
+    ("demo", &["local"]),
+    ("check", &["local"]),
+    (
+        "portal link",
+        &[
+            "GET /api/v1/portal",
+            "POST /api/v1/portal/link",
+            "GET /api/v1/portal/linking",
+            "DELETE /api/v1/portal/linking",
+        ],
+    ),
+    ("portal status", &["GET /api/v1/portal"]),
+    ("portal unlink", &["DELETE /api/v1/portal/link"]),
+    ("portal consent", &["GET /api/v1/portal/consent", "PUT /api/v1/portal/consent"]),
+    ("portal accounts", &["GET /api/v1/portal/accounts"]),
+    ("meter list", &["GET /api/v1/meters"]),
+    ("meter add", &["POST /api/v1/meters"]),
+    ("meter replace", &["POST /api/v1/meters/{point}/replacement"]),
+    ("meter verify", &["PUT /api/v1/meters/{point}/verification"]),
+    ("meter submit", &["POST /api/v1/meters/{point}/readings", "POST /api/v1/meters/{point}/readings/with-photo"]),
+    ("meter history", &["GET /api/v1/meters/{point}/readings"]),
+    ("meter decide", &["POST /api/v1/readings/{row}/decision"]),
+    ("act list", &["GET /api/v1/acts"]),
+    ("act show", &["GET /api/v1/acts/{act}"]),
+    ("act approve", &["POST /api/v1/acts/{act}/approval"]),
+    ("act correct", &["POST /api/v1/acts/{act}/correction"]),
+    ("act verify", &["local"]),
+    ("mqtt add", &["POST /api/v1/mqtt/credentials"]),
+    ("mqtt list", &["GET /api/v1/mqtt/credentials"]),
+    ("mqtt remove", &["DELETE /api/v1/mqtt/credentials/{username}"]),
+    ("secret set", &["PUT /api/v1/secrets/{name}"]),
+    ("key status", &["GET /api/v1/keys"]),
+    ("key rotate", &["GET /api/v1/keys", "GET /api/v1/keys/rotation", "POST /api/v1/keys/rotation"]),
+    ("notices", &["GET /api/v1/notices", "DELETE /api/v1/notices/{key}"]),
+    ("doctor", &["GET /api/v1/doctor"]),
+];
+
+/// Every command that does something, as it is typed.
+fn typed() -> Vec<String> {
+    fn leaves(command: &clap::Command, name: &str, out: &mut Vec<String>) {
+        let below: Vec<&clap::Command> = command.get_subcommands().filter(|sub| sub.get_name() != "help").collect();
+        if below.is_empty() {
+            out.push(name.trim().to_owned());
+        }
+        for sub in below {
+            leaves(sub, &format!("{name} {}", sub.get_name()), out);
+        }
+    }
+    let mut out = Vec::new();
+    leaves(&Cli::command(), "", &mut out);
+    out
+}
+
+fn name_of(door: &Door) -> String {
+    format!("{} {}", door.method, door.path)
+}
+
+/// One line per command and door, as the console, which is who the command line is.
+pub fn lines(doors: &[Door]) -> Vec<String> {
+    let doors: BTreeMap<String, &Door> = doors.iter().map(|door| (name_of(door), door)).collect();
+    let mut rows = vec![vec!["command".to_owned(), "door".to_owned(), "console".to_owned()]];
+    for command in typed() {
+        let through = COMMANDS.iter().find(|(name, _)| *name == command).map(|(_, doors)| *doors);
+        let Some(through) = through else {
+            panic!("`domovoi {command}` is not in the table of tests/e2e/matrix/commands.rs: which doors does it use?")
+        };
+        for name in through {
+            let may = match (*name, doors.get(*name)) {
+                ("local", _) => "-",
+                (_, Some(door)) => {
+                    let object = Object { dangerous: door.rule.dangerous, ..Object::all(door.rule.kind) };
+                    code(&decide(&Who::console(), door.rule.verb, &object, now()))
+                }
+                (_, None) => panic!("`domovoi {command}` is said to use {name}, and there is no such door"),
+            };
+            rows.push(vec![command.clone(), (*name).to_owned(), may.to_owned()]);
+        }
+    }
+    table(&rows)
+}
+
+/// A path with every parameter, or what a call fills in, as `{}`.
+fn shape(path: &str) -> String {
+    let path = path.split('?').next().unwrap_or_default();
+    let part = |part: &str| if part.starts_with('{') { "{}".to_owned() } else { part.to_owned() };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+/// Calls of the API in a source: a method and the shape of a path.
+fn calls(source: &str) -> Vec<(String, String)> {
+    let source = source.split("\n#[cfg(test)]").next().unwrap_or_default();
+    let mut found = Vec::new();
+    for method in ["get", "post", "put", "patch", "delete"] {
+        for rest in source.split(&format!(".{method}(")).skip(1) {
+            let rest = rest.trim_start().trim_start_matches("&format!(").trim_start();
+            if let Some(path) = rest.strip_prefix('"').and_then(|rest| rest.split('"').next())
+                && path.starts_with("/api/")
+            {
+                found.push((method.to_uppercase(), shape(path)));
+            }
+        }
+    }
+    found
+}
+
+fn sources(dir: &Path, out: &mut String) {
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        if entry.path().is_dir() {
+            sources(&entry.path(), out);
+        } else {
+            out.push_str(&std::fs::read_to_string(entry.path()).unwrap());
+        }
+    }
+}
+
+/// The table says what the sources of the command line do.
+#[test]
+fn the_table_knows_every_call_of_the_command_line() {
+    let (mut found, mut written) = (BTreeSet::new(), BTreeSet::new());
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hub/src/cli");
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        let mut source = String::new();
+        if entry.path().is_dir() {
+            sources(&entry.path(), &mut source);
+        } else {
+            source = std::fs::read_to_string(entry.path()).unwrap();
+        }
+        found.extend(calls(&source));
+        written.extend(source.split('"').filter(|text| text.starts_with("/api/")).map(shape));
+    }
+    assert!(found.len() > 20, "only {} calls found: the search is broken", found.len());
+    let table = COMMANDS.iter().flat_map(|(_, doors)| doors.iter());
+    let known: BTreeSet<(String, String)> =
+        table.filter_map(|door| door.split_once(' ')).map(|(method, path)| (method.to_owned(), shape(path))).collect();
+    let fits = |call: &(String, String), known: &(String, String)| {
+        let (a, b): (Vec<&str>, Vec<&str>) = (call.1.split('/').collect(), known.1.split('/').collect());
+        call.0 == known.0 && a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a == b || *a == "{}" || *b == "{}")
+    };
+    let strays: Vec<_> = found.iter().filter(|call| !known.iter().any(|known| fits(call, known))).collect();
+    assert!(strays.is_empty(), "calls that no command of the table makes: {strays:?}");
+    // A path may stand apart from the call that takes it, and a parameter may stand for more than one part.
+    let reaches = |written: &str, known: &str| {
+        let (a, b): (Vec<&str>, Vec<&str>) = (written.split('/').collect(), known.split('/').collect());
+        let open_end = a.last() == Some(&"{}") && b.len() > a.len();
+        (a.len() == b.len() || open_end) && a.iter().zip(&b).all(|(a, b)| a == b || *a == "{}" || *b == "{}")
+    };
+    let idle: Vec<_> = known.iter().filter(|known| !written.iter().any(|path| reaches(path, &known.1))).collect();
+    assert!(idle.is_empty(), "the table names doors that the command line does not use: {idle:?}");
+}
+
+#[test]
+fn a_planted_call_is_found() {
+    let source =
+        "let a = client\n    .post(\n &format!(\"/api/v1/people/{}/lock?x={}\", id), b);\n client.get(\"/api/v1/x\");";
+    let found = calls(source);
+    assert_eq!(found, [("GET".into(), "/api/v1/x".into()), ("POST".to_owned(), "/api/v1/people/{}/lock".to_owned())]);
+}
