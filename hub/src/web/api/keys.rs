@@ -7,6 +7,7 @@ use axum::extract::State;
 use domovoi_vault::{Replacement, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::ApiProblem;
 use crate::metering::sign::hex;
@@ -27,7 +28,7 @@ pub enum RotationView {
 }
 
 /// What is to be rotated. Without `Debug`: it may hold a passphrase.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateForm {
     #[serde(default)]
@@ -36,6 +37,8 @@ pub struct RotateForm {
     pub passphrase: Option<String>,
 }
 
+/// Which keys seal how much, and where the master key is.
+#[utoipa::path(get, path = "/api/v1/keys", tag = "system", responses((status = 200, body = Object)))]
 pub async fn status(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
     let status = desk.store.keys().status().await?;
     let vault = desk.settings.vault.to_vault();
@@ -67,6 +70,8 @@ pub async fn status(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem>
     })))
 }
 
+/// A new data key; everything is sealed anew with it, in the background.
+#[utoipa::path(post, path = "/api/v1/keys/rotation", tag = "system", request_body = RotateForm, responses((status = 200, body = Object)))]
 pub async fn rotate(State(desk): State<Desk>, Json(form): Json<RotateForm>) -> Result<Json<Value>, ApiProblem> {
     {
         let mut view = desk.rotation.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,6 +125,8 @@ async fn perform(desk: &Desk, form: RotateForm) -> Result<Value, String> {
     }))
 }
 
+/// How far a rotation is.
+#[utoipa::path(get, path = "/api/v1/keys/rotation", tag = "system", responses((status = 200, body = Object)))]
 pub async fn rotation(State(desk): State<Desk>) -> Json<Value> {
     let view = desk.rotation.0.lock().unwrap_or_else(PoisonError::into_inner);
     Json(match &*view {

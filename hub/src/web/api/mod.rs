@@ -23,11 +23,12 @@ mod tokens;
 
 use axum::Json;
 use axum::http::Method;
-use domovoi_model::Timestamp;
+use domovoi_model::{Source, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Desk, Doors, Rule, rule};
+use super::{Caller, Desk, Doors, Rule, rule};
+use crate::metering::source_in_words;
 use crate::policy::{Kind, Verb};
 
 pub use keys::RotationView;
@@ -64,6 +65,17 @@ fn millis_of(text: &str) -> Option<Timestamp> {
 
 /// The year 2200.
 const MOST_MILLIS: i64 = 7_258_118_400_000;
+
+/// Who says so, in words: a person by the name they have now.
+fn source_said(desk: &Desk, caller: &Caller, source: &Source) -> String {
+    let named = |reader: &str| desk.people.called(reader, caller.language);
+    let source = match source {
+        Source::Person(reader) => Source::Person(named(reader)),
+        Source::Photo { person, photo } => Source::Photo { person: named(person), photo: *photo },
+        other => other.clone(),
+    };
+    source_in_words(&source)
+}
 
 /// Every door of the API. One that is not here does not exist.
 pub fn doors(desk: &Desk) -> Doors {
@@ -306,7 +318,12 @@ fn house_doors(desk: &Desk) -> Doors {
             rule(Submit, Meter).which("point").deed("reading.submitted"),
             meters::submit,
         )
-        .door(&post, "/api/v1/readings/{row}/decision", rule(Edit, Meter).deed("reading.decided"), meters::decide)
+        .door(
+            &post,
+            "/api/v1/readings/{row}/decision",
+            rule(Edit, Meter).which("row").deed("reading.decided"),
+            meters::decide,
+        )
         .door(&get, "/api/v1/acts", rule(See, Act), acts::list)
         .door(&get, "/api/v1/acts/{act}", rule(See, Act).which("act"), acts::show)
         .door(
@@ -372,6 +389,6 @@ fn house_doors(desk: &Desk) -> Doors {
             &post,
             "/api/v1/meters/{point}/readings/with-photo",
             rule(Submit, Meter).which("point").deed("reading.submitted"),
-            meters::submit,
+            meters::submit_with_photo,
         )
 }

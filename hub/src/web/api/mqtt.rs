@@ -1,19 +1,23 @@
 //! Credentials for the embedded broker.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::Uri;
+use axum::response::Response;
 use domovoi_store::CredentialInfo;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::ApiProblem;
+use super::paging::{Paging, answer};
+use crate::audit::Note;
 use crate::web::Desk;
 
 /// The most topic levels that a filter of a credential has.
 const MAX_LEVELS: usize = 128;
 
 /// A credential to be issued.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialForm {
     pub username: String,
@@ -22,26 +26,59 @@ pub struct CredentialForm {
     pub subscribe: Vec<String>,
 }
 
-pub async fn list(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
-    let credentials: Vec<Value> = desk
-        .store
-        .credentials()
-        .list()
-        .await?
-        .into_iter()
-        .map(|info| {
-            json!({
-                "username": info.username,
-                "publish": info.publish,
-                "subscribe": info.subscribe,
-                "created_at": info.created_at.wall().map(|at| at.to_string()),
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "credentials": credentials })))
+/// A credential, without its password.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CredentialView {
+    pub username: String,
+    pub publish: Vec<String>,
+    pub subscribe: Vec<String>,
+    pub created_at: Option<String>,
 }
 
-pub async fn add(State(desk): State<Desk>, Json(form): Json<CredentialForm>) -> Result<Json<Value>, ApiProblem> {
+/// Credentials.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CredentialsView {
+    pub credentials: Vec<CredentialView>,
+    pub next: Option<String>,
+}
+
+/// A credential's password, shown this once.
+#[derive(Serialize, ToSchema)]
+pub struct IssuedView {
+    pub username: String,
+    pub password: String,
+}
+
+/// A credential that was withdrawn.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WithdrawnView {
+    pub username: String,
+    pub connections_closed: usize,
+}
+
+/// Who may connect to the embedded broker.
+#[utoipa::path(get, path = "/api/v1/mqtt/credentials", tag = "mqtt", params(Paging), responses((status = 200, body = CredentialsView)))]
+pub async fn list(State(desk): State<Desk>, Query(paging): Query<Paging>, uri: Uri) -> Result<Response, ApiProblem> {
+    let (page, next) = paging.cut(desk.store.credentials().list().await?, |info| info.username.clone())?;
+    let credentials = page
+        .into_iter()
+        .map(|info| CredentialView {
+            username: info.username,
+            publish: info.publish,
+            subscribe: info.subscribe,
+            created_at: info.created_at.wall().map(|at| at.to_string()),
+        })
+        .collect();
+    Ok(answer(CredentialsView { credentials, next: next.clone() }, next.as_deref(), &uri))
+}
+
+/// Issues a credential; its password is shown this once.
+#[utoipa::path(post, path = "/api/v1/mqtt/credentials", tag = "mqtt", request_body = CredentialForm, responses((status = 200, body = IssuedView)))]
+pub async fn add(
+    State(desk): State<Desk>,
+    Extension(note): Extension<Note>,
+    Json(form): Json<CredentialForm>,
+) -> Result<Json<IssuedView>, ApiProblem> {
     let username = form.username.trim();
     if username.is_empty() || username.chars().count() > 64 || username.chars().any(char::is_control) {
         return Err(ApiProblem::invalid("a user name has 1 to 64 characters"));
@@ -61,13 +98,18 @@ pub async fn add(State(desk): State<Desk>, Json(form): Json<CredentialForm>) -> 
         created_at: desk.clock.moment(),
     };
     let password = desk.store.credentials().issue(&info).await?;
-    Ok(Json(json!({ "username": info.username, "password": password.expose() })))
+    note.change("username", None, Some(info.username.clone()));
+    note.change("publish", None, Some(info.publish.join(" ")));
+    note.change("subscribe", None, Some(info.subscribe.join(" ")));
+    Ok(Json(IssuedView { username: info.username, password: password.expose().clone() }))
 }
 
-pub async fn remove(State(desk): State<Desk>, Path(username): Path<String>) -> Result<Json<Value>, ApiProblem> {
+/// Withdraws a credential and closes its connections.
+#[utoipa::path(delete, path = "/api/v1/mqtt/credentials/{username}", tag = "mqtt", responses((status = 200, body = WithdrawnView)))]
+pub async fn remove(State(desk): State<Desk>, Path(username): Path<String>) -> Result<Json<WithdrawnView>, ApiProblem> {
     if !desk.store.credentials().revoke(&username).await? {
         return Err(ApiProblem::not_found(format!("there is no credential «{username}»")));
     }
-    let closed = desk.ingest.clients_of(&username).iter().filter(|client| (desk.kick)(client)).count();
-    Ok(Json(json!({ "username": username, "connections_closed": closed })))
+    let connections_closed = desk.ingest.clients_of(&username).iter().filter(|client| (desk.kick)(client)).count();
+    Ok(Json(WithdrawnView { username, connections_closed }))
 }

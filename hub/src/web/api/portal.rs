@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use domovoi_store::ActFilter;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::ApiProblem;
 use crate::audit::Note;
@@ -29,7 +30,7 @@ pub struct LinkingView {
 }
 
 /// How to link.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkForm {
     #[serde(default)]
@@ -37,10 +38,16 @@ pub struct LinkForm {
 }
 
 /// Standing consent, given or withdrawn.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentForm {
     pub given: bool,
+}
+
+/// Whether acts are approved without asking each time.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StandingView {
+    pub standing_consent: bool,
 }
 
 fn portal(desk: &Desk) -> Result<&Portal, ApiProblem> {
@@ -49,6 +56,8 @@ fn portal(desk: &Desk) -> Result<&Portal, ApiProblem> {
         .ok_or_else(|| ApiProblem::refused("no portal is named in the settings: add a [portal] section"))
 }
 
+/// How the link stands, and what was sent.
+#[utoipa::path(get, path = "/api/v1/portal", tag = "portal", responses((status = 200, body = Object)))]
 pub async fn status(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
     let portal = portal(&desk)?;
     let acts = desk.store.acts().list(ActFilter::default()).await?;
@@ -68,6 +77,8 @@ pub async fn status(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem>
     })))
 }
 
+/// Begins to link this hub to the citizen's account.
+#[utoipa::path(post, path = "/api/v1/portal/link", tag = "portal", request_body = LinkForm, responses((status = 200, body = Object)))]
 pub async fn link(State(desk): State<Desk>, Json(form): Json<LinkForm>) -> Result<Json<Value>, ApiProblem> {
     let portal = portal(&desk)?.clone();
     match portal.status() {
@@ -107,6 +118,8 @@ pub async fn link(State(desk): State<Desk>, Json(form): Json<LinkForm>) -> Resul
     Ok(Json(json!({ "state": "linking" })))
 }
 
+/// How far a linking is.
+#[utoipa::path(get, path = "/api/v1/portal/linking", tag = "portal", responses((status = 200, body = Object)))]
 pub async fn linking(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
     let link = state_json(&portal(&desk)?.status());
     let view = desk.linking.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,6 +132,8 @@ pub async fn linking(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem
     Ok(Json(json!({ "state": state, "code": view.code, "browser": view.browser, "why": view.failed, "link": link })))
 }
 
+/// Ends a linking that is under way.
+#[utoipa::path(delete, path = "/api/v1/portal/linking", tag = "portal", responses((status = 200, body = Object)))]
 pub async fn cancel(State(desk): State<Desk>) -> Json<Value> {
     let mut view = desk.linking.0.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(task) = view.task.take() {
@@ -128,6 +143,8 @@ pub async fn cancel(State(desk): State<Desk>) -> Json<Value> {
     Json(json!({ "state": "idle" }))
 }
 
+/// Revokes the link at the portal and forgets its tokens.
+#[utoipa::path(delete, path = "/api/v1/portal/link", tag = "portal", responses((status = 200, body = Object)))]
 pub async fn unlink(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
     let outcome = portal(&desk)?.unlink().await;
     let outcome =
@@ -135,6 +152,8 @@ pub async fn unlink(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem>
     Ok(Json(json!({ "was_linked": outcome.was_linked, "told_portal": outcome.told_portal, "detail": outcome.detail })))
 }
 
+/// The accounts and metering points that the portal knows.
+#[utoipa::path(get, path = "/api/v1/portal/accounts", tag = "portal", responses((status = 200, body = Object)))]
 pub async fn accounts(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
     let portal = portal(&desk)?;
     if matches!(portal.status(), LinkState::Unlinked | LinkState::Linking) {
@@ -174,16 +193,20 @@ pub async fn accounts(State(desk): State<Desk>) -> Result<Json<Value>, ApiProble
     Ok(Json(json!({ "accounts": accounts })))
 }
 
-pub async fn consent(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
-    Ok(Json(json!({ "standing_consent": desk.metering.standing_consent().await? })))
+/// Whether acts are approved without asking each time.
+#[utoipa::path(get, path = "/api/v1/portal/consent", tag = "portal", responses((status = 200, body = StandingView)))]
+pub async fn consent(State(desk): State<Desk>) -> Result<Json<StandingView>, ApiProblem> {
+    Ok(Json(StandingView { standing_consent: desk.metering.standing_consent().await? }))
 }
 
+/// Gives or withdraws standing consent.
+#[utoipa::path(put, path = "/api/v1/portal/consent", tag = "portal", request_body = ConsentForm, responses((status = 200, body = StandingView)))]
 pub async fn set_consent(
     State(desk): State<Desk>,
     caller: Caller,
     Extension(note): Extension<Note>,
     Json(form): Json<ConsentForm>,
-) -> Result<Json<Value>, ApiProblem> {
+) -> Result<Json<StandingView>, ApiProblem> {
     let before = desk.metering.standing_consent().await?;
     if form.given {
         consent_to_readings(&desk, &caller).await?
@@ -191,7 +214,7 @@ pub async fn set_consent(
         withdraw_readings(&desk).await?
     }
     note.change("standing_consent", Some(before.to_string()), Some(form.given.to_string()));
-    Ok(Json(json!({ "standing_consent": form.given })))
+    Ok(Json(StandingView { standing_consent: form.given }))
 }
 
 /// Gives standing consent to hand readings in, with its record: who agreed, to what, in which words. The record is durable

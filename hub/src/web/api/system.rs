@@ -1,60 +1,116 @@
 //! Notices, secrets, the doctor.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::http::Uri;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 
 use super::ApiProblem;
+use super::paging::{Paging, answer};
 use crate::web::{Desk, secret_name};
 
 /// A secret to be sealed.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretForm {
+    #[schema(min_length = 1, max_length = 4096)]
     pub value: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// How thoroughly.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct DoctorQuery {
+    /// Open every sealed thing and name what is damaged.
     #[serde(default)]
     verify: bool,
 }
 
-pub async fn notices(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
-    let open: Vec<Value> = desk
-        .store
-        .notices()
-        .open()
-        .await?
-        .into_iter()
-        .map(|open| {
-            let params: serde_json::Map<String, Value> =
-                open.notice.params.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
-            json!({
-                "key": open.key,
-                "kind": open.notice.kind,
-                "params": params,
-                "at": open.notice.at.wall().map(|at| at.to_string()),
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "notices": open })))
+/// Something that a person must know or do.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NoticeView {
+    pub key: String,
+    /// `read_meter`, `not_linked`, …
+    pub kind: String,
+    /// What the sentence of this kind needs.
+    pub params: BTreeMap<String, String>,
+    pub at: Option<String>,
 }
 
-pub async fn clear_notice(State(desk): State<Desk>, Path(key): Path<String>) -> Result<Json<Value>, ApiProblem> {
+/// Open notices.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NoticesView {
+    pub notices: Vec<NoticeView>,
+    pub next: Option<String>,
+}
+
+/// A notice that is done with.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ClearedView {
+    pub key: String,
+    pub done: bool,
+}
+
+/// A secret that was sealed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KeptView {
+    pub name: String,
+    pub kept: bool,
+}
+
+/// What the doctor found.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FindingView {
+    /// `well`, `notice`, `broken`
+    pub level: &'static str,
+    pub what: String,
+    pub remedy: String,
+}
+
+/// All that the doctor found.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DoctorView {
+    pub findings: Vec<FindingView>,
+}
+
+/// What a person must know or do.
+#[utoipa::path(get, path = "/api/v1/notices", tag = "system", params(Paging), responses((status = 200, body = NoticesView)))]
+pub async fn notices(State(desk): State<Desk>, Query(paging): Query<Paging>, uri: Uri) -> Result<Response, ApiProblem> {
+    let (open, next) = paging.cut(desk.store.notices().open().await?, |open| open.key.clone())?;
+    let notices = open
+        .into_iter()
+        .map(|open| NoticeView {
+            key: open.key,
+            kind: open.notice.kind,
+            params: open.notice.params.into_iter().collect(),
+            at: open.notice.at.wall().map(|at| at.to_string()),
+        })
+        .collect();
+    Ok(answer(NoticesView { notices, next: next.clone() }, next.as_deref(), &uri))
+}
+
+/// Marks a notice as done.
+#[utoipa::path(delete, path = "/api/v1/notices/{key}", tag = "system", responses((status = 200, body = ClearedView)))]
+pub async fn clear_notice(State(desk): State<Desk>, Path(key): Path<String>) -> Result<Json<ClearedView>, ApiProblem> {
     if desk.store.notices().clear(&key).await? {
-        Ok(Json(json!({ "key": key, "done": true })))
+        Ok(Json(ClearedView { key, done: true }))
     } else {
         Err(ApiProblem::not_found("there is no such open notice"))
     }
 }
 
+/// Seals a secret under the name that the settings file uses.
+#[utoipa::path(put, path = "/api/v1/secrets/{name}", tag = "system", request_body = SecretForm, responses((status = 200, body = KeptView)))]
 pub async fn set_secret(
     State(desk): State<Desk>,
     Path(name): Path<String>,
     Json(form): Json<SecretForm>,
-) -> Result<Json<Value>, ApiProblem> {
+) -> Result<Json<KeptView>, ApiProblem> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
         return Err(ApiProblem::invalid("a secret's name has 1 to 64 letters, digits, - _ ."));
@@ -63,14 +119,16 @@ pub async fn set_secret(
         return Err(ApiProblem::invalid("a secret has 1 to 4096 bytes"));
     }
     desk.store.secrets().put(&secret_name(&name), form.value.as_bytes()).await?;
-    Ok(Json(json!({ "name": name, "kept": true })))
+    Ok(Json(KeptView { name, kept: true }))
 }
 
-pub async fn doctor(State(desk): State<Desk>, Query(query): Query<DoctorQuery>) -> Result<Json<Value>, ApiProblem> {
+/// What is wrong with this installation, in words.
+#[utoipa::path(get, path = "/api/v1/doctor", tag = "system", params(DoctorQuery), responses((status = 200, body = DoctorView)))]
+pub async fn doctor(State(desk): State<Desk>, Query(query): Query<DoctorQuery>) -> Json<DoctorView> {
     let findings = desk.doctor.examine(query.verify).await;
-    let findings: Vec<Value> = findings
+    let findings = findings
         .into_iter()
-        .map(|finding| json!({ "level": finding.level.code(), "what": finding.what, "remedy": finding.remedy }))
+        .map(|finding| FindingView { level: finding.level.code(), what: finding.what, remedy: finding.remedy })
         .collect();
-    Ok(Json(json!({ "findings": findings })))
+    Json(DoctorView { findings })
 }
