@@ -4,25 +4,11 @@
 use domovoi_model::{PersonId, Timestamp};
 
 use super::{People, PeopleError, Person, new_id, roster};
-use crate::policy::{Assurance, Decision, Effect, Grant, Kind, Network, Object, Subject, Verb, Who, decide};
+use crate::policy::{Assurance, Effect, Grant, Kind, Network, Subject, Verb, Who, can_be_given, may_delegate};
 
 const MAX_GRANTS: usize = 50;
 const MAX_TEXT: usize = 200;
 const LONGEST_DELEGATION_MILLIS: i64 = 90 * 86_400_000;
-
-/// What is nobody's to hand on: with it a delegate could make the right last, or take another person's place.
-const NEVER_DELEGATED: [Kind; 10] = [
-    Kind::Person,
-    Kind::Rights,
-    Kind::Factor,
-    Kind::Session,
-    Kind::Token,
-    Kind::Consent,
-    Kind::Credential,
-    Kind::Topic,
-    Kind::Secret,
-    Kind::System,
-];
 
 impl People {
     /// Gives or takes away a right; the grant's `id` is made here.
@@ -47,9 +33,6 @@ impl People {
         if from == to {
             return Err(PeopleError::Invalid("a right is handed on to somebody else".into()));
         }
-        if NEVER_DELEGATED.contains(&kind) {
-            return Err(PeopleError::Refused("rights over people, keys and the hub itself cannot be handed on".into()));
-        }
         let now = self.clock.trusted().ok_or_else(no_time)?;
         if until.0.saturating_sub(now.0) > LONGEST_DELEGATION_MILLIS {
             return Err(PeopleError::Invalid("a delegation lasts at most 90 days".into()));
@@ -68,9 +51,8 @@ impl People {
             from: Some(from),
         };
         let giver = self.existing(from)?;
-        let missing = grant.verbs.iter().find(|verb| self.reach_of(&giver, **verb, &grant).is_none());
-        if let Some(verb) = missing {
-            return Err(PeopleError::Refused(format!("the right «{}» is not the giver's to hand on", verb.code())));
+        if let Some(verb) = grant.verbs.iter().find(|verb| !self.may_hand_on(&giver, **verb, &grant)) {
+            return Err(PeopleError::Refused(format!("the right «{}» is not yours to hand on", verb.code())));
         }
         self.add_grant(to, grant).await
     }
@@ -113,55 +95,37 @@ impl People {
         })
     }
 
-    /// The rights that count now: own grants, and delegated ones as far as their giver still has the right.
+    /// The rights that count now: own grants, and delegated ones as far as their giver still has the right. When each of
+    /// them counts, the policy judges.
     pub fn grants(&self, id: PersonId) -> Vec<Grant> {
         let Some(person) = self.get(id) else { return Vec::new() };
-        let now = self.at();
-        let trusted = self.clock.trusted().is_some();
-        let counts =
-            |grant: &Grant| grant.until.is_none_or(|until| trusted && until > now) || grant.effect == Effect::Deny;
-        person.grants.into_iter().filter(counts).filter_map(|grant| self.as_far_as_given(grant)).collect()
+        person.grants.into_iter().filter_map(|grant| self.as_far_as_given(grant)).collect()
     }
 
     fn as_far_as_given(&self, mut grant: Grant) -> Option<Grant> {
         let Some(from) = grant.from else { return Some(grant) };
         let giver = self.get(from)?;
-        let reaches: Vec<(Verb, Network)> =
-            grant.verbs.iter().filter_map(|verb| Some((*verb, self.reach_of(&giver, *verb, &grant)?))).collect();
-        grant.home_only |= reaches.iter().any(|(_, network)| *network == Network::Home);
-        grant.verbs = reaches.into_iter().map(|(verb, _)| verb).collect();
+        let verbs = std::mem::take(&mut grant.verbs);
+        grant.verbs = verbs.into_iter().filter(|verb| self.may_hand_on(&giver, *verb, &grant)).collect();
         (!grant.verbs.is_empty()).then_some(grant)
     }
 
-    /// From how far the giver's own right reaches; `None` if the giver does not have it now.
-    fn reach_of(&self, giver: &Person, verb: Verb, grant: &Grant) -> Option<Network> {
-        let own: Vec<Grant> = giver.grants.iter().filter(|grant| grant.from.is_none()).cloned().collect();
-        // A right to all of a kind with a hole in it would be handed on without the hole.
-        let holed = |there: &Grant| {
-            there.effect == Effect::Deny
-                && there.kind == grant.kind
-                && there.verbs.contains(&verb)
-                && (there.id_is.is_none() || grant.id_is.is_none() || there.id_is == grant.id_is)
-        };
-        if own.iter().any(holed) {
-            return None;
-        }
-        let object = Object { id: grant.id_is.clone(), ..Object::all(grant.kind) };
+    /// Whether this verb of a delegation is the giver's now.
+    fn may_hand_on(&self, giver: &Person, verb: Verb, grant: &Grant) -> bool {
         let now = self.now();
-        [Network::Outside, Network::Home].into_iter().find(|network| {
-            let who = Who {
-                subject: Subject::Person(giver.id),
-                role: Some(giver.role),
-                grants: own.clone(),
-                network: *network,
-                assurance: Assurance::Strong,
-                proved_at: Some(now.at),
-                scopes: None,
-                until: giver.until,
-                locked: giver.locked,
-            };
-            decide(&who, verb, &object, now) == Decision::Allow
-        })
+        let who = Who {
+            subject: Subject::Person(giver.id),
+            role: Some(giver.role),
+            grants: giver.grants.clone(),
+            network: Network::Home,
+            // Not how the giver is signed in just now, but what is theirs.
+            assurance: Assurance::Strong,
+            proved_at: Some(now.at),
+            scopes: None,
+            until: giver.until,
+            locked: giver.locked,
+        };
+        may_delegate(&who, &Grant { verbs: vec![verb], ..grant.clone() }, now).is_ok()
     }
 
     async fn add_grant(&self, id: PersonId, grant: Grant) -> Result<Grant, PeopleError> {
@@ -187,8 +151,8 @@ impl People {
         if grant.verbs.is_empty() {
             return invalid("say what may be done: see, command, edit, submit or export");
         }
-        if grant.kind == Kind::Threshold {
-            return invalid("what everybody may see needs no grant");
+        if grant.effect == Effect::Allow && !grant.verbs.iter().all(|verb| can_be_given(*verb, grant.kind)) {
+            return invalid("this right comes with a role and cannot be given: choose another role, or fewer verbs");
         }
         for text in [&mut grant.id_is, &mut grant.room, &mut grant.capability].into_iter().flatten() {
             // An id names a thing exactly: it is refused rather than mended.

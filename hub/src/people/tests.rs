@@ -1,1 +1,0 @@
-//! The people against a real store.
