@@ -179,7 +179,6 @@ page-verdict-accepted = accepted
 page-verdict-held = waits for a decision
 page-verdict-ignored = left out
 page-source-device = device { $device }
-page-source-person = { $name }
 page-source-photo = { $name }, with a photo
 page-source-installation = when installed
 page-when = When
@@ -237,3 +236,265 @@ page-act-not-correctable = There is nothing to correct: the portal does not have
 page-act-correct = Correct the act
 page-act-correct-text = The home draws up a new act of the same month with the present readings and sends it in place of this one.
 page-act-correct-do = Draw up a corrected act
+
+## Buttons that are everywhere.
+page-save = Save
+page-add = Add
+page-remove = Remove
+page-cancel = Cancel
+page-withdraw = Withdraw
+page-copy = Copy
+page-copied = Copied
+page-print = Print
+page-date-wrong = This is not a date. Choose a day in the calendar or write it as 2026-12-31.
+page-somebody-gone = an erased person
+
+## People.
+page-person-add = Add a person
+page-person-add-do = Add
+page-person-name = Name
+page-person-relation = Who they are in the family
+page-person-relation-hint = Such as mum, grandpa, nanny. May be left empty.
+page-person-role = Role
+page-person-last-day = Last day
+page-person-last-day-hint = For guests only: after this day the access ends by itself.
+page-person-contact = Phone, e-mail or sign-in name
+page-person-contact-hint = May be added later.
+page-person-until = until { $at }
+page-person-until-missing = A guest needs a last day: until when do they stay?
+page-person-locked = locked
+page-person-over = time is up
+page-person-profile = About the person
+page-person-language-home = As in the home
+page-person-large = Large letters
+page-person-access = Access and data
+page-contacts = Phones and e-mail
+page-contacts-none = Nothing here yet.
+page-contact-name = sign-in name
+page-contact-confirmed = confirmed
+page-contact-unconfirmed = not confirmed
+page-contact-confirm = Confirm
+page-contact-sent = A code was sent to { $contact }. It is valid for ten minutes.
+page-contact-add = Add a phone, an e-mail or a sign-in name
+page-contact-add-hint = A phone or an e-mail has to be confirmed with a code; a sign-in name works at once.
+page-contact-undelivered = The code was not sent: mail or text messages do not work now. Try again later.
+page-invite = Sign-in link
+page-invite-hint = A one-time link for a day: the person comes in by it and chooses a password or a passkey.
+page-invite-done = Hand this link over yourself: { $name } comes in by it once. It will not be shown again.
+page-lock = Lock
+page-lock-hint = If a phone is lost: every session ends at once, and there are no new ones until you unlock.
+page-unlock = Unlock
+page-export = Download the data
+page-erase = Erase the person
+
+## Rights.
+page-rights = Rights
+page-rights-role = What is allowed now
+page-grants = Single rights
+page-grant-allow = may
+page-grant-deny = may not
+page-grant-from = Handed on by { $name }
+page-grant-hours = from { $from } to { $to }
+page-grant-home = at home only
+page-grant-until = until { $at }
+page-grant-add = Give or take away a right
+page-grant-effect = Allow or forbid
+page-grant-verbs = To do what
+page-grant-verb-missing = Tick at least one.
+page-grant-kind = With what
+page-grant-hour-from = From what time
+page-grant-hour-to = To what time
+page-grant-hours-wrong = Give both times, from and to, or neither.
+page-grant-last-day = Last day
+page-delegate = Hand on a right of yours
+page-delegate-lead = To hand in readings while you are away, for example. The right comes back to you by itself, and you can take it back any day.
+page-delegate-do = Hand on a right
+page-delegate-to = To whom
+page-delegate-until-missing = Choose the last day: a right is handed on for at most 90 days.
+
+## Erasing a person.
+page-erase-title = Erase: { $name }
+page-erase-own = You are erasing yourself from this home.
+page-erase-other = The person will not be able to sign in any more.
+page-erase-text = The name, contacts, ways to sign in, consents and everything personal in the journal disappear. The journal's entries stay without the name. Nothing can be brought back.
+page-erase-name = The person's name
+page-erase-name-hint = So that it is no slip, type: { $name }
+page-erase-name-wrong = The name is not the same.
+page-erase-do = Erase for good
+
+## Consents and the portal.
+page-consents = Consents
+page-consent-title = Consent to hand in readings
+page-consent-stands = stands
+page-consent-over = does not stand
+page-consent-none = not given
+page-consent-text = The words of the consent
+page-consent-given = given on { $at }
+page-consent-withdrawn = withdrawn on { $at }
+page-consent-given-by = { $name }: { $at }
+page-consent-agree = I have read this and agree
+page-consent-agree-missing = Tick that you have read it and agree.
+page-consent-give = Give consent
+page-consent-withdraw = Withdraw consent
+page-consent-all = All my consents
+page-portal = Portal and consent
+page-portal-link = The link with the portal
+page-portal-unlinked = The home is not linked with the portal. The owner links it on the command line:
+page-portal-linking = The home is being linked with the portal.
+page-portal-linked = The home has been linked with the portal since { $at }.
+page-portal-relink = The portal no longer takes this link. No reading is lost: they wait until the owner links the home again.
+page-portal-pending = The account at the portal is not confirmed yet. Confirm it there; the home will notice.
+page-portal-blocked = The account at the portal is blocked. Ask the portal's support.
+page-portal-permissions = What the home may do
+
+## You.
+page-me-data = My data
+page-me-data-hint = Name, phones and e-mail, rights, consents
+page-me-security-hint = Password, passkeys, where you are signed in
+page-me-pair-hint = Let in a new phone or tablet
+page-me-portal-hint = What leaves the home, and who agreed to it
+
+## Sign-in and security.
+page-security = Sign-in and security
+page-factors = How you sign in
+page-used = Last used: { $at }
+page-unused = Not used yet
+page-passkey-add = Add a passkey
+page-passkey-name = Name of the passkey
+page-passkey-name-example = My phone
+page-passkey-what = Sign in with this device's fingerprint, face or code. There is nothing to remember and nothing to steal.
+page-password-set = Set a password
+page-password-change = Change the password
+page-password-met = A good password
+page-password-ends = Your other devices will have to sign in again.
+page-totp-add = Add an app with codes
+page-totp-again = Move the codes to another app
+page-totp-what = An app on the phone shows six digits that change every half minute. Any app for such codes will do.
+page-totp-scan = Point the camera of the app with codes at the picture.
+page-totp-picture = Picture for the app with codes
+page-totp-type = Does it not work? Type this key into the app:
+page-totp-confirm = Check and switch on
+page-recovery-make = Get recovery codes
+page-recovery-again = Get new recovery codes
+page-recovery-what = Ten one-time codes for when the phone is lost. The former codes stop working.
+page-recovery-left = { $count ->
+    [one] { $count } code left
+   *[other] { $count } codes left
+}
+page-recovery-new = Your recovery codes
+page-recovery-new-text = Save them now: print them or write them down. They will not be shown again. Each works once.
+page-pin-set = Set a PIN for the tablet on the wall
+page-pin-change = Change the PIN for the tablet on the wall
+page-pin-new = New PIN
+page-pin-hint = Four digits. It works only on a tablet that was let into the home.
+page-sessions = Where you are signed in
+page-session-this = this device
+page-session-ends = Ends on { $at }
+page-session-name = Rename
+page-session-name-label = Name
+page-session-end = Sign out there
+page-sessions-end-others = Sign out on all other devices
+page-tokens = Access for programs
+page-tokens-what = A token lets a program in under your name. Give it to nobody whom you do not trust.
+page-token-add = Issue a token
+page-token-name = What it is for
+page-token-scope = What it may do
+page-token-see = Look only
+page-token-readings = Look and hand in readings
+page-token-all = Everything that I may
+page-token-days = For how many days
+page-token-do = Issue
+page-token-new = New token
+page-token-new-text = Copy it now: it will not be shown again.
+page-certificates = Device certificates
+
+## Showing that it is you.
+page-step-up-title = Show that it is you
+page-step-up-lead = This is an important step. Sign in once more; we will not ask again for five minutes.
+page-step-up-passkey = Confirm with a passkey
+page-step-up-do = Confirm
+page-step-up-wrong = That is not right. Try again.
+
+## A new device.
+page-device-lead = If you are signed in on another phone, let this device in from there: no password is needed.
+page-device-which = What is this device?
+page-device-phone = My phone or computer
+page-device-tablet = A shared tablet on the wall
+page-device-do = Show the code
+page-device-scan = Point the camera of the phone where you are signed in at the picture.
+page-device-picture = Picture with the code { $code }
+page-device-type = Or open { $address } on it and type the code:
+page-device-until = The code is valid until { $at }.
+page-device-waiting = Waiting for you to confirm on the phone.
+page-device-check = I have confirmed
+page-pair = New device
+page-pair-lead = Type the code that the new phone or tablet shows.
+page-pair-code = Code
+page-pair-code-hint = Eight letters and digits from the new device's screen.
+page-pair-over = This code is not valid. Have the new device show another one.
+page-pair-phone = Let this device in?
+page-pair-phone-lead = It signs in under your name and may do all that you may. Let in only what you hold in your hands.
+page-pair-tablet = Let the tablet into the home?
+page-pair-tablet-lead = It becomes the family's: everybody signs in on it with a PIN. Let in only what you see with your own eyes.
+page-pair-device = What it says it is
+page-pair-address = From where
+page-pair-name = What to call it
+page-pair-name-phone = Phone, { $name }
+page-pair-name-tablet = Tablet on the wall
+page-pair-approve = Let it in
+page-pair-refuse = Do not let it in
+page-pair-done = Done: the device is let in. It opens the home by itself.
+
+## Journal.
+page-journal-lead = Who did what in the home, and when. Entries cannot be changed or removed unnoticed.
+page-journal-own = What you did in this home.
+page-journal-search = Search
+page-journal-text = Any words
+page-journal-who = Who
+page-journal-anybody = Anybody
+page-journal-what = What
+page-journal-from = From where
+page-journal-outcome = Outcome
+page-journal-any = Any
+page-journal-since = From
+page-journal-until = Until
+page-journal-find = Find
+page-journal-export = Download as a table
+page-journal-verify = Check that nobody changed the entries
+page-journal-holds = Every entry is in its place and none was changed.
+page-journal-broken = Something is wrong with the journal
+page-journal-none = Nothing was found.
+page-journal-older = Earlier
+page-journal-nobody = unknown
+page-journal-house = the home
+page-journal-console = command line
+page-journal-credential = device { $name }
+page-journal-done = done
+page-journal-refused = refused: { $why }
+page-journal-failed = failed: { $why }
+page-journal-outcome-refused = refused
+page-journal-outcome-failed = failed
+page-journal-erased = erased
+page-journal-times = ({ $count } times)
+
+## Help.
+page-help-what = What this is
+page-help-what-text = Domovoi lives on a small computer in your home. It listens to the meters, gathers the readings and, with your consent, hands them to the suppliers. Everything is kept here, in the home, encrypted.
+page-help-in = How to sign in
+page-help-in-text = With the phone number, e-mail or name that you gave the owner, and your password. A passkey is easier: add it once under “You”, “Sign-in and security”, and then a fingerprint or the phone's code is enough.
+page-help-lost = Forgot the password or lost the phone
+page-help-lost-text = Ask the owner of the home for a sign-in link. If the phone is lost, have them press “Lock” on your page at once. An owner who cannot sign in runs domovoi people link on the hub.
+page-help-reading = How to hand in a reading
+page-help-reading-text = Open “Meters”, choose yours, copy the digits from its face and press “Hand in”. Once a month the home gathers the readings into an act, the owner approves it, and they go to the supplier.
+page-help-warning = The browser warns of danger
+page-help-warning-text = The home wrote its own certificate, and the browser does not know it yet. The http page of this home tells how to explain once that it can be trusted.
+page-help-data = Your data
+page-help-data-text = Nothing leaves the home without consent. On your own page you can download all that the home knows of you, withdraw consents and erase yourself.
+
+## Ways to sign in.
+page-factor-passkey = Passkey
+page-factor-password = Password
+page-factor-totp = App with codes
+page-factor-recovery = Recovery codes
+page-factor-pin = PIN for the tablet
+page-factor-portal = Portal account

@@ -183,7 +183,6 @@ page-verdict-accepted = принято
 page-verdict-held = ждёт решения
 page-verdict-ignored = не учтено
 page-source-device = устройство { $device }
-page-source-person = { $name }
 page-source-photo = { $name }, с фотографией
 page-source-installation = при установке
 page-when = Когда
@@ -241,3 +240,266 @@ page-act-not-correctable = Исправлять нечего: этот акт е
 page-act-correct = Исправить акт
 page-act-correct-text = Дом составит новый акт с нынешними показаниями за тот же месяц и отправит его вместо этого.
 page-act-correct-do = Составить исправленный
+
+## Кнопки, которые встречаются всюду.
+page-save = Сохранить
+page-add = Добавить
+page-remove = Убрать
+page-cancel = Отмена
+page-withdraw = Отозвать
+page-copy = Скопировать
+page-copied = Скопировано
+page-print = Напечатать
+page-date-wrong = Это не похоже на дату. Выберите день в календаре или напишите его как 2026-12-31.
+page-somebody-gone = удалённый человек
+
+## Люди.
+page-person-add = Добавить человека
+page-person-add-do = Добавить
+page-person-name = Имя
+page-person-relation = Кто это в семье
+page-person-relation-hint = Например: мама, дедушка, няня. Можно не заполнять.
+page-person-role = Роль
+page-person-last-day = Последний день
+page-person-last-day-hint = Нужен только гостю: после этого дня доступ закроется сам.
+page-person-contact = Телефон, почта или имя для входа
+page-person-contact-hint = Можно добавить позже.
+page-person-until = до { $at }
+page-person-until-missing = Для гостя нужен последний день: до какого числа он у вас?
+page-person-locked = заблокирован
+page-person-over = время вышло
+page-person-profile = О человеке
+page-person-language-home = Как в доме
+page-person-large = Крупные буквы
+page-person-access = Доступ и данные
+page-contacts = Телефоны и почта
+page-contacts-none = Пока ничего не указано.
+page-contact-name = имя для входа
+page-contact-confirmed = подтверждён
+page-contact-unconfirmed = не подтверждён
+page-contact-confirm = Подтвердить
+page-contact-sent = Код отправлен на { $contact }. Он действует десять минут.
+page-contact-add = Добавить телефон, почту или имя для входа
+page-contact-add-hint = Телефон и почту нужно будет подтвердить кодом; имя для входа подходит сразу.
+page-contact-undelivered = Код не ушёл: почта или СМС сейчас не отправляются. Попробуйте позже.
+page-invite = Ссылка для входа
+page-invite-hint = Одноразовая ссылка на сутки: человек войдёт по ней и сам выберет пароль или ключ доступа.
+page-invite-done = Передайте эту ссылку лично: { $name } войдёт по ней один раз. Здесь она больше не появится.
+page-lock = Заблокировать
+page-lock-hint = Если телефон потерян: все входы закроются сразу, новых не будет, пока вы не снимете блокировку.
+page-unlock = Снять блокировку
+page-export = Скачать данные
+page-erase = Удалить человека
+
+## Права.
+page-rights = Права
+page-rights-role = Что можно сейчас
+page-grants = Отдельные права
+page-grant-allow = можно
+page-grant-deny = нельзя
+page-grant-from = Передал: { $name }
+page-grant-hours = с { $from } до { $to }
+page-grant-home = только дома
+page-grant-until = до { $at }
+page-grant-add = Дать или отобрать право
+page-grant-effect = Разрешить или запретить
+page-grant-verbs = Что делать
+page-grant-verb-missing = Отметьте хотя бы одно действие.
+page-grant-kind = С чем
+page-grant-hour-from = С которого часа
+page-grant-hour-to = До которого часа
+page-grant-hours-wrong = Укажите оба времени, с какого и до какого, или ни одного.
+page-grant-last-day = Последний день
+page-delegate = Передать своё право
+page-delegate-lead = Например, передать показания, пока вы в отъезде. Право вернётся к вам само, и забрать его можно в любой день.
+page-delegate-do = Передать право
+page-delegate-to = Кому
+page-delegate-until-missing = Выберите последний день: право передают не дольше чем на 90 дней.
+
+## Удаление человека.
+page-erase-title = Удалить: { $name }
+page-erase-own = Вы удаляете себя из этого дома.
+page-erase-other = Человек больше не сможет войти.
+page-erase-text = Исчезнут имя, контакты, способы входа, согласия и всё личное, что есть в журнале. Сами записи журнала останутся без имени. Вернуть ничего нельзя.
+page-erase-name = Имя этого человека
+page-erase-name-hint = Чтобы не удалить по ошибке, напечатайте: { $name }
+page-erase-name-wrong = Имя не совпадает.
+page-erase-do = Удалить навсегда
+
+## Согласия и портал.
+page-consents = Согласия
+page-consent-title = Согласие на передачу показаний
+page-consent-stands = действует
+page-consent-over = не действует
+page-consent-none = не дано
+page-consent-text = Текст согласия
+page-consent-given = дано { $at }
+page-consent-withdrawn = отозвано { $at }
+page-consent-given-by = { $name }: { $at }
+page-consent-agree = Я прочитал и согласен
+page-consent-agree-missing = Отметьте, что вы прочитали и согласны.
+page-consent-give = Дать согласие
+page-consent-withdraw = Отозвать согласие
+page-consent-all = Все мои согласия
+page-portal = Портал и согласие
+page-portal-link = Связь с порталом
+page-portal-unlinked = Дом не связан с порталом. Связать его может хозяин в командной строке:
+page-portal-linking = Связь с порталом сейчас устанавливается.
+page-portal-linked = Дом связан с порталом с { $at }.
+page-portal-relink = Портал больше не принимает эту связь. Показания не потеряны: они ждут, пока хозяин свяжет дом заново.
+page-portal-pending = Учётная запись на портале ещё не подтверждена. Подтвердите её на портале; дом проверит сам.
+page-portal-blocked = Учётная запись на портале заблокирована. Обратитесь в поддержку портала.
+page-portal-permissions = Что разрешено дому
+
+## Вы.
+page-me-data = Мои данные
+page-me-data-hint = Имя, телефоны и почта, права, согласия
+page-me-security-hint = Пароль, ключи доступа, где вы вошли
+page-me-pair-hint = Впустить новый телефон или планшет
+page-me-portal-hint = Что уходит из дома и с чьего согласия
+
+## Вход и безопасность.
+page-security = Вход и безопасность
+page-factors = Как вы входите
+page-used = Последний раз: { $at }
+page-unused = Ещё не использовался
+page-passkey-add = Добавить ключ доступа
+page-passkey-name = Как назвать ключ
+page-passkey-name-example = Мой телефон
+page-passkey-what = Вход по отпечатку, лицу или коду этого устройства. Запоминать ничего не нужно, подсмотреть и украсть нечего.
+page-password-set = Задать пароль
+page-password-change = Сменить пароль
+page-password-met = Хороший пароль
+page-password-ends = На остальных устройствах придётся войти заново.
+page-totp-add = Добавить приложение с кодами
+page-totp-again = Перенести коды в другое приложение
+page-totp-what = Приложение на телефоне показывает шесть цифр, которые меняются каждые полминуты. Подойдёт любое приложение для таких кодов.
+page-totp-scan = Наведите на картинку камеру в приложении с кодами.
+page-totp-picture = Картинка для приложения с кодами
+page-totp-type = Не получается? Введите в приложении этот ключ:
+page-totp-confirm = Проверить и включить
+page-recovery-make = Получить запасные коды
+page-recovery-again = Получить новые запасные коды
+page-recovery-what = Десять одноразовых кодов на случай, если телефон потерян. Прежние коды перестанут действовать.
+page-recovery-left = { $count ->
+    [one] остался { $count } код
+    [few] осталось { $count } кода
+   *[many] осталось { $count } кодов
+}
+page-recovery-new = Ваши запасные коды
+page-recovery-new-text = Сохраните их сейчас: напечатайте или перепишите. Больше они нигде не появятся. Каждый код подходит один раз.
+page-pin-set = Задать PIN для планшета на стене
+page-pin-change = Сменить PIN для планшета на стене
+page-pin-new = Новый PIN
+page-pin-hint = Четыре цифры. Подходит только на планшете, который уже впустили в дом.
+page-sessions = Где вы вошли
+page-session-this = это устройство
+page-session-ends = Закончится { $at }
+page-session-name = Переименовать
+page-session-name-label = Название
+page-session-end = Выйти там
+page-sessions-end-others = Выйти на всех остальных устройствах
+page-tokens = Доступ для программ
+page-tokens-what = Токен пускает программу от вашего имени. Не давайте его тем, кому не доверяете.
+page-token-add = Выпустить токен
+page-token-name = Для чего он
+page-token-scope = Что ей можно
+page-token-see = Только смотреть
+page-token-readings = Смотреть и передавать показания
+page-token-all = Всё, что можно мне
+page-token-days = На сколько дней
+page-token-do = Выпустить
+page-token-new = Новый токен
+page-token-new-text = Скопируйте его сейчас: больше он нигде не появится.
+page-certificates = Сертификаты устройств
+
+## Подтвердить, что это вы.
+page-step-up-title = Подтвердите, что это вы
+page-step-up-lead = Это важное действие. Подтвердите вход ещё раз; следующие пять минут спрашивать не будем.
+page-step-up-passkey = Подтвердить ключом доступа
+page-step-up-do = Подтвердить
+page-step-up-wrong = Не подходит. Попробуйте ещё раз.
+
+## Новое устройство.
+page-device-lead = Если на другом телефоне вы уже вошли, впустите это устройство с него: пароль не понадобится.
+page-device-which = Что это за устройство?
+page-device-phone = Мой телефон или компьютер
+page-device-tablet = Общий планшет на стене
+page-device-do = Показать код
+page-device-scan = Наведите на картинку камеру телефона, на котором вы уже вошли.
+page-device-picture = Картинка с кодом { $code }
+page-device-type = Или откройте на нём { $address } и введите код:
+page-device-until = Код действует до { $at }.
+page-device-waiting = Ждём, когда вы подтвердите на телефоне.
+page-device-check = Я подтвердил
+page-pair = Новое устройство
+page-pair-lead = Введите код, который показывает новый телефон или планшет.
+page-pair-code = Код
+page-pair-code-hint = Восемь букв и цифр с экрана нового устройства.
+page-pair-over = Такой код не действует. Покажите на новом устройстве другой.
+page-pair-phone = Впустить это устройство?
+page-pair-phone-lead = Оно войдёт под вашим именем и сможет всё, что можете вы. Впускайте только то, что у вас в руках.
+page-pair-tablet = Впустить планшет в дом?
+page-pair-tablet-lead = Он станет общим: домашние будут входить на нём по PIN. Впускайте только то, что видите своими глазами.
+page-pair-device = Что оно о себе говорит
+page-pair-address = Откуда
+page-pair-name = Как его назвать
+page-pair-name-phone = Телефон, { $name }
+page-pair-name-tablet = Планшет на стене
+page-pair-approve = Впустить
+page-pair-refuse = Не впускать
+page-pair-done = Готово: устройство впущено. Оно откроет дом само.
+
+## Журнал.
+page-journal-lead = Кто, что и когда сделал в доме. Записи нельзя изменить или убрать незаметно.
+page-journal-own = Что вы делали в этом доме.
+page-journal-search = Найти
+page-journal-text = Любые слова
+page-journal-who = Кто
+page-journal-anybody = Кто угодно
+page-journal-what = Что
+page-journal-from = Откуда
+page-journal-outcome = Чем кончилось
+page-journal-any = Чем угодно
+page-journal-since = С
+page-journal-until = По
+page-journal-find = Найти
+page-journal-export = Скачать таблицу
+page-journal-verify = Проверить, что записи никто не менял
+page-journal-holds = Все записи на месте, ни одна не изменена.
+page-journal-broken = С журналом что-то не так
+page-journal-none = Ничего не нашлось.
+page-journal-older = Раньше
+page-journal-nobody = неизвестный
+page-journal-house = дом
+page-journal-console = командная строка
+page-journal-credential = устройство { $name }
+page-journal-done = сделано
+page-journal-refused = отказано: { $why }
+page-journal-failed = не вышло: { $why }
+page-journal-outcome-refused = отказано
+page-journal-outcome-failed = не вышло
+page-journal-erased = стёрто
+page-journal-times = ({ $count } раз)
+
+## Помощь.
+page-help-what = Что это
+page-help-what-text = Домовой живёт на маленьком компьютере у вас дома. Он слушает счётчики, собирает показания и с вашего согласия передаёт их поставщикам. Всё хранится здесь, в доме, в зашифрованном виде.
+page-help-in = Как войти
+page-help-in-text = Телефоном, почтой или именем, которые вы дали хозяину, и паролем. Удобнее ключ доступа: один раз добавьте его в разделе «Вы», «Вход и безопасность», и потом достаточно отпечатка или кода телефона.
+page-help-lost = Забыли пароль или потеряли телефон
+page-help-lost-text = Попросите хозяина дома дать вам ссылку для входа. Если телефон потерян, пусть он сразу нажмёт «Заблокировать» на вашей странице. Хозяин, который сам не может войти, выполняет на хабе команду domovoi people link.
+page-help-reading = Как передать показание
+page-help-reading-text = Откройте «Счётчики», выберите свой, перепишите цифры с табло и нажмите «Передать». Раз в месяц дом соберёт показания в акт, хозяин одобрит его, и показания уйдут поставщику.
+page-help-warning = Браузер предупреждает об опасности
+page-help-warning-text = Дом сам выписал себе сертификат, и браузер его ещё не знает. Страница http этого дома рассказывает, как один раз объяснить браузеру, что ему можно верить.
+page-help-data = Ваши данные
+page-help-data-text = Из дома ничего не уходит без согласия. На своей странице вы можете скачать всё, что дом о вас знает, отозвать согласия и удалить себя.
+
+## Способы входа.
+page-factor-passkey = Ключ доступа
+page-factor-password = Пароль
+page-factor-totp = Приложение с кодами
+page-factor-recovery = Запасные коды
+page-factor-pin = PIN для планшета
+page-factor-portal = Учётная запись портала

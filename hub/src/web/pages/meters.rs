@@ -203,7 +203,7 @@ fn history(view: &View, rows: &[LedgerRow]) -> Vec<Row> {
 pub fn source(view: &View, source: &Source) -> String {
     match source {
         Source::Device(device) => view.t1("page-source-device", "device", device),
-        Source::Person(name) => view.t1("page-source-person", "name", name),
+        Source::Person(name) => name.clone(),
         Source::Photo { person, .. } => view.t1("page-source-photo", "name", person),
         Source::Installation => view.t("page-source-installation"),
     }
@@ -258,8 +258,8 @@ pub async fn submit(
     if page.trouble.any() {
         return Ok(wrong(&page));
     }
-    let name = desk.people.reader(page.v.me.as_ref().map(|me| me.id), page.v.me.as_ref().map_or(&page.v.home, |_| ""));
-    match desk.metering.submit(&page.card.id, values, &name, photo, form.is("confirm")).await {
+    let reader = desk.people.reader(page.v.me.as_ref().map(|me| me.id), "");
+    match desk.metering.submit(&page.card.id, values, &reader, photo, form.is("confirm")).await {
         Ok(submitted) if submitted.taken => Ok(go(&format!("/meters/{}?done", page.card.id))),
         Ok(submitted) => {
             let doubts = submitted.verdicts.iter().filter(|(.., verdict)| !verdict.is_accepted());

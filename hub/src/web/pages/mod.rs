@@ -3,16 +3,26 @@
 
 mod acts;
 mod assets;
+mod contacts;
 mod entry;
 mod form;
 mod home;
+mod journal;
 mod look;
+mod me;
 mod meters;
 mod multipart;
+mod pairing;
+mod people;
+mod person;
+mod portal;
 mod refusal;
+mod rights;
 mod said;
+mod security;
 mod setup;
 mod signin;
+mod stepup;
 mod trouble;
 mod trust;
 mod view;
@@ -24,7 +34,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 
 use super::origin::own_path;
-use super::{Desk, Doors, rule};
+use super::{Desk, Doors, Rule, rule};
 use crate::policy::{Kind, Verb};
 
 pub use assets::serve as asset;
@@ -40,30 +50,146 @@ const MAX_PHOTO_FORM: usize = 6 << 20;
 
 /// Every door of the page.
 pub fn doors(desk: &Desk) -> Doors {
-    let inside = threshold(desk).and(readings(desk));
+    let inside = threshold(desk).and(readings(desk)).and(household(desk)).and(own(desk));
     inside.dressed(|router| router.layer(from_fn_with_state(desk.clone(), refusal::dress)))
 }
 
-/// What stands before signing in.
+/// What stands before signing in. It guards itself, by a password or a one-time secret, and the sign-in room writes what
+/// came of it.
 fn threshold(desk: &Desk) -> Doors {
     use Kind::{Session, Threshold};
-    use Verb::{Command, See};
-    let (get, post) = (Method::GET, Method::POST);
+    use Verb::{Command, Edit, See, Submit};
+    let (get, post) = (&Method::GET, &Method::POST);
     Doors::new(desk, MAX_FORM)
-        .door(&get, "/assets/{file}", rule(See, Threshold), assets::serve)
-        .door(&get, "/setup", rule(See, Threshold), setup::show)
-        .door(&post, "/setup", rule(See, Threshold), setup::set_up)
-        .door(&get, "/entry", rule(See, Threshold), entry::show)
-        .door(&post, "/entry", rule(See, Threshold), entry::enter)
-        .door(&get, "/sign-in", rule(See, Threshold), signin::show)
-        .door(&post, "/sign-in", rule(See, Threshold), signin::with_password)
-        .door(&post, "/sign-in/second", rule(See, Threshold), signin::second_factor)
-        .door(&get, "/sign-in/code", rule(See, Threshold), signin::show_code)
-        .door(&post, "/sign-in/code/sent", rule(See, Threshold), signin::send_code)
-        .door(&post, "/sign-in/code", rule(See, Threshold), signin::with_code)
-        .door(&post, "/sign-in/pin", rule(See, Threshold), signin::with_pin)
-        .door(&post, "/sign-out", rule(Command, Session).mine().deed("session.ended"), signin::sign_out)
-        .door(&post, "/look", rule(See, Threshold), look::choose)
+        .door(get, "/assets/{file}", rule(See, Threshold), assets::serve)
+        .door(get, "/help", rule(See, Threshold), me::help)
+        .door(get, "/setup", rule(See, Threshold), setup::show)
+        .door(post, "/setup", rule(Submit, Threshold), setup::set_up)
+        .door(get, "/entry", rule(See, Threshold), entry::show)
+        .door(post, "/entry", rule(Submit, Threshold), entry::enter)
+        .door(get, "/sign-in", rule(See, Threshold), signin::show)
+        .door(post, "/sign-in", rule(Submit, Threshold), signin::with_password)
+        .door(post, "/sign-in/second", rule(Submit, Threshold), signin::second_factor)
+        .door(get, "/sign-in/code", rule(See, Threshold), signin::show_code)
+        .door(post, "/sign-in/code/sent", rule(Submit, Threshold), signin::send_code)
+        .door(post, "/sign-in/code", rule(Submit, Threshold), signin::with_code)
+        .door(post, "/sign-in/pin", rule(Submit, Threshold), signin::with_pin)
+        .door(get, "/sign-in/device", rule(See, Threshold), pairing::show_device)
+        .door(post, "/sign-in/device", rule(Submit, Threshold), pairing::begin)
+        .door(post, "/sign-in/device/state", rule(Submit, Threshold), pairing::state)
+        .door(post, "/look", rule(Submit, Threshold), look::choose)
+        .door(post, "/sign-out", rule(Command, Session).mine().deed("signed-out"), signin::sign_out)
+        .door(get, "/step-up", rule(Edit, Session).mine(), stepup::show)
+        .door(post, "/step-up", rule(Edit, Session).mine(), stepup::prove)
+}
+
+/// The people of the home, and the journal. The rules are those of the same doors of the API.
+fn household(desk: &Desk) -> Doors {
+    use Kind::{Consent, Factor, Journal, Person, Rights, Session};
+    use Verb::{Command, Edit, Export, See, Submit};
+    const fn of(verb: Verb, kind: Kind) -> Rule {
+        rule(verb, kind).of("person")
+    }
+    let (get, post) = (&Method::GET, &Method::POST);
+    let edit = of(Edit, Person);
+    let grants = of(Edit, Rights).dangerous();
+    let delegations = of(Submit, Rights);
+    let consent = of(Edit, Consent).which("consent").deed("consent.withdrawn");
+    Doors::new(desk, MAX_FORM)
+        .door(get, "/people", rule(See, Person), people::list)
+        .door(get, "/people/new", rule(Edit, Person).dangerous(), people::new)
+        .door(post, "/people", rule(Edit, Person).dangerous().deed("person.added"), people::add)
+        .door(get, "/people/{person}", of(See, Person), person::show)
+        .door(post, "/people/{person}", edit.deed("person.edited"), person::edit)
+        .door(post, "/people/{person}/role", grants.deed("person.edited"), person::set_role)
+        .door(post, "/people/{person}/lock", of(Edit, Session).deed("person.locked"), person::lock)
+        .door(post, "/people/{person}/unlock", grants.deed("person.unlocked"), person::unlock)
+        .door(
+            post,
+            "/people/{person}/invitation",
+            of(Command, Factor).dangerous().deed("entry-link.made"),
+            person::invite,
+        )
+        .door(get, "/people/{person}/export", of(Export, Person).dangerous().deed("person.exported"), person::export)
+        .door(get, "/people/{person}/erase", edit.dangerous(), person::show_erase)
+        .door(post, "/people/{person}/erase", edit.dangerous().told("person.erased"), person::erase)
+        .door(post, "/people/{person}/contacts", edit.dangerous().deed("contact.added"), contacts::add)
+        .door(post, "/people/{person}/contacts/remove", edit.dangerous().deed("contact.removed"), contacts::remove)
+        .door(post, "/people/{person}/contacts/code", edit.deed("contact.code-sent"), contacts::send_code)
+        .door(post, "/people/{person}/contacts/confirm", edit.told("contact.confirmed"), contacts::confirm)
+        .door(post, "/people/{person}/grants", grants.deed("grant.given"), rights::give)
+        .door(
+            post,
+            "/people/{person}/grants/{grant}/withdraw",
+            grants.which("grant").deed("grant.withdrawn"),
+            rights::withdraw,
+        )
+        .door(post, "/people/{person}/delegations", delegations.dangerous().deed("delegation.given"), rights::delegate)
+        .door(
+            post,
+            "/people/{person}/delegations/{grant}/withdraw",
+            delegations.which("grant").deed("delegation.withdrawn"),
+            rights::take_back,
+        )
+        .door(post, "/people/{person}/consents/{consent}/withdraw", consent, portal::withdraw_one)
+        .door(get, "/journal", rule(See, Journal).mine(), journal::show)
+        .door(get, "/journal/verification", rule(See, Journal), journal::verify)
+        .door(get, "/journal/export", rule(Export, Journal).dangerous().deed("journal.exported"), journal::export)
+}
+
+/// One's own: ways in, sessions, devices; and the link with the portal.
+fn own(desk: &Desk) -> Doors {
+    use Kind::{Factor, Home, Portal, Session, Token};
+    use Verb::{Edit, See};
+    const fn mine(verb: Verb, kind: Kind) -> Rule {
+        rule(verb, kind).mine()
+    }
+    let (get, post) = (&Method::GET, &Method::POST);
+    let factor = mine(Edit, Factor).dangerous();
+    let token = mine(Edit, Token).dangerous();
+    let session = mine(Edit, Session);
+    Doors::new(desk, MAX_FORM)
+        .door(get, "/me", rule(See, Home), me::show)
+        .door(get, "/security", mine(See, Factor), security::show)
+        .door(
+            post,
+            "/security/sessions/{session}/name",
+            session.which("session").deed("session.named"),
+            security::name_session,
+        )
+        .door(
+            post,
+            "/security/sessions/{session}/end",
+            session.which("session").deed("session.ended"),
+            security::end_session,
+        )
+        .door(post, "/security/sessions/end-others", session.deed("sessions.ended"), security::end_others)
+        .door(post, "/security/password", factor.deed("password.set"), security::set_password)
+        .door(post, "/security/totp/offer", factor, security::offer_totp)
+        .door(post, "/security/totp", factor.deed("totp.added"), security::add_totp)
+        .door(post, "/security/recovery-codes", factor.deed("recovery-codes.made"), security::recovery_codes)
+        .door(post, "/security/pin", factor.deed("pin.set"), security::set_pin)
+        .door(
+            post,
+            "/security/factors/{factor}/remove",
+            factor.which("factor").deed("factor.removed"),
+            security::remove_factor,
+        )
+        .door(post, "/security/tokens", token.deed("token.issued"), security::issue_token)
+        .door(post, "/security/tokens/{token}/end", token.which("token").deed("token.ended"), security::end_token)
+        .door(
+            post,
+            "/security/certificates/{certificate}/end",
+            token.which("certificate").deed("certificate.ended"),
+            security::end_certificate,
+        )
+        .door(get, "/pair", mine(See, Session), pairing::show_pair)
+        .door(get, "/pair/{code}", mine(See, Session), pairing::show_approval)
+        .door(post, "/pair/{code}/approval", session.dangerous().deed("pairing.approved"), pairing::approve)
+        .door(post, "/pair/{code}/refusal", session.deed("pairing.refused"), pairing::refuse)
+        .door(get, "/portal/consent", rule(See, Portal), portal::show)
+        .door(post, "/portal/consent", rule(Edit, Portal).dangerous().deed("consent.given"), portal::give)
+        .door(post, "/portal/consent/withdrawal", rule(Edit, Portal).deed("consent.withdrawn"), portal::withdraw)
 }
 
 /// The front page, and the way of a reading.

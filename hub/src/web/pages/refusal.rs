@@ -88,7 +88,8 @@ impl From<SignInError> for Fault {
             SignInError::Expired => Fault::Expired,
             SignInError::People(error) => error.into(),
             SignInError::Store(error) => error.into(),
-            error => Fault::Words(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+            // In Russian first; what this says is for the few errors that no page expects.
+            error => Fault::Words(StatusCode::UNPROCESSABLE_ENTITY, error.say(domovoi_config::Language::Russian)),
         }
     }
 }

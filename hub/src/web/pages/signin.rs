@@ -14,6 +14,7 @@ use super::refusal::Fault;
 use super::trouble::Trouble;
 use super::view::View;
 use super::{go, next_address, shown, wrong};
+use crate::people::PeopleError;
 use crate::signin::{Answer, FactorKind, Opened, SignInError, Step, Unmet};
 use crate::web::{Caller, Desk, cookies};
 
@@ -21,7 +22,7 @@ use crate::web::{Caller, Desk, cookies};
 #[derive(Debug, Default, Deserialize)]
 pub struct Next {
     #[serde(default)]
-    to: String,
+    pub to: String,
 }
 
 #[derive(Template)]
@@ -136,13 +137,11 @@ pub async fn with_password(
 /// What a wrong answer is called; what is not one stays a fault.
 pub fn refused(view: &View, error: SignInError, field: &str, key: &str) -> Result<Trouble, Fault> {
     match error {
-        SignInError::Wrong | SignInError::People(crate::people::PeopleError::WrongCode) => {
-            Ok(Trouble::at(field, view.t(key)))
+        SignInError::Wrong | SignInError::People(PeopleError::WrongCode) => Ok(Trouble::at(field, view.t(key))),
+        SignInError::Weak(unmet) => Ok(password_trouble(view, field, &unmet)),
+        SignInError::Throttled(_) | SignInError::Expired | SignInError::Refused(_) => {
+            Ok(Trouble::at(field, error.say(view.language())))
         }
-        SignInError::Throttled(seconds) => {
-            Ok(Trouble::at(field, view.t1("page-fault-wait-text", "minutes", seconds.div_ceil(60))))
-        }
-        SignInError::Expired => Ok(Trouble::at(field, view.t("page-fault-expired-text"))),
         error => Err(error.into()),
     }
 }
@@ -254,18 +253,19 @@ pub async fn with_pin(
     }
 }
 
-/// Ends the session that asks.
+/// Ends the session that asks. Whoever typed a PIN leaves the wall tablet, which stays paired: it keeps its cookie.
 pub async fn sign_out(State(desk): State<Desk>, caller: Caller, _form: Form) -> Result<Response, Fault> {
-    if let Some(session) = &caller.session
-        && let Some(person) = session.person
-    {
+    let mut response = go("/sign-in");
+    let Some(session) = &caller.session else { return Ok(response) };
+    if let Some(person) = session.person {
         match desk.signin.end_session(person, &session.id).await {
             Ok(()) | Err(SignInError::NoSuch(_)) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    let mut response = go("/sign-in");
-    response.headers_mut().append(header::SET_COOKIE, cookies::cleared(&desk.front));
+    if !session.tablet {
+        response.headers_mut().append(header::SET_COOKIE, cookies::cleared(&desk.front));
+    }
     // The browser forgets what it kept of the pages.
     response.headers_mut().append("clear-site-data", header::HeaderValue::from_static("\"cache\""));
     Ok(response)

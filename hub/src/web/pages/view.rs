@@ -80,7 +80,7 @@ pub struct NavItem {
 const NAV: [(&str, &str, &str, Verb, Kind); 5] = [
     ("/", "page-nav-home", "home", Verb::See, Kind::Home),
     ("/meters", "page-nav-meters", "meter", Verb::See, Kind::Meter),
-    ("/people", "page-nav-people", "people", Verb::See, Kind::Home),
+    ("/people", "page-nav-people", "people", Verb::See, Kind::Person),
     ("/journal", "page-nav-journal", "journal", Verb::See, Kind::Journal),
     ("/me", "page-nav-me", "me", Verb::See, Kind::Home),
 ];
@@ -114,11 +114,19 @@ impl View {
         if view.me.is_some() {
             view.nav = NAV
                 .into_iter()
-                .filter(|(.., verb, kind)| view.may(*verb, &Object::all(*kind)))
+                .filter(|(.., verb, kind)| view.may(*verb, &view.menu_object(*kind)))
                 .map(|(href, key, icon, ..)| NavItem { href, key, icon, here: is_under(path, href) })
                 .collect();
         }
         view
+    }
+
+    /// Everybody may read of their own deeds, few of all: the menu asks for the least.
+    fn menu_object(&self, kind: Kind) -> Object {
+        match (&self.me, kind) {
+            (Some(me), Kind::Journal) => Object::of(kind, me.id),
+            _ => Object::all(kind),
+        }
     }
 
     /// Whether the policy lets the one who looks do something now. A wish to prove oneself again is a yes: the page that

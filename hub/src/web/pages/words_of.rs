@@ -22,7 +22,7 @@ pub fn kind(view: &View, kind: Kind) -> String {
 
 /// «ключ доступа».
 pub fn factor(view: &View, kind: FactorKind) -> String {
-    view.say_or(&format!("factor-{}", kind.code()), kind.code())
+    view.t(&format!("page-factor-{}", kind.code()))
 }
 
 /// «07:30».
