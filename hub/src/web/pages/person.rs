@@ -26,7 +26,6 @@ use crate::web::{Caller, Desk, person_in};
 struct ContactLine {
     value: String,
     confirmed: bool,
-    vouched: bool,
     name: bool,
     reached: bool,
 }
@@ -78,7 +77,6 @@ struct PersonPage {
     may: May,
     until: String,
     link: Option<String>,
-    colours: Vec<u8>,
 }
 
 impl PersonPage {
@@ -148,7 +146,6 @@ async fn person_page(desk: &Desk, view: View, person: Person) -> Result<PersonPa
             .map(|day| day.to_string())
             .unwrap_or_default(),
         link: None,
-        colours: (0..12).collect(),
         person,
         v: view,
     })
@@ -158,7 +155,6 @@ fn contact_line(desk: &Desk, contact: &Contact) -> ContactLine {
     ContactLine {
         value: contact.value.clone(),
         confirmed: contact.confirmed_at.is_some(),
-        vouched: contact.vouched,
         name: contact.kind == ContactKind::Name,
         reached: desk.courier.reaches(contact.kind),
     }
