@@ -109,7 +109,7 @@ const ROOM_EDGES: &[(&str, &[&str])] = &[
     ),
     ("words", &[]),
     ("cli", &["clock", "house", "web", "demo", "metering", "words"]),
-    ("demo", &["bus", "clock", "house", "metering", "portal"]),
+    ("demo", &["bus", "clock", "house", "metering", "portal", "web", "courier"]),
 ];
 
 /// A text that must not occur in the sources of a place, with the reason that is given when it does.

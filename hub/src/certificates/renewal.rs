@@ -72,6 +72,13 @@ impl State {
     }
 }
 
+#[cfg(test)]
+impl State {
+    pub fn next_try_millis(&self) -> i64 {
+        self.next_try_millis
+    }
+}
+
 /// Names and addresses that the hub is reached by and that are not of a home.
 pub fn outside(web: &Web) -> Vec<WebName> {
     let is_outside = |name: &WebName| match name {

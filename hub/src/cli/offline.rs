@@ -1,5 +1,6 @@
 //! Commands that speak to no daemon: run it, check the settings, verify an act.
 
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use domovoi_config::Settings;
@@ -33,6 +34,7 @@ pub async fn run(common: &Common) -> Result<Said, Failure> {
             tracing::info!("MQTT on {address}");
         }
     }
+    invite(&house.desk(true)).await;
     tracing::info!(data = %settings.store.data_dir.display(), "the house is open");
     // systemd is not there in a test or in a terminal; that is no error.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -45,6 +47,22 @@ pub async fn run(common: &Common) -> Result<Said, Failure> {
     };
     Box::pin(house.run(sockets, shutdown)).await.map_err(client::house_failure)?;
     Ok(Said::new(json!({ "state": "stopped" }), ""))
+}
+
+/// Somebody has to own the home. The link is for the eyes of whoever sits at the terminal: a log, and the journal of
+/// systemd that keeps standard output, are read by others and for years.
+async fn invite(desk: &crate::web::Desk) {
+    if !desk.signin.needs_owner() || !desk.settings.web.enabled {
+        return;
+    }
+    if !std::io::stdout().is_terminal() {
+        return tracing::info!("nobody owns this home yet: `domovoi people owner-link` prints a one-time link");
+    }
+    if let Some(link) = desk.owner_link().await {
+        let text = "Become the owner of this home / Станьте хозяином этого дома (10 min)";
+        // A terminal that has gone away is no reason not to run.
+        let _ = writeln!(std::io::stdout(), "{text}:\n  {}", link.expose());
+    }
 }
 
 /// Loads everything, binds nothing, changes nothing.

@@ -27,6 +27,7 @@ fn print(line: &str) {
 }
 
 /// A teller with the time since the start.
+#[derive(Clone)]
 pub struct Journey {
     json: bool,
     started: Instant,
@@ -64,6 +65,27 @@ impl Journey {
              ask the running hub     domovoi --config {file} meter list   (or act list, doctor, …)\n  \
              stop                    Ctrl-C\n"
         ));
+    }
+
+    /// The one-time link. It goes to the terminal and nowhere else.
+    pub fn invitation(&self, link: &str) {
+        if self.json {
+            print(&json!({ "owner_link": link }).to_string());
+            return;
+        }
+        print(&format!(
+            "Become the owner of this home / Станьте хозяином этого дома:\n  {link}\n  \
+             once, within 10 minutes; Enter prints another / один раз, в течение 10 минут; Enter — новая ссылка\n"
+        ));
+    }
+
+    /// Where the page is, once somebody owns the home.
+    pub fn page(&self, origin: &str) {
+        if self.json {
+            print(&json!({ "page": origin }).to_string());
+        } else {
+            print(&format!("The page / Страница: {origin}\n"));
+        }
     }
 
     pub fn linked_already(&self) {

@@ -2,6 +2,7 @@
 //! `firmware-sim`; hub and world still speak over real sockets, as strangers.
 
 mod journey;
+mod page;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
-use crate::house::{House, Sockets};
+use crate::courier::Terminal;
+use crate::house::{House, Sockets, Stage};
 use crate::metering::{NewMeter, NewPoint, parse_binding, parse_values};
 use crate::portal::{LinkProgress, LinkState};
 use journey::Journey;
@@ -52,6 +54,8 @@ pub async fn run(options: Options) -> Result<()> {
     let portal = Box::pin(start_portal(&folder)).await?;
     let mqtt = TcpListener::bind(("127.0.0.1", 0)).await.context("no port for MQTT on 127.0.0.1")?;
     let mqtt_address = mqtt.local_addr()?;
+    let site = page::listen().await?;
+    let site_port = site.local_addr()?.port();
     let file = folder.join("domovoi.toml");
     std::fs::write(&file, settings_text(portal.issuer(), &portal.api_base(), mqtt_address.port()))?;
     let settings = match Settings::load(&file) {
@@ -59,8 +63,14 @@ pub async fn run(options: Options) -> Result<()> {
         Err(mistakes) => bail!("{}", mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     };
     let clock = Clock::for_this_run()?;
-    let house = Box::pin(House::open(settings.clone(), clock, None)).await?;
+    let stage = Stage { clear_port: Some(site_port) };
+    let house = Box::pin(House::open_on(settings.clone(), clock, None, stage)).await?;
+    if !options.json {
+        // One JSON object per line leaves no room for letters.
+        house.courier().add(Terminal);
+    }
     journey.welcome(&folder, &file, portal.base_url(), mqtt_address);
+    page::invite(&house, &journey).await;
 
     add_meters(&house).await?;
     house.metering().set_standing_consent(true).await?;
@@ -74,7 +84,7 @@ pub async fn run(options: Options) -> Result<()> {
     let store = house.store().clone();
     let metering = house.metering().clone();
     let control = Sockets::bind_control_only(&settings)?;
-    let sockets = Sockets { mqtt: vec![mqtt], control: Some(control), ..Sockets::default() };
+    let sockets = Sockets { mqtt: vec![mqtt], control: Some(control), in_clear: Some(site), ..Sockets::default() };
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(Box::pin(house.run(sockets, async move {
         // A dropped sender is the same wish.
@@ -151,6 +161,10 @@ data_dir = "hub"
 
 [mqtt]
 listen = ["127.0.0.1:{mqtt_port}"]
+
+# The demo's page is in clear at http://localhost, which needs no certificate and no one else can reach.
+[web]
+enabled = false
 
 [portal]
 issuer = "{issuer}"

@@ -1,4 +1,4 @@
-//! The sockets of the house: bound before it opens, so that a taken port is told at once. They are only bound here; who
+//! The sockets of the house: bound by the caller, so that a test hands in port 0. They are only bound here; who
 //! serves them is the house's business.
 
 use std::net::SocketAddr;

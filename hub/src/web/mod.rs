@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex};
 use domovoi_config::Settings;
 use domovoi_model::Timestamp;
 use domovoi_store::Store;
+use domovoi_vault::Secret;
 
 use crate::audit::Journal;
 use crate::bus::Bus;
@@ -75,6 +76,17 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// A one-time link that makes the first owner, while there is none. The token is in the fragment, which no browser
+    /// sends and no log sees.
+    pub async fn owner_link(&self) -> Option<Secret<String>> {
+        if !self.signin.needs_owner() {
+            return None;
+        }
+        let token = self.signin.setup_token().await.ok()?;
+        let origin = self.front.origins.first()?;
+        Some(Secret::new(format!("{origin}/setup#{}", token.expose())))
+    }
+
     /// The moment, for the policy.
     pub fn now(&self) -> Now {
         let trusted = self.clock.trusted();
