@@ -1,99 +1,40 @@
-//! The journal to take away: one JSON object for each entry and line, or a table for a spreadsheet. Newest first, in
-//! pieces, so that ten years of it need no memory. Who may take it is decided elsewhere.
+//! The journal as a table for a spreadsheet: RFC 4180 with a head, in UTF-8 with the mark by which spreadsheets know it.
+//! Newest first, in pieces, so that ten years of it need no memory. Who may take it is decided elsewhere.
 
+use domovoi_store::StoreError;
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
-use serde_json::{Value, json};
 
 use super::entry::{Actor, Page, Query, Record};
 use super::{Journal, NameOf};
-use domovoi_store::StoreError;
 
 /// Entries in a piece.
 const PIECE: usize = 500;
 
-/// In which form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExportForm {
-    /// A JSON object in each line (`application/x-ndjson`).
-    Ndjson,
-    /// RFC 4180 with a head, in UTF-8 with the mark by which spreadsheets know it (`text/csv`).
-    Csv,
-}
-
-impl ExportForm {
-    /// `ndjson` or `csv`, which is also the file's extension.
-    pub fn code(self) -> &'static str {
-        match self {
-            ExportForm::Ndjson => "ndjson",
-            ExportForm::Csv => "csv",
-        }
-    }
-
-    /// The form of a code.
-    pub fn from_code(code: &str) -> Option<Self> {
-        [ExportForm::Ndjson, ExportForm::Csv].into_iter().find(|form| form.code() == code)
-    }
-
-    /// For `Content-Type`.
-    pub fn media_type(self) -> &'static str {
-        match self {
-            ExportForm::Ndjson => "application/x-ndjson",
-            ExportForm::Csv => "text/csv; charset=utf-8",
-        }
-    }
-
-    /// What stands before the first entry.
-    fn head(self) -> Vec<u8> {
-        match self {
-            ExportForm::Ndjson => Vec::new(),
-            ExportForm::Csv => {
-                let mut head = "\u{feff}".to_owned();
-                csv_line(&mut head, COLUMNS.iter().map(|column| (*column).to_owned()));
-                head.into_bytes()
-            }
-        }
-    }
-
-    fn write(self, out: &mut Vec<u8>, record: &Record, name_of: &NameOf) {
-        match self {
-            ExportForm::Ndjson => {
-                out.extend_from_slice(object(record, name_of).to_string().as_bytes());
-                out.push(b'\n');
-            }
-            ExportForm::Csv => {
-                let mut line = String::new();
-                csv_line(&mut line, cells(record, name_of).into_iter());
-                out.extend_from_slice(line.as_bytes());
-            }
-        }
-    }
-}
-
 impl Journal {
-    /// Everything that fits the query, whatever its `limit`: pieces of bytes, to be sent on as they come.
-    pub fn export(
+    /// Everything that fits the query, whatever its `limit`: pieces of bytes (`text/csv; charset=utf-8`), to be sent on
+    /// as they come.
+    pub fn table(
         &self,
         query: Query,
-        form: ExportForm,
         name_of: NameOf,
     ) -> impl Stream<Item = Result<Vec<u8>, StoreError>> + Send + use<> {
-        let journal = self.clone();
+        let mut head = "\u{feff}".to_owned();
+        line(&mut head, COLUMNS.iter().map(|column| (*column).to_owned()));
         let query = Query { limit: PIECE, ..query };
-        try_unfold((journal, Some(query), form.head()), move |(journal, query, head)| {
+        try_unfold((self.clone(), Some(query), head), move |(journal, query, mut piece)| {
             let name_of = NameOf::clone(&name_of);
             async move {
                 let Some(mut query) = query else { return Ok(None) };
                 let Page { records, next } = journal.search(&query).await?;
-                let mut piece = head;
                 for record in &records {
-                    form.write(&mut piece, record, &name_of);
+                    line(&mut piece, cells(record, &name_of).into_iter());
                 }
                 let query = next.map(|before| {
                     query.before = Some(before);
                     query
                 });
-                Ok(Some((piece, (journal, query, Vec::new()))))
+                Ok(Some((piece.into_bytes(), (journal, query, String::new()))))
             }
         })
     }
@@ -108,38 +49,6 @@ fn who(actor: &Actor, name_of: &NameOf) -> (&'static str, Option<String>, Option
         Actor::Person(person) => ("person", Some(person.to_string()), name_of(*person)),
         Actor::Credential(username) => ("credential", Some(username.clone()), None),
     }
-}
-
-fn object(record: &Record, name_of: &NameOf) -> Value {
-    let entry = &record.entry;
-    let (who, id, name) = who(&entry.actor, name_of);
-    let changes: Vec<Value> = entry
-        .changes
-        .iter()
-        .map(|change| {
-            json!({
-                "field": change.field,
-                "before": change.before,
-                "after": change.after,
-                "of": change.of.map(|person| person.to_string()),
-            })
-        })
-        .collect();
-    json!({
-        "row": record.row,
-        "at": record.at.map(|at| at.to_string()),
-        "since": record.since.map(|since| since.to_string()),
-        "times": record.times,
-        "who": { "kind": who, "id": id, "name": name },
-        "road": entry.origin.road.code(),
-        "address": entry.origin.address.map(|address| address.to_string()),
-        "device": entry.origin.device,
-        "deed": entry.deed,
-        "object": entry.object.as_ref().map(|(kind, id)| json!({ "kind": kind, "id": id })),
-        "outcome": entry.outcome.code(),
-        "why": entry.outcome.why(),
-        "changes": changes,
-    })
 }
 
 const COLUMNS: [&str; 15] = [
@@ -198,7 +107,7 @@ fn cells(record: &Record, name_of: &NameOf) -> [String; 15] {
 
 /// One line. A cell that a spreadsheet would take for a formula gets an apostrophe (OWASP, «CSV Injection»): names and
 /// devices are what strangers say of themselves.
-fn csv_line(out: &mut String, cells: impl Iterator<Item = String>) {
+fn line(out: &mut String, cells: impl Iterator<Item = String>) {
     for (n, cell) in cells.enumerate() {
         if n > 0 {
             out.push(',');

@@ -23,7 +23,6 @@ use crowd::Crowd;
 use form::{Counted, to_deed};
 
 pub use entry::{Actor, Change, Entry, Note, Origin, Outcome, Page, Query, Record, Road};
-pub use export::ExportForm;
 
 /// How often it is looked whether something that was counted is due.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
