@@ -58,7 +58,7 @@ pub struct ContactForm {
 /// The code that was sent to a contact.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CodeForm {
+pub struct ContactCode {
     #[schema(max_length = 32)]
     pub code: String,
 }
@@ -127,12 +127,12 @@ pub async fn send_code(
 }
 
 /// Confirms a contact with the code that was sent to it.
-#[utoipa::path(post, path = "/api/v1/people/{person}/contacts/{contact}/confirmation", tag = "people", request_body = CodeForm, responses((status = 200, body = ContactView)))]
+#[utoipa::path(post, path = "/api/v1/people/{person}/contacts/{contact}/confirmation", tag = "people", request_body = ContactCode, responses((status = 200, body = ContactView)))]
 pub async fn confirm(
     State(desk): State<Desk>,
     of: Of,
     Path((_, id)): Path<(String, String)>,
-    Json(form): Json<CodeForm>,
+    Json(form): Json<ContactCode>,
 ) -> Result<Json<ContactView>, ApiProblem> {
     let contact = find(&desk, of.0, &id)?;
     desk.people.confirm_contact(of.0, &contact.value, &form.code).await?;

@@ -15,7 +15,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use utoipa::IntoParams;
 
 use super::ApiProblem;
 use crate::policy::{Decision, Grant, Object, Role, Scope, Verb, decide};
@@ -40,7 +39,7 @@ const MAX_FRAMES: u32 = 256;
 const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Where to go on.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct EventsQuery {

@@ -9,6 +9,7 @@ mod journal;
 mod keys;
 mod meters;
 mod mqtt;
+mod openapi;
 mod paging;
 mod pairing;
 mod people;
@@ -19,6 +20,8 @@ mod sessions;
 mod setup;
 mod sign_in;
 mod system;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 use axum::Json;
@@ -384,6 +387,7 @@ fn house_doors(desk: &Desk) -> Doors {
         .door(&get, "/api/v1/doctor", rule(See, System), system::doctor)
         .door(&get, "/api/v1/events", rule(See, Home), events::events)
         .door(&get, "/api/v1/live", rule(See, Home), events::live)
+        .door(&get, "/api/v1/openapi.json", rule(See, Home), openapi::openapi)
         .with_limit(MAX_PHOTO_BODY)
         .door(
             &post,

@@ -44,7 +44,7 @@ pub struct CredentialsView {
 
 /// A credential's password, shown this once.
 #[derive(Serialize, ToSchema)]
-pub struct IssuedView {
+pub struct CredentialIssued {
     pub username: String,
     pub password: String,
 }
@@ -73,12 +73,12 @@ pub async fn list(State(desk): State<Desk>, Query(paging): Query<Paging>, uri: U
 }
 
 /// Issues a credential; its password is shown this once.
-#[utoipa::path(post, path = "/api/v1/mqtt/credentials", tag = "mqtt", request_body = CredentialForm, responses((status = 200, body = IssuedView)))]
+#[utoipa::path(post, path = "/api/v1/mqtt/credentials", tag = "mqtt", request_body = CredentialForm, responses((status = 200, body = CredentialIssued)))]
 pub async fn add(
     State(desk): State<Desk>,
     Extension(note): Extension<Note>,
     Json(form): Json<CredentialForm>,
-) -> Result<Json<IssuedView>, ApiProblem> {
+) -> Result<Json<CredentialIssued>, ApiProblem> {
     let username = form.username.trim();
     if username.is_empty() || username.chars().count() > 64 || username.chars().any(char::is_control) {
         return Err(ApiProblem::invalid("a user name has 1 to 64 characters"));
@@ -101,7 +101,7 @@ pub async fn add(
     note.change("username", None, Some(info.username.clone()));
     note.change("publish", None, Some(info.publish.join(" ")));
     note.change("subscribe", None, Some(info.subscribe.join(" ")));
-    Ok(Json(IssuedView { username: info.username, password: password.expose().clone() }))
+    Ok(Json(CredentialIssued { username: info.username, password: password.expose().clone() }))
 }
 
 /// Withdraws a credential and closes its connections.

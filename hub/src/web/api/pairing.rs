@@ -41,7 +41,7 @@ pub struct PairingView {
 /// What a paired device is called.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ApprovalForm {
+pub struct PairingApproval {
     #[schema(min_length = 1, max_length = 100)]
     pub name: String,
 }
@@ -104,13 +104,13 @@ pub async fn refuse(State(desk): State<Desk>, Path(code): Path<String>) -> Resul
 }
 
 /// Approves, and names the device. A phone is the caller's then; a tablet is the home's, which wants the right to that.
-#[utoipa::path(post, path = "/api/v1/pairings/{code}/approval", tag = "pairing", request_body = ApprovalForm, responses((status = 200, body = Done)))]
+#[utoipa::path(post, path = "/api/v1/pairings/{code}/approval", tag = "pairing", request_body = PairingApproval, responses((status = 200, body = Done)))]
 pub async fn approve(
     State(desk): State<Desk>,
     caller: Caller,
     Path(code): Path<String>,
     Extension(note): Extension<Note>,
-    Json(form): Json<ApprovalForm>,
+    Json(form): Json<PairingApproval>,
 ) -> Result<Json<Done>, ApiProblem> {
     let person = caller.who.person().ok_or_else(|| ApiProblem::refused("only a person can approve a device"))?;
     let pairing = desk.signin.pairing(&code).await?;

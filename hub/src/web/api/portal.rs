@@ -40,7 +40,7 @@ pub struct LinkForm {
 /// Standing consent, given or withdrawn.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ConsentForm {
+pub struct StandingForm {
     pub given: bool,
 }
 
@@ -200,12 +200,12 @@ pub async fn consent(State(desk): State<Desk>) -> Result<Json<StandingView>, Api
 }
 
 /// Gives or withdraws standing consent.
-#[utoipa::path(put, path = "/api/v1/portal/consent", tag = "portal", request_body = ConsentForm, responses((status = 200, body = StandingView)))]
+#[utoipa::path(put, path = "/api/v1/portal/consent", tag = "portal", request_body = StandingForm, responses((status = 200, body = StandingView)))]
 pub async fn set_consent(
     State(desk): State<Desk>,
     caller: Caller,
     Extension(note): Extension<Note>,
-    Json(form): Json<ConsentForm>,
+    Json(form): Json<StandingForm>,
 ) -> Result<Json<StandingView>, ApiProblem> {
     let before = desk.metering.standing_consent().await?;
     if form.given {

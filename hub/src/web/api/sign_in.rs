@@ -44,7 +44,7 @@ pub struct SecondFactorView {
 /// Login and password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PasswordForm {
+pub struct SignInPassword {
     /// A phone number, an e-mail address or a login name, in any usual spelling.
     #[schema(max_length = 254)]
     pub login: String,
@@ -94,7 +94,7 @@ pub struct PendingView {
 /// The code that was sent.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CodeForm {
+pub struct SignInCode {
     pub pending: String,
     #[schema(max_length = 32)]
     pub code: String,
@@ -103,7 +103,7 @@ pub struct CodeForm {
 /// A PIN on a paired wall tablet.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PinForm {
+pub struct SignInPin {
     /// A person's id.
     pub person: String,
     #[schema(max_length = 8)]
@@ -130,11 +130,11 @@ fn said(desk: &Desk, caller: &Caller, step: Step) -> Response {
 }
 
 /// Login and password.
-#[utoipa::path(post, path = "/api/v1/sign-in/password", tag = "sign-in", request_body = PasswordForm, responses((status = 200, body = StepView)))]
+#[utoipa::path(post, path = "/api/v1/sign-in/password", tag = "sign-in", request_body = SignInPassword, responses((status = 200, body = StepView)))]
 pub async fn password(
     State(desk): State<Desk>,
     caller: Caller,
-    Json(form): Json<PasswordForm>,
+    Json(form): Json<SignInPassword>,
 ) -> Result<Response, ApiProblem> {
     let step = desk.signin.with_password(&form.login, Secret::new(form.password), &caller.origin).await?;
     Ok(said(&desk, &caller, step))
@@ -187,23 +187,23 @@ pub async fn send_code(
 }
 
 /// The code that was sent.
-#[utoipa::path(post, path = "/api/v1/sign-in/code", tag = "sign-in", request_body = CodeForm, responses((status = 200, body = StepView)))]
+#[utoipa::path(post, path = "/api/v1/sign-in/code", tag = "sign-in", request_body = SignInCode, responses((status = 200, body = StepView)))]
 pub async fn code(
     State(desk): State<Desk>,
     caller: Caller,
-    Json(form): Json<CodeForm>,
+    Json(form): Json<SignInCode>,
 ) -> Result<Response, ApiProblem> {
     let step = desk.signin.with_code(&form.pending, &form.code, &caller.origin).await?;
     Ok(said(&desk, &caller, step))
 }
 
 /// A PIN on a paired wall tablet, known by its own cookie.
-#[utoipa::path(post, path = "/api/v1/sign-in/pin", tag = "sign-in", request_body = PinForm, responses((status = 200, body = StepView)))]
+#[utoipa::path(post, path = "/api/v1/sign-in/pin", tag = "sign-in", request_body = SignInPin, responses((status = 200, body = StepView)))]
 pub async fn pin(
     State(desk): State<Desk>,
     caller: Caller,
     headers: HeaderMap,
-    Json(form): Json<PinForm>,
+    Json(form): Json<SignInPin>,
 ) -> Result<Response, ApiProblem> {
     let wrong = || ApiProblem::from(crate::signin::SignInError::Wrong);
     let device = cookies::read(&desk.front, &headers).ok_or_else(wrong)?;

@@ -51,7 +51,7 @@ pub struct TokenForm {
 
 /// A token, shown this once.
 #[derive(Serialize, ToSchema)]
-pub struct IssuedView {
+pub struct TokenIssued {
     /// `dmv_…`
     pub token: String,
     pub view: TokenView,
@@ -135,13 +135,13 @@ pub async fn list(State(desk): State<Desk>, of: Of) -> Result<Json<TokensView>, 
 }
 
 /// Issues a token, shown this once: at most as much as the person may do, for at most a year.
-#[utoipa::path(post, path = "/api/v1/people/{person}/tokens", tag = "tokens", request_body = TokenForm, responses((status = 201, body = IssuedView)))]
+#[utoipa::path(post, path = "/api/v1/people/{person}/tokens", tag = "tokens", request_body = TokenForm, responses((status = 201, body = TokenIssued)))]
 pub async fn issue(
     State(desk): State<Desk>,
     of: Of,
     Extension(note): Extension<Note>,
     Json(form): Json<TokenForm>,
-) -> Result<(StatusCode, Json<IssuedView>), ApiProblem> {
+) -> Result<(StatusCode, Json<TokenIssued>), ApiProblem> {
     if !(1..=365).contains(&form.days) {
         return Err(ApiProblem::invalid("days: 1 to 365"));
     }
@@ -153,7 +153,7 @@ pub async fn issue(
     note.change("token", None, Some(issued.view.id.clone()));
     note.personal(of.0, "name", None, Some(issued.view.name.clone()));
     note.change("scopes", None, Some(issued.view.scopes.iter().map(spelled).collect::<Vec<_>>().join(" ")));
-    let view = IssuedView { token: issued.token.expose().clone(), view: (&issued.view).into() };
+    let view = TokenIssued { token: issued.token.expose().clone(), view: (&issued.view).into() };
     Ok((StatusCode::CREATED, Json(view)))
 }
 
