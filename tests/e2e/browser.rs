@@ -2,3 +2,4 @@
 //! as a hostile page uses it. Needs Chromium; a plain `cargo test` leaves these out.
 
 mod look;
+mod threshold;

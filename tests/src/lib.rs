@@ -5,10 +5,12 @@
 
 mod browser;
 mod picture;
+mod site;
 mod speaker;
 
 pub use browser::{Browser, BrowserSettings, screenshots};
 pub use picture::png;
+pub use site::{HOST, PASSWORD, Site, Visitor};
 pub use speaker::Speaker;
 
 use std::future::Future;
