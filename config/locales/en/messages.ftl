@@ -2,9 +2,6 @@
 # message-<what> and message-<what>-subject. No code in a subject: a locked screen shows it. Texts with a code are short
 # enough for a text message. $home is the home's name, $name the person's.
 
-message-sign-in-code-subject = Sign-in code: { $home }
-message-sign-in-code = { $home }: your sign-in code is { $code }, valid for 10 minutes. Tell it to nobody.
-
 message-contact-code-subject = Confirm that this address is yours: { $home }
 message-contact-code = { $home }: your confirmation code is { $code }, valid for 10 minutes.
 
@@ -15,12 +12,6 @@ message-contact-link =
     { $link }
 
     The code and the link are valid for 10 minutes. If it was not you, just delete this message.
-
-message-new-device-subject = Sign-in from a new device: { $home }
-message-new-device =
-    { $name }, somebody signed in to the home "{ $home }" under your name from a new device.
-    Device: { $device }. Address: { $address }. Time: { $time }.
-    If it was not you, end that session on the Security page and change your password.
 
 message-locked-subject = Your devices are locked: { $home }
 message-locked =
@@ -34,12 +25,6 @@ message-invited =
     { $link }
 
     The link works once and is valid for a day.
-
-message-recovery-used-subject = A recovery code was used: { $home }
-message-recovery-used =
-    { $name }, somebody signed in to the home "{ $home }" with your recovery code. Address: { $address }. Time: { $time }.
-    Codes left: { $left }. If it was not you, end that session on the Security page, change your password and get new
-    codes.
 
 # What a consent is for: purpose-<code, dots as dashes>.
 purpose-portal-readings = Meter readings to the portal without asking each time

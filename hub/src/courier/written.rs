@@ -1,4 +1,5 @@
-//! Messages in words: what is told, in the language of the person it is told to. The sentences are in the locale files.
+//! Messages about contacts, invitations and locks in words, in the language of the person they go to. The sentences are in
+//! the locale files; what is told about a sign-in is written where people sign in.
 
 use domovoi_config::Language;
 
@@ -8,43 +9,31 @@ use crate::words::words;
 /// What a message tells; in the locale files `message-<code>` and `message-<code>-subject`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tells {
-    /// A code to sign in with: `home`, `code`.
-    SignInCode,
     /// A code that proves a contact: `home`, `code`.
     ContactCode,
     /// A code and a link that prove a contact: `home`, `name`, `code`, `link`. Too long for a text message.
     ContactLink,
-    /// A sign-in from a new device: `home`, `name`, `device`, `address`, `time`.
-    NewDevice,
     /// The person's devices were locked: `home`, `name`.
     Locked,
     /// An invitation: `home`, `name`, `link`.
     Invited,
-    /// A recovery code was used: `home`, `name`, `address`, `time`, `left`.
-    RecoveryUsed,
 }
 
 impl Tells {
     /// All of them, with the variables that each needs.
-    pub const ALL: [(Tells, &'static [&'static str]); 7] = [
-        (Tells::SignInCode, &["home", "code"]),
+    pub const ALL: [(Tells, &'static [&'static str]); 4] = [
         (Tells::ContactCode, &["home", "code"]),
         (Tells::ContactLink, &["home", "name", "code", "link"]),
-        (Tells::NewDevice, &["home", "name", "device", "address", "time"]),
         (Tells::Locked, &["home", "name"]),
         (Tells::Invited, &["home", "name", "link"]),
-        (Tells::RecoveryUsed, &["home", "name", "address", "time", "left"]),
     ];
 
     fn code(self) -> &'static str {
         match self {
-            Tells::SignInCode => "sign-in-code",
             Tells::ContactCode => "contact-code",
             Tells::ContactLink => "contact-link",
-            Tells::NewDevice => "new-device",
             Tells::Locked => "locked",
             Tells::Invited => "invited",
-            Tells::RecoveryUsed => "recovery-used",
         }
     }
 }
@@ -86,7 +75,8 @@ mod tests {
     #[test]
     fn a_code_keeps_its_zeros_and_fits_into_two_short_messages() {
         let code = |code: &str| {
-            Message::written(Language::Russian, Tells::SignInCode, &[("home", "Квартира на Мира"), ("code", code)]).text
+            Message::written(Language::Russian, Tells::ContactCode, &[("home", "Квартира на Мира"), ("code", code)])
+                .text
         };
         assert!(code("000123").contains(" 000123,"), "{}", code("000123"));
         assert!(code("123456").contains(" 123456,"), "{}", code("123456"));
