@@ -7,6 +7,7 @@ use domovoi_config::Settings;
 use domovoi_model::ActState;
 use domovoi_store::{ActFilter, Store};
 
+use crate::audit::{Journal, Query};
 use crate::certificates::{Certificates, spelled};
 use crate::clock::Clock;
 use crate::ingest::{Ingest, Standing};
@@ -18,6 +19,10 @@ const VERIFICATION_SOON_DAYS: i64 = 60;
 
 /// How long before its end a certificate is spoken of that the hub does not make itself.
 const CERTIFICATE_SOON_MILLIS: i64 = 21 * 86_400_000;
+
+/// A row that was tampered with is not mended: the mending would be one more tampering.
+const JOURNAL_REMEDY: &str = "somebody changed the store's file, or the disk is failing: compare with a backup, and change \
+                              what opens the machine; the journal goes on behind what is broken";
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +67,7 @@ pub struct Doctor {
     pub ingest: Arc<Ingest>,
     pub clock: Clock,
     pub certificates: Option<Certificates>,
+    pub journal: Journal,
     /// Whether devices can be heard here: a command without a daemon hears nobody, and that is no finding.
     pub listening: bool,
 }
@@ -89,6 +95,7 @@ impl Doctor {
         let mut sheet = Sheet::default();
         self.clock(&mut sheet);
         self.keys(&mut sheet, verify).await;
+        self.journal(&mut sheet, verify).await;
         self.certificates(&mut sheet);
         self.meters(&mut sheet).await;
         self.acts(&mut sheet).await;
@@ -127,7 +134,8 @@ impl Doctor {
             match self.store.keys().verify(|_, _| {}).await {
                 Ok(damaged) if damaged.is_empty() => sheet.fine("every sealed thing opens"),
                 Ok(damaged) => {
-                    for damage in damaged {
+                    // The journal of deeds says more about its rows than that they do not open.
+                    for damage in damaged.into_iter().filter(|damage| !damage.table.starts_with("audit")) {
                         sheet.broken(
                             format!("{} {} does not open: {}", damage.table, damage.row, damage.why),
                             "restore this row from a backup; nothing else depends on it",
@@ -136,6 +144,32 @@ impl Doctor {
                 }
                 Err(error) => sheet.broken(format!("verification stopped: {error}"), "look at the disk (dmesg)"),
             }
+        }
+    }
+
+    /// The journal of deeds: where it ends, and with `verify` every row that somebody tampered with.
+    async fn journal(&self, sheet: &mut Sheet, verify: bool) {
+        match self.journal.end().await {
+            Ok(end) => {
+                let hash: String = end.hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+                let newest = self.journal.search(&Query { limit: 1, ..Query::default() }).await;
+                let last = newest.ok().and_then(|page| page.records.first().and_then(|record| record.at));
+                let last = last.map(|at| format!(", the last of {at}")).unwrap_or_default();
+                sheet.fine(format!("the journal has {} row(s){last}; its end is {hash}", end.rows));
+            }
+            Err(error) => sheet.broken(format!("the journal cannot be read: {error}"), JOURNAL_REMEDY),
+        }
+        if !verify {
+            return;
+        }
+        match self.journal.verify().await {
+            Ok(flaws) if flaws.is_empty() => sheet.fine("the journal's chain holds"),
+            Ok(flaws) => {
+                for flaw in flaws {
+                    sheet.broken(format!("journal: {flaw}"), JOURNAL_REMEDY);
+                }
+            }
+            Err(error) => sheet.broken(format!("the journal was not verified: {error}"), "look at the disk (dmesg)"),
         }
     }
 

@@ -265,6 +265,7 @@ impl House {
                 metering: self.metering.clone(),
                 portal: self.portal.clone(),
                 ingest: Arc::clone(&self.ingest),
+                journal: self.journal.clone(),
                 clock: self.clock.clone(),
                 certificates: self.certificates.clone(),
                 listening,

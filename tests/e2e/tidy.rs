@@ -59,7 +59,7 @@ const ROOM_EDGES: &[(&str, &[&str])] = &[
     ("bus", &[]),
     ("clock", &[]),
     ("policy", &[]),
-    ("audit", &["clock", "policy"]),
+    ("audit", &["clock", "words"]),
     ("people", &["clock", "policy", "audit"]),
     ("courier", &["people", "words"]),
     ("signin", &["clock", "policy", "audit", "people", "courier", "portal", "words"]),
@@ -86,7 +86,7 @@ const ROOM_EDGES: &[(&str, &[&str])] = &[
             "words",
         ],
     ),
-    ("doctor", &["bus", "clock", "metering", "portal", "ingest", "certificates"]),
+    ("doctor", &["audit", "bus", "clock", "metering", "portal", "ingest", "certificates"]),
     (
         "house",
         &[

@@ -319,3 +319,17 @@ async fn deeds_written_at_once_follow_one_another() {
     }
     assert_eq!((store.audit().end().await.unwrap().rows, flaws(&store).await), (80, vec![]));
 }
+
+/// What one deed alone writes to the card, so that docs/reference/journal.md stays true.
+#[tokio::test]
+async fn a_deed_costs_two_pages_of_the_log() {
+    let (house, store, person) = written(30).await;
+    store.db.empty_log().await.unwrap();
+    for n in 0..100 {
+        store.audit().append(&[deed(n, person)]).await.unwrap();
+    }
+    let log = std::fs::metadata(house.path().join("domovoi.db-wal")).unwrap().len();
+    // A frame is a page of 4096 bytes and its head of 24; a new leaf takes two or three more.
+    let frames = log / (4096 + 24);
+    assert!((200..=240).contains(&frames), "{frames} frames for 100 deeds");
+}
