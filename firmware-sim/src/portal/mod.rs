@@ -74,6 +74,7 @@ pub(crate) struct Portal {
     settings: PortalSettings,
     base_url: String,
     disk: Option<Disk>,
+    identity_key: oauth::identity::IdentityKey,
     state: Mutex<State>,
     changed: watch::Sender<u64>,
     /// A request that outlived the stop must not write into the folder, which may be another portal's by then.
@@ -105,6 +106,7 @@ impl SandboxPortal {
             base_url: format!("http://{addr}"),
             settings,
             disk,
+            identity_key: oauth::identity::IdentityKey::generate(),
             state: Mutex::new(state),
             changed: watch::Sender::new(0),
             over: AtomicBool::new(false),

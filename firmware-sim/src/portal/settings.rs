@@ -28,11 +28,13 @@ pub struct PortalSettings {
     /// Device codes are approved at their second poll, and the authorization endpoint redirects without a page.
     pub auto_approve: bool,
     pub client_ids: Vec<String>,
-    /// Loopback redirects (RFC 8252 7.3): the port may differ, scheme, literal address, path and query may not.
+    /// Loopback redirects (RFC 8252 7.3): the port may differ; scheme, host as it is written, path and query may not.
     pub redirect_uris: Vec<String>,
     /// What this portal grants at most. A client that asks for more of the known ones gets these only.
     pub scopes: Vec<String>,
     pub accounts: Vec<AccountSpec>,
+    /// The portal's own id of its one citizen, in an id_token.
+    pub citizen: String,
     pub clock: Clock,
     pub lifetimes: Lifetimes,
     /// What the device grant tells the client; polling faster gives `slow_down`. Zero never does.
@@ -53,12 +55,14 @@ impl Default for PortalSettings {
             data_dir: None,
             auto_approve: false,
             client_ids: vec!["domovoi-hub".into()],
-            redirect_uris: ["/callback", "/domovoi/linked"]
+            redirect_uris: ["/callback", "/domovoi/linked", "/sign-in/portal/return"]
                 .iter()
                 .flat_map(|path| [format!("http://127.0.0.1{path}"), format!("http://[::1]{path}")])
+                .chain(std::iter::once("http://localhost/sign-in/portal/return".into()))
                 .collect(),
             scopes: ALL_SCOPES.iter().map(ToString::to_string).collect(),
             accounts: vec![AccountSpec::default()],
+            citizen: "citizen-1".into(),
             clock: system_clock(),
             lifetimes: Lifetimes::default(),
             poll_interval_s: 5,

@@ -46,6 +46,7 @@ pub(crate) async fn authorize(State(portal): State<Arc<Portal>>, RawQuery(query)
                 challenge,
                 scopes: scopes.clone(),
                 jkt: query.get("dpop_jkt").cloned(),
+                nonce: query.get("nonce").filter(|nonce| nonce.len() <= 256).cloned(),
                 expires_ms: portal.now_ms() + PAGE_LIFETIME_S * 1000,
                 grant_id: None,
             };
@@ -82,12 +83,14 @@ fn check(
 }
 
 /// RFC 8252 7.3 and RFC 9700 2.1: everything but the port is compared exactly, and only for literal loopback addresses.
+/// `localhost` counts where it is registered as such: a page at home is opened under that name.
 fn is_registered(portal: &Portal, given: &str) -> bool {
     let Ok(given) = Url::parse(given) else { return false };
     let loopback = match given.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        _ => false,
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
     };
     loopback
         && given.scheme() == "http"

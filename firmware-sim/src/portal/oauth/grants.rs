@@ -53,6 +53,9 @@ pub(crate) struct AuthorizationCode {
     pub(crate) challenge: String,
     pub(crate) scopes: Vec<String>,
     pub(crate) jkt: Option<String>,
+    /// For the id_token.
+    #[serde(default)]
+    pub(crate) nonce: Option<String>,
     pub(crate) expires_ms: i64,
     pub(crate) grant_id: Option<String>,
 }
@@ -78,6 +81,8 @@ pub(crate) struct Issued {
     pub(crate) refresh: Option<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) bound: bool,
+    /// With the scope `openid`: who is told about the citizen, and with which nonce.
+    pub(crate) identity: Option<(String, Option<String>)>,
 }
 
 impl Grant {
@@ -105,7 +110,7 @@ impl Grant {
             self.used_refresh.extend(self.refresh_sha256.replace(sha256_hex(refresh)));
             self.refresh_expires_ms = now_ms + lifetimes.refresh_token_s * 1000;
         }
-        Issued { access, refresh, scopes: self.scopes.clone(), bound: self.jkt.is_some() }
+        Issued { access, refresh, scopes: self.scopes.clone(), bound: self.jkt.is_some(), identity: None }
     }
 }
 

@@ -1,11 +1,12 @@
 //! The portal's authorization server: metadata (RFC 8414), device grant (RFC 8628), authorization code with PKCE
-//! (RFC 7636), refresh with rotation, DPoP (RFC 9449), revocation (RFC 7009). Public clients only: no client secrets, no
-//! OpenID, no introspection, no accounts of people (whoever opens a page is the citizen).
+//! (RFC 7636), refresh with rotation, DPoP (RFC 9449), revocation (RFC 7009), and an id_token that says who the citizen is.
+//! Public clients only: no client secrets, no introspection, no accounts of people (whoever opens a page is the citizen).
 
 pub(crate) mod authorize;
 pub(crate) mod device;
 pub(crate) mod dpop;
 pub(crate) mod grants;
+pub(crate) mod identity;
 pub(crate) mod pages;
 pub(crate) mod token;
 
@@ -33,17 +34,23 @@ pub(crate) fn routes() -> Router<Arc<Portal>> {
         .route("/oauth/authorize", get(authorize::authorize).post(authorize::decide))
         .route("/oauth/token", post(token::token))
         .route("/oauth/revoke", post(token::revoke))
+        .route("/oauth/jwks", get(identity::jwks))
 }
 
 async fn metadata(State(portal): State<Arc<Portal>>) -> Response {
     let at = |path: &str| format!("{}{path}", portal.base_url);
+    let scopes: Vec<&str> =
+        portal.settings.scopes.iter().map(String::as_str).chain(std::iter::once(identity::SCOPE)).collect();
     Json(serde_json::json!({
         "issuer": portal.base_url,
         "authorization_endpoint": at("/oauth/authorize"),
         "token_endpoint": at("/oauth/token"),
         "device_authorization_endpoint": at("/oauth/device_authorization"),
         "revocation_endpoint": at("/oauth/revoke"),
-        "scopes_supported": portal.settings.scopes,
+        "jwks_uri": at("/oauth/jwks"),
+        "scopes_supported": scopes,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token", DEVICE_GRANT],
@@ -91,6 +98,11 @@ pub(crate) fn granted_scopes(portal: &Portal, wish: Option<&String>) -> Result<V
     let wish = wish.map(String::as_str).unwrap_or_default();
     let mut granted: Vec<String> = Vec::new();
     for scope in wish.split(' ').filter(|scope| !scope.is_empty()) {
+        if scope == identity::SCOPE {
+            granted.retain(|held| held != scope);
+            granted.push(scope.to_owned());
+            continue;
+        }
         if !ALL_SCOPES.contains(&scope) {
             return Err("the request names a scope that nobody knows");
         }

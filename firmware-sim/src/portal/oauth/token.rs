@@ -13,7 +13,7 @@ use axum::{
 use super::{
     DEVICE_GRANT, dpop, form,
     grants::{Decision, Grant, Issued, OauthState},
-    refuse, unavailable,
+    identity, refuse, unavailable,
 };
 use crate::portal::{
     Portal,
@@ -79,6 +79,9 @@ fn granted(portal: &Portal, issued: &Issued) -> Response {
     });
     if let (Some(refresh), Some(map)) = (&issued.refresh, body.as_object_mut()) {
         map.insert("refresh_token".into(), refresh.as_str().into());
+    }
+    if let (Some((client_id, nonce)), Some(map)) = (&issued.identity, body.as_object_mut()) {
+        map.insert("id_token".into(), portal.id_token(client_id, nonce.as_deref(), &issued.access).into());
     }
     Json(body).into_response()
 }
@@ -173,7 +176,10 @@ impl Call<'_> {
         }
         let mut grant = Grant::new(client, &entry.scopes, self.jkt.clone());
         entry.grant_id = Some(grant.id.clone());
-        let issued = grant.issue(self.now, &self.settings.lifetimes);
+        let mut issued = grant.issue(self.now, &self.settings.lifetimes);
+        if entry.scopes.iter().any(|scope| scope == identity::SCOPE) {
+            issued.identity = Some((client.to_owned(), entry.nonce.clone()));
+        }
         oauth.grants.push(grant);
         Ok(issued)
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::client::{Hub, settings};
+use crate::portal::jose::{EcKey, b64, sha256, unb64};
 use crate::portal::{ALL_SCOPES, Lifetimes, Misbehaviour, PortalSettings, SandboxPortal};
 
 const PKCE_VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -235,4 +236,50 @@ async fn scopes_offered_narrow_the_wish_and_unknown_ones_are_refused() {
     hub.link(&ALL_SCOPES.join(" ")).await;
     assert!(hub.refresh.is_empty(), "offline_access is not offered");
     assert_eq!(hub.device("everything").await["error"], "invalid_scope");
+}
+
+#[tokio::test]
+async fn an_id_token_says_who_the_citizen_is_and_is_signed_with_the_published_key() {
+    let portal = SandboxPortal::start(settings()).await.unwrap();
+    let hub = Hub::new(&portal);
+    let signed_in = async |scope: &str, redirect: &str| {
+        let query = [
+            ("response_type", "code"),
+            ("client_id", "domovoi-hub"),
+            ("redirect_uri", redirect),
+            ("scope", scope),
+            ("nonce", "n-1"),
+            ("code_challenge", PKCE_CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ];
+        let back = hub.http.get(format!("{}/oauth/authorize", hub.base)).query(&query).send().await.unwrap();
+        let back = url::Url::parse(back.headers()["location"].to_str().unwrap()).unwrap();
+        let code = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+        let fields = [
+            ("client_id", "domovoi-hub"),
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("redirect_uri", redirect),
+            ("code_verifier", PKCE_VERIFIER),
+        ];
+        hub.post_form("/oauth/token", &fields, None).await.json::<Value>().await.unwrap()
+    };
+    let answer = signed_in("openid", "http://localhost:8080/sign-in/portal/return").await;
+    assert_eq!((&answer["scope"], answer["refresh_token"].is_null()), (&Value::from("openid"), true));
+    let token = answer["id_token"].as_str().unwrap();
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let parts: Vec<Value> =
+        signed.split('.').map(|part| serde_json::from_slice(&unb64(part).unwrap()).unwrap()).collect();
+    let keys: Value = hub.http.get(format!("{}/oauth/jwks", hub.base)).send().await.unwrap().json().await.unwrap();
+    let key: EcKey = serde_json::from_value(keys["keys"][0].clone()).unwrap();
+    assert!(key.verifies(signed.as_bytes(), signature));
+    assert_eq!((&parts[0]["alg"], &parts[0]["kid"]), (&Value::from("ES256"), &keys["keys"][0]["kid"]));
+    assert_eq!(keys["keys"][0].get("d"), None, "the public half");
+    let said = |name: &str| parts[1][name].as_str().unwrap().to_owned();
+    assert_eq!((said("iss").as_str(), said("sub").as_str()), (portal.issuer(), "citizen-1"));
+    assert_eq!((said("aud").as_str(), said("nonce").as_str()), ("domovoi-hub", "n-1"));
+    let hash = sha256(answer["access_token"].as_str().unwrap());
+    assert_eq!(said("at_hash"), b64(&hash[..16]));
+    let link = signed_in("accounts.read", "http://127.0.0.1:5/callback").await;
+    assert!(link["id_token"].is_null(), "nobody asked who it is");
 }
