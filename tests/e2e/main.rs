@@ -16,6 +16,7 @@ mod external;
 mod flow;
 mod matrix;
 mod peers;
+mod portal_account;
 mod process;
 mod raw_files;
 mod tidy;

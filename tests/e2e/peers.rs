@@ -8,6 +8,7 @@
 mod authorization;
 mod citizen;
 mod documents;
+mod identity;
 mod mosquitto;
 
 use std::path::{Path, PathBuf};

@@ -5,10 +5,10 @@
 // test can look at the requests. `GET /seen` of the API gives that, `POST /slow-down` has the next poll told to slow down.
 //
 // PEER holds the options as JSON: access_s and device_code_s (lifetimes), interval_s (of device polls; without it the
-// server names none), issuer (what the metadata claim instead of the truth).
+// server names none), issuer (what the metadata claim instead of the truth), id_token (the algorithm that signs it).
 import { createHash } from 'node:crypto';
 import http from 'node:http';
-import { EmbeddedJWK, calculateJwkThumbprint, jwtVerify } from 'jose';
+import { EmbeddedJWK, calculateJwkThumbprint, exportJWK, generateKeyPair, jwtVerify } from 'jose';
 import { Provider } from 'oidc-provider';
 
 const options = { access_s: 60, device_code_s: 60, ...JSON.parse(process.env.PEER ?? '{}') };
@@ -26,13 +26,18 @@ const api = http.createServer((request, response) => {
 const base = await listening(authorization);
 const apiBase = `${await listening(api)}/api/v1`;
 
+const alg = options.id_token ?? 'ES256';
+const { privateKey } = await generateKeyPair(alg, { extractable: true });
+const signing = { ...(await exportJWK(privateKey)), alg, use: 'sig', kid: 'portal-1' };
+
 const native = (client_id, more) => ({
   client_id,
   application_type: 'native',
   token_endpoint_auth_method: 'none',
   response_types: ['code'],
   grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
-  redirect_uris: ['http://127.0.0.1/domovoi/linked'],
+  redirect_uris: ['http://127.0.0.1/domovoi/linked', 'http://127.0.0.1/sign-in/portal/return'],
+  id_token_signed_response_alg: alg,
   ...more,
 });
 const provider = new Provider(options.issuer ?? base, {
@@ -42,6 +47,8 @@ const provider = new Provider(options.issuer ?? base, {
     { client_id: 'api', client_secret: 'of-the-api', redirect_uris: [], response_types: [], grant_types: [] },
   ],
   scopes: ['openid', 'offline_access'],
+  jwks: { keys: [signing] },
+  enabledJWA: { idTokenSigningAlgValues: [alg] },
   rotateRefreshToken: true,
   pkce: { required: () => true },
   findAccount: (_, sub) => ({ accountId: sub, claims: () => ({ sub }) }),

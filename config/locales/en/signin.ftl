@@ -80,3 +80,18 @@ signin-news-passkey-copied-subject = A passkey was refused: { $home }
 signin-news-passkey-copied-text = { $person }, a passkey of yours that looks like a copy was shown in “{ $home }”. It was not let in. Remove that passkey on the page “Security” and make a new one.
 signin-news-attacked-subject = Somebody guesses at your password: { $home }
 signin-news-attacked-text = { $person }, a wrong password or code was given as you in “{ $home }” many times in a row from devices of others. It is not taken from unknown devices any more until you sign in yourself: with a passkey, or where you signed in before.
+
+# Signing in with the portal account.
+portal-account-title = Portal account
+portal-account-lead = The portal opens next. Sign in there with your own account; after that it opens the door here, too.
+portal-account-go = Go to the portal
+portal-account-back = Go back and change nothing
+portal-account-tie = Tie a portal account
+portal-account-tie-what = You can then sign in without the home's password. The portal learns only that you sign in; it gains no rights to your readings.
+portal-account-unknown = This portal account is not tied to anybody here. Sign in another way and tie it on the page “Sign-in and security”.
+portal-account-denied = You declined at the portal. Sign in another way, or try again.
+portal-account-again = This sign-in was begun long ago or in another window. Begin again.
+portal-account-unreachable = The portal does not answer. Sign in another way, or try later.
+portal-account-clock = The home's clock is not set yet, so the portal's word cannot be checked. Sign in another way.
+portal-account-not-offered = This portal cannot say who you are. Sign in another way.
+portal-account-refused = The portal's answer did not pass the checks, so it opens nothing. Sign in another way.

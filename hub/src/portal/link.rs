@@ -16,7 +16,7 @@ use url::Url;
 use super::discovery::{Discovery, Metadata};
 use super::dpop::{DpopKey, Nonces};
 use super::http::Http;
-use super::identity::KeySet;
+use super::identity::{KeySet, Waiting};
 use super::problem::CallError;
 use super::scopes;
 use super::settings::{Dpop, PortalSettings};
@@ -130,6 +130,8 @@ pub(crate) struct Inner {
     pub discovery: Discovery,
     /// With which the portal signs who somebody is.
     pub keys: KeySet,
+    /// Browsers that are there to sign in.
+    pub waiting: Waiting,
     pub clock: Clock,
     pub shelf: Shelf,
     pub held: Arc<Mutex<Held>>,

@@ -149,6 +149,7 @@ impl Portal {
             nonces: dpop::Nonces::default(),
             discovery: discovery::Discovery::default(),
             keys: identity::KeySet::default(),
+            waiting: identity::Waiting::default(),
             clock,
             shelf,
             held: Arc::new(Mutex::new(Held::default())),

@@ -8,6 +8,9 @@ use domovoi::portal::REDIRECT_PATH;
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Url};
 
+/// Where a sign-in with the portal account comes back to.
+pub const SIGN_IN_PATH: &str = "/sign-in/portal/return";
+
 /// One person, with a jar of cookies.
 pub struct Citizen {
     http: Client,
@@ -31,7 +34,7 @@ impl Citizen {
     pub async fn allow_in_browser(&mut self, address: Url) -> Url {
         let page = self.open(address, None).await;
         let page = self.click_through(page, false).await;
-        assert_eq!(page.url.path(), REDIRECT_PATH, "{}", page.text);
+        assert!(comes_home(&page.url), "{}", page.text);
         page.url
     }
 
@@ -87,12 +90,16 @@ impl Citizen {
                 return Page { url, text: answer.text().await.unwrap() };
             }
             url = url.join(answer.headers()[LOCATION].to_str().unwrap()).unwrap();
-            if url.path() == REDIRECT_PATH {
+            if comes_home(&url) {
                 return Page { url, text: String::new() };
             }
         }
         panic!("the redirects never end: {url}");
     }
+}
+
+fn comes_home(url: &Url) -> bool {
+    [REDIRECT_PATH, SIGN_IN_PATH].contains(&url.path())
 }
 
 fn tags<'a>(page: &'a str, name: &str) -> impl Iterator<Item = &'a str> {

@@ -10,6 +10,7 @@ mod jws;
 mod keys;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::borrow::Cow;
 
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 use url::Url;
 
 pub(super) use self::keys::KeySet;
+pub(super) use self::waiting::Waiting;
 use super::code_grant::{Redirect, Verdict, judge};
 use super::discovery::Metadata;
 use super::dpop::DpopKey;

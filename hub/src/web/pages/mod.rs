@@ -16,6 +16,7 @@ mod pairing;
 mod people;
 mod person;
 mod portal;
+mod portal_account;
 mod refusal;
 mod rights;
 mod said;
@@ -73,6 +74,8 @@ fn threshold(desk: &Desk) -> Doors {
         .door(get, "/sign-in/code", rule(See, Threshold), signin::show_code)
         .door(post, "/sign-in/code/sent", rule(Submit, Threshold), signin::send_code)
         .door(post, "/sign-in/code", rule(Submit, Threshold), signin::with_code)
+        .door(get, "/sign-in/portal", rule(See, Threshold), portal_account::leave)
+        .door(get, "/sign-in/portal/return", rule(See, Threshold), portal_account::come_back)
         .door(post, "/sign-in/pin", rule(Submit, Threshold), signin::with_pin)
         .door(get, "/sign-in/device", rule(See, Threshold), pairing::show_device)
         .door(post, "/sign-in/device", rule(Submit, Threshold), pairing::begin)
@@ -168,6 +171,7 @@ fn own(desk: &Desk) -> Doors {
         .door(post, "/security/totp/offer", factor, security::offer_totp)
         .door(post, "/security/totp", factor.deed("totp.added"), security::add_totp)
         .door(post, "/security/recovery-codes", factor.deed("recovery-codes.made"), security::recovery_codes)
+        .door(post, "/security/portal-account", factor.told("portal-account.added"), portal_account::leave_to_tie)
         .door(post, "/security/pin", factor.deed("pin.set"), security::set_pin)
         .door(
             post,

@@ -59,6 +59,8 @@ struct SecurityPage {
     has_totp: bool,
     recovery_left: Option<usize>,
     has_pin: bool,
+    /// There is a portal whose accounts can be tied.
+    portal: bool,
     totp: Option<Totp>,
     codes: Vec<String>,
     token: Option<String>,
@@ -90,6 +92,7 @@ async fn security_page(desk: &Desk, view: View, caller: &Caller) -> Result<Secur
         has_totp: has(FactorKind::Totp),
         recovery_left: factors.iter().find_map(|factor| factor.left),
         has_pin: has(FactorKind::Pin),
+        portal: desk.portal.is_some(),
         tokens: if tokens_too { desk.signin.tokens(id).await? } else { Vec::new() },
         certificates: if tokens_too { desk.signin.certificates(id).await? } else { Vec::new() },
         tokens_too,

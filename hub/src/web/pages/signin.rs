@@ -27,7 +27,7 @@ pub struct Next {
 
 #[derive(Template)]
 #[template(path = "sign-in.html")]
-struct SignInPage {
+pub(super) struct SignInPage {
     v: View,
     trouble: Trouble,
     login: String,
@@ -89,7 +89,8 @@ pub fn password_trouble(view: &View, field: &str, unmet: &[Unmet]) -> Trouble {
     trouble
 }
 
-fn sign_in_page(desk: &Desk, view: View, trouble: Trouble, login: &str, next: &str) -> SignInPage {
+/// The first page of signing in, with what was wrong.
+pub(super) fn sign_in_page(desk: &Desk, view: View, trouble: Trouble, login: &str, next: &str) -> SignInPage {
     use crate::people::ContactKind;
     let codes = desk.courier.reaches(ContactKind::Phone) || desk.courier.reaches(ContactKind::Email);
     let portal = desk.portal.is_some();
