@@ -7,7 +7,7 @@
 
 use askama::Template;
 use axum::extract::{Query, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
 use url::Url;
 
@@ -41,13 +41,14 @@ struct OnwardPage {
 /// To the portal, to sign in.
 pub async fn leave(
     State(desk): State<Desk>,
+    uri: Uri,
     headers: HeaderMap,
     view: View,
     Query(next): Query<Next>,
 ) -> Result<Response, Fault> {
     let portal = desk.portal.as_ref().ok_or(Fault::NotFound)?;
     let next = next_address(&next.to);
-    match begun(portal, &desk.front, &headers, format!("to {next}")).await {
+    match begun(portal, &desk.front, &uri, &headers, format!("to {next}")).await {
         Ok((address, cookie)) => Ok(with_cookie(go(&address), cookie)),
         Err(why) => Ok(wrong(&sign_in_page(&desk, view.clone(), trouble(&view, &why), "", next))),
     }
@@ -56,13 +57,14 @@ pub async fn leave(
 /// To the portal, to tie the account there to oneself.
 pub async fn leave_to_tie(
     State(desk): State<Desk>,
+    uri: Uri,
     headers: HeaderMap,
     view: View,
     _form: Form,
 ) -> Result<Response, Fault> {
     let portal = desk.portal.as_ref().ok_or(Fault::NotFound)?;
     let me = view.me.as_ref().ok_or(Fault::NotFound)?.id;
-    match begun(portal, &desk.front, &headers, format!("tie {me}")).await {
+    match begun(portal, &desk.front, &uri, &headers, format!("tie {me}")).await {
         Ok((address, cookie)) => Ok(with_cookie(shown(&OnwardPage { v: view, address }), cookie)),
         Err(why) => Ok(wrong(&sign_in_page(&desk, view.clone(), trouble(&view, &why), "", "/security"))),
     }
@@ -143,10 +145,11 @@ async fn tied(desk: &Desk, caller: &Caller, view: View, identity: &Identity, per
 async fn begun(
     portal: &Portal,
     front: &Front,
+    uri: &Uri,
     headers: &HeaderMap,
     note: String,
 ) -> Result<(String, HeaderValue), IdentityError> {
-    let home = home_of(front, headers)
+    let home = home_of(front, uri, headers)
         .ok_or_else(|| IdentityError::NotOffered("the page has no address to come back to".to_owned()))?;
     let (pending, address) = Box::pin(portal.begin_sign_in(home)).await?;
     let secret = portal.hold_sign_in(pending, note).map_err(|why| IdentityError::Unreachable(why.to_string()))?;
@@ -154,8 +157,10 @@ async fn begun(
 }
 
 /// Back to where the browser is now, so that it brings the cookie; an address that is not ours is not used.
-fn home_of(front: &Front, headers: &HeaderMap) -> Option<Url> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+fn home_of(front: &Front, uri: &Uri, headers: &HeaderMap) -> Option<Url> {
+    // HTTP/2 names the host in the address, HTTP/1.1 in a header.
+    let host = uri.authority().map(axum::http::uri::Authority::as_str);
+    let host = host.or_else(|| headers.get(header::HOST)?.to_str().ok()).unwrap_or_default();
     let is_here = |origin: &&String| origin.split_once("://").is_some_and(|(_, at)| at.eq_ignore_ascii_case(host));
     let origin = front.origins.iter().find(is_here).or_else(|| front.origins.first())?;
     Url::parse(origin).ok()?.join(RETURN_PATH).ok()
