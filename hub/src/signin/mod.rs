@@ -18,6 +18,8 @@ mod sessions;
 mod setup;
 mod steps;
 mod term;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod view;
 mod why;
@@ -253,7 +255,8 @@ impl SignIn {
             field: (*field).to_owned(),
             before: None,
             after: Some((*after).to_owned()),
-            of: None,
+            // What somebody called a thing of theirs goes with them.
+            of: about.filter(|_| *field == "name"),
         };
         let entry = Entry {
             actor,

@@ -97,11 +97,13 @@ pub(super) struct SessionRow {
 }
 
 /// A person who typed a PIN on a tablet. Not written down: after a restart the PIN is typed again.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Pinned {
     pub person: PersonId,
     pub epoch: u32,
     pub used_run: i64,
+    /// The PIN, and what was shown after it.
+    pub shown: Vec<Shown>,
 }
 
 /// A session as it lives.
@@ -128,12 +130,12 @@ impl Live {
 
     /// Whose it is now.
     pub fn person(&self) -> Option<PersonId> {
-        self.row.person.map(|id| PersonId(Id(id))).or(self.pinned.map(|pinned| pinned.person))
+        self.row.person.map(|id| PersonId(Id(id))).or(self.pinned.as_ref().map(|pinned| pinned.person))
     }
 
     /// What was shown, by whoever it is now.
     pub fn shown(&self) -> &[Shown] {
-        if self.pinned.is_some() { &[Shown::Pin] } else { &self.row.shown }
+        self.pinned.as_ref().map_or(&self.row.shown, |pinned| &pinned.shown)
     }
 
     /// Whether it is over. A tablet on the wall is nobody's and gives no right: it stays paired for as long as it is

@@ -239,10 +239,13 @@ impl SignIn {
         let cookie = new_secret()?;
         let now = self.now();
         let mut live = locked(&self.0.sessions).by_id.get(&id).cloned().ok_or(SignInError::NoSuch("session"))?;
-        match pinned {
-            Some(pinned) => live.pinned = Some(pinned),
-            None if live.pinned.is_none() && !live.row.shown.contains(&shown) => live.row.shown.push(shown),
-            None => {}
+        if pinned.is_some() {
+            live.pinned = pinned;
+        } else {
+            let so_far = live.pinned.as_mut().map_or(&mut live.row.shown, |pinned| &mut pinned.shown);
+            if !so_far.contains(&shown) {
+                so_far.push(shown);
+            }
         }
         // A PIN is enough to look and to switch a lamp, and proves nothing more.
         live.proved_run = (shown != Shown::Pin).then_some(now.run);
@@ -302,7 +305,19 @@ impl SignIn {
         for id in over {
             self.remove_session(id).await?;
         }
+        // Somebody was erased, perhaps while something was being written about them.
+        let mut gone: Vec<PersonId> = locked(&self.0.acquaintances).keys().copied().collect();
+        gone.retain(|person| self.0.people.get(*person).is_none());
+        for person in gone {
+            locked(&self.0.acquaintances).remove(&person);
+            self.0.store.papers().delete(Drawer::Session, self.acquaintance_id(person)).await?;
+            self.attack_is_over(person).await;
+        }
         Ok(())
+    }
+
+    fn acquaintance_id(&self, person: PersonId) -> Id {
+        Id(self.key("signin.acquaintance", &[&person.0.0]))
     }
 
     /// What is remembered of a person's ways in, written down. The person may be gone meanwhile.
@@ -310,11 +325,10 @@ impl SignIn {
         let _turn = self.0.writing.lock().await;
         let Some(row) = locked(&self.0.acquaintances).get(&person).cloned() else { return Ok(()) };
         if self.0.people.get(person).is_none() {
-            locked(&self.0.acquaintances).remove(&person);
             return Ok(());
         }
-        let id = Id(self.key("signin.acquaintance", &[&person.0.0]));
-        let paper = Paper { id, person: Some(person), body: body(&Row::Acquaintance(row))? };
+        let paper =
+            Paper { id: self.acquaintance_id(person), person: Some(person), body: body(&Row::Acquaintance(row))? };
         Ok(self.0.store.papers().put(Drawer::Session, &paper).await?)
     }
 
@@ -324,7 +338,7 @@ impl SignIn {
         if live.is_over(now, &self.0.policy) || !self.is_current(live) {
             return Found::Over(live.id);
         }
-        if live.pinned.is_some_and(|pinned| !self.pin_holds(&pinned, now)) {
+        if live.pinned.as_ref().is_some_and(|pinned| !self.pin_holds(pinned, now)) {
             live.pinned = None;
             live.proved_run = None;
         }

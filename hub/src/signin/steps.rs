@@ -186,7 +186,12 @@ impl SignIn {
         }
         locked(&self.0.acquaintances).entry(person.id).or_default().pin_was_right();
         self.write_acquaintance(person.id).await?;
-        let pinned = Pinned { person: person.id, epoch: person.epoch, used_run: self.0.clock.since_boot_millis() };
+        let pinned = Pinned {
+            person: person.id,
+            epoch: person.epoch,
+            used_run: self.0.clock.since_boot_millis(),
+            shown: vec![Shown::Pin],
+        };
         let opened = self.raise_session(tablet.id, Shown::Pin, Some(pinned)).await?;
         let (actor, facts) = (Actor::Person(person.id), [("how", "pin")]);
         self.tell_more("session.opened", actor, Some(person.id), from, Outcome::Done, &facts).await;
