@@ -37,7 +37,7 @@ impl People {
         let mut parts = Map::new();
         let keepers = self.hooks.read().unwrap_or_else(PoisonError::into_inner).keepers.clone();
         for (part, told) in keepers {
-            let told = told(id).await.map_err(|why| domovoi_store::StoreError::Io(why))?;
+            let told = told(id).await.map_err(domovoi_store::StoreError::Io)?;
             parts.insert(part.to_owned(), told);
         }
         let (journal, whole) = self.entries(id).await?;
