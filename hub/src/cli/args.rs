@@ -52,6 +52,17 @@ pub enum Command {
     /// The keys that seal the store
     #[command(subcommand)]
     Key(KeyCommand),
+    /// The people of the home: who they are, what they may, how they sign in
+    #[command(subcommand)]
+    People(PeopleCommand),
+    /// The journal of deeds: who did what, from where, and how it ended
+    Journal(JournalArgs),
+    /// API tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// The hub's own authority, and certificates for clients
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
     /// What a person must know or do: warnings, reminders, refusals
     Notices(NoticeArgs),
     /// What is wrong with this installation, in words
@@ -337,4 +348,217 @@ pub struct DoctorArgs {
     /// Open every sealed thing and name what is damaged
     #[arg(long)]
     pub verify: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PeopleCommand {
+    /// Everybody
+    List,
+    /// A link, valid for ten minutes, with which the first owner is made
+    OwnerLink,
+    /// Add a person
+    Add(PersonAdd),
+    /// Change a person's name, language or last day
+    Edit(PersonEdit),
+    /// Make a person an owner, an adult, a child, a guest or a service
+    Role {
+        /// The person: a login, the name, or the id
+        person: String,
+        /// owner, adult, child, guest or service
+        role: String,
+    },
+    /// Erase a person and everything that is kept about them, for good
+    Remove {
+        /// The person: a login, the name, or the id
+        person: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// A one-time link with which a person comes in for the first time and chooses how to sign in
+    Invite {
+        /// The person: a login, the name, or the id
+        person: String,
+    },
+    /// The same for somebody who is locked out
+    Recover {
+        /// The person: a login, the name, or the id
+        person: String,
+    },
+    /// Lock a person's devices: a phone was lost
+    Lock {
+        /// The person: a login, the name, or the id
+        person: String,
+    },
+    /// Take the lock off
+    Unlock {
+        /// The person: a login, the name, or the id
+        person: String,
+    },
+    /// Where a person is signed in
+    Sessions {
+        /// The person: a login, the name, or the id
+        person: String,
+        /// End them all
+        #[arg(long)]
+        end: bool,
+    },
+    /// Give a person a right, or take one away
+    Grant(GrantArgs),
+    /// Everything that the hub keeps about a person, as JSON. Only the person can ask for it, or an owner for a child
+    Export {
+        /// The person: a login, the name, or the id
+        person: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct PersonAdd {
+    /// What the family calls them
+    pub name: String,
+    /// owner, adult, child, guest or service
+    #[arg(long)]
+    pub role: String,
+    /// A phone number, an e-mail address or a login name; repeat for more
+    #[arg(long, value_name = "LOGIN")]
+    pub contact: Vec<String>,
+    /// A guest's last moment, as 2026-12-31T18:00:00Z
+    #[arg(long, value_name = "MOMENT")]
+    pub until: Option<String>,
+    /// ru or en
+    #[arg(long)]
+    pub language: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PersonEdit {
+    /// The person: a login, the name, or the id
+    pub person: String,
+    /// Another name
+    #[arg(long)]
+    pub name: Option<String>,
+    /// ru or en
+    #[arg(long)]
+    pub language: Option<String>,
+    /// Another last moment, as 2026-12-31T18:00:00Z
+    #[arg(long, value_name = "MOMENT")]
+    pub until: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct GrantArgs {
+    /// The person: a login, the name, or the id
+    pub person: String,
+    /// see, command, edit, submit, export; repeat for more
+    #[arg(long = "verb", required_unless_present_any = ["list", "withdraw"])]
+    pub verbs: Vec<String>,
+    /// device, camera, meter, act, notice, …
+    #[arg(long, required_unless_present_any = ["list", "withdraw"])]
+    pub kind: Option<String>,
+    /// One thing of that kind only
+    #[arg(long)]
+    pub one: Option<String>,
+    /// Things in this room only
+    #[arg(long)]
+    pub room: Option<String>,
+    /// Take the right away instead of giving it
+    #[arg(long)]
+    pub deny: bool,
+    /// Only at these hours, as 08:00-22:00
+    #[arg(long)]
+    pub hours: Option<String>,
+    /// Only at home
+    #[arg(long)]
+    pub home_only: bool,
+    /// Until this moment, as 2026-12-31T18:00:00Z
+    #[arg(long, value_name = "MOMENT")]
+    pub until: Option<String>,
+    /// Show what the person was given
+    #[arg(long, conflicts_with = "verbs")]
+    pub list: bool,
+    /// Withdraw a grant
+    #[arg(long, value_name = "GRANT", conflicts_with_all = ["verbs", "list"])]
+    pub withdraw: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct JournalArgs {
+    #[command(subcommand)]
+    pub command: Option<JournalCommand>,
+    /// Only this person's deeds: a login, the name, or the id
+    #[arg(long)]
+    pub person: Option<String>,
+    /// Only deeds whose code begins so, as person. or reading.submitted
+    #[arg(long)]
+    pub deed: Option<String>,
+    /// done, refused or failed
+    #[arg(long)]
+    pub outcome: Option<String>,
+    /// Only from this moment on
+    #[arg(long, value_name = "MOMENT")]
+    pub since: Option<String>,
+    /// Only before this moment
+    #[arg(long, value_name = "MOMENT")]
+    pub until: Option<String>,
+    /// Only where this occurs
+    #[arg(long)]
+    pub text: Option<String>,
+    /// How many at most
+    #[arg(long, default_value_t = 50)]
+    pub limit: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JournalCommand {
+    /// The whole journal, one JSON document per line
+    Export,
+    /// Check the chain, row by row
+    Verify,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// A person's tokens
+    List {
+        /// The person: a login, the name, or the id
+        person: String,
+    },
+    /// Issue a token for a program of the home (role service); it is shown once
+    Add {
+        /// The program: a login, the name, or the id
+        person: String,
+        /// What it is for
+        #[arg(long)]
+        name: String,
+        /// What it may do, as see:meter or submit:*; repeat for more
+        #[arg(long, required = true)]
+        scope: Vec<String>,
+        /// It ends after so many days, at most 365
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+    },
+    /// End a token
+    End {
+        /// The person: a login, the name, or the id
+        person: String,
+        /// The token's id in `token list`
+        token: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CertificateCommand {
+    /// The authority that devices are told to trust, and its fingerprint
+    Show,
+    /// A certificate for a client of a program (role service); certificate and key are shown once
+    Client {
+        /// The program: a login, the name, or the id
+        person: String,
+        /// What it is for
+        #[arg(long)]
+        name: String,
+        /// It ends after so many days, at most 825
+        #[arg(long, default_value_t = 365)]
+        days: u32,
+    },
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::{Method, Request, header};
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use domovoi_config::{Master, PassphraseFrom, Settings};
 use domovoi_vault::Secret;
 use http_body_util::BodyExt as _;
@@ -20,6 +20,9 @@ use crate::web::{self, ApiProblem};
 
 /// The longest answer that is read: a year of readings is a tenth of it.
 const MAX_ANSWER: usize = 32 << 20;
+
+/// As many things as the API gives at once.
+const LARGEST_PAGE: usize = 500;
 
 /// Rotation goes on in the background; verification of years on a slow card is the longest single call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -69,6 +72,40 @@ impl Client {
         self.call(Method::GET, path, None).await
     }
 
+    /// A whole list, page after page, or its first `most` things.
+    pub async fn list(&self, path: &str, key: &str, most: usize) -> Result<Value, Failure> {
+        let mut all = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let limit = (most - all.len()).min(LARGEST_PAGE);
+            let joint = if path.contains('?') { '&' } else { '?' };
+            let after = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+            let mut page = self.get(&format!("{path}{joint}limit={limit}{after}")).await?;
+            if let Some(things) = page[key].as_array_mut() {
+                all.append(things);
+            }
+            cursor = page["next"].as_str().map(str::to_owned);
+            if cursor.is_none() || all.len() >= most {
+                return Ok(serde_json::json!({ key: all }));
+            }
+        }
+    }
+
+    /// Changes what stands there now, and nothing that somebody else has made of it meanwhile.
+    pub async fn patch(&self, path: &str, body: Value) -> Result<Value, Failure> {
+        let (_, tag, _) = self.raw(Method::GET, path, None, None).await?;
+        self.understood(self.raw(Method::PATCH, path, Some(body), tag).await?)
+    }
+
+    /// An answer that is no JSON document.
+    pub async fn text(&self, path: &str) -> Result<String, Failure> {
+        let (status, tag, bytes) = self.raw(Method::GET, path, None, None).await?;
+        if status.is_success() {
+            return Ok(String::from_utf8_lossy(&bytes).into_owned());
+        }
+        self.understood((status, tag, bytes)).map(|value| value.to_string())
+    }
+
     pub async fn post(&self, path: &str, body: Value) -> Result<Value, Failure> {
         self.call(Method::POST, path, Some(body)).await
     }
@@ -82,20 +119,36 @@ impl Client {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
-        let (status, bytes) = match self {
+        self.understood(self.raw(method, path, body, None).await?)
+    }
+
+    async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        if_match: Option<HeaderValue>,
+    ) -> Result<(StatusCode, Option<HeaderValue>, Bytes), Failure> {
+        match self {
             Client::Daemon(client) => {
                 let mut request = client.request(method, format!("http://localhost{path}"));
                 if let Some(body) = body {
                     request = request.json(&body);
                 }
+                if let Some(tag) = if_match {
+                    request = request.header(header::IF_MATCH, tag);
+                }
                 let lost =
                     |error: reqwest::Error| Failure::new(exit::FAILED, format!("the daemon did not answer: {error}"));
                 let answer = request.send().await.map_err(lost)?;
-                let status = answer.status();
-                (status, answer.bytes().await.map_err(lost)?)
+                let (status, tag) = (answer.status(), answer.headers().get(header::ETAG).cloned());
+                Ok((status, tag, answer.bytes().await.map_err(lost)?))
             }
             Client::Here(_, router) => {
                 let mut request = Request::builder().method(method).uri(path);
+                if let Some(tag) = if_match {
+                    request = request.header(header::IF_MATCH, tag);
+                }
                 let body = match body {
                     Some(body) => {
                         request = request.header(header::CONTENT_TYPE, "application/json");
@@ -107,23 +160,25 @@ impl Client {
                 let request = request.body(body).map_err(|error| internal(error.to_string()))?;
                 let answer = router.clone().oneshot(request).await;
                 let answer = answer.unwrap_or_else(|never| match never {});
-                let status = answer.status();
+                let (status, tag) = (answer.status(), answer.headers().get(header::ETAG).cloned());
                 let bytes = http_body_util::Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
-                (status, bytes.map_err(|error| internal(error.to_string()))?.to_bytes())
+                Ok((status, tag, bytes.map_err(|error| internal(error.to_string()))?.to_bytes()))
             }
-        };
+        }
+    }
+
+    fn understood(&self, (status, _, bytes): (StatusCode, Option<HeaderValue>, Bytes)) -> Result<Value, Failure> {
         if status.is_success() {
             return serde_json::from_slice(&bytes)
                 .map_err(|error| Failure::new(exit::FAILED, format!("the daemon's answer cannot be read: {error}")));
         }
         let code = match status.as_u16() {
             404 => exit::NOT_FOUND,
-            409 => exit::REFUSED,
+            403 | 409 | 412 => exit::REFUSED,
             _ => exit::FAILED,
         };
         Err(match serde_json::from_slice::<ApiProblem>(&bytes) {
             Ok(problem) => Failure::new(code, problem.title),
-            // axum's own refusals (a body that does not fit its form) are plain sentences.
             Err(_) => Failure::new(code, String::from_utf8_lossy(&bytes).chars().take(500).collect::<String>()),
         })
     }

@@ -14,7 +14,7 @@ use super::args::{
 };
 use super::client::{Client, segment};
 use super::offline::beside;
-use super::{Failure, Said, exit, linking, text};
+use super::{Failure, Said, exit, linking, people, text};
 use crate::words::{Words, words};
 
 /// How often the progress of a rotation is looked at.
@@ -26,6 +26,10 @@ pub async fn perform(client: &Client, command: Command, common: &Common, languag
         Command::Meter(command) => meter(client, command).await,
         Command::Act(command) => act(client, command).await,
         Command::Mqtt(command) => mqtt(client, command).await,
+        Command::People(command) => people::perform(client, command, common.json).await,
+        Command::Journal(args) => people::journal(client, args).await,
+        Command::Token(command) => people::token(client, command).await,
+        Command::Certificate(command) => people::certificate(client, command).await,
         Command::Secret(SecretCommand::Set { name }) => secret(client, &name).await,
         Command::Key(KeyCommand::Status) => {
             let answer = client.get("/api/v1/keys").await?;
@@ -37,7 +41,7 @@ pub async fn perform(client: &Client, command: Command, common: &Common, languag
                 let answer = client.delete(&format!("/api/v1/notices/{}", segment(&key))).await?;
                 return Ok(Said::new(answer, "done"));
             }
-            let mut answer = client.get("/api/v1/notices").await?;
+            let mut answer = client.list("/api/v1/notices", "notices", usize::MAX).await?;
             let words = words(language);
             for notice in answer["notices"].as_array_mut().into_iter().flatten() {
                 notice["text"] = json!(sentence(&words, notice));
@@ -114,7 +118,7 @@ fn meter_form(meter: &NewMeter) -> Value {
 async fn meter(client: &Client, command: MeterCommand) -> Result<Said, Failure> {
     match command {
         MeterCommand::List => {
-            let answer = client.get("/api/v1/meters").await?;
+            let answer = client.list("/api/v1/meters", "points", usize::MAX).await?;
             Ok(Said::new(answer.clone(), text::meters(&answer)))
         }
         MeterCommand::Add(args) => {
@@ -153,8 +157,8 @@ async fn meter(client: &Client, command: MeterCommand) -> Result<Said, Failure> 
             }
         }
         MeterCommand::History(args) => {
-            let path = format!("/api/v1/meters/{}/readings?limit={}", segment(&args.point), args.limit);
-            let answer = client.get(&path).await?;
+            let path = format!("/api/v1/meters/{}/readings", segment(&args.point));
+            let answer = client.list(&path, "readings", args.limit.max(1) as usize).await?;
             Ok(Said::new(answer.clone(), text::history(&answer)))
         }
         MeterCommand::Decide(args) => {
@@ -177,7 +181,7 @@ fn read_photo(path: &Path) -> Result<String, Failure> {
 async fn act(client: &Client, command: ActCommand) -> Result<Said, Failure> {
     match command {
         ActCommand::List => {
-            let answer = client.get("/api/v1/acts").await?;
+            let answer = client.list("/api/v1/acts", "acts", usize::MAX).await?;
             Ok(Said::new(answer.clone(), text::acts(&answer)))
         }
         ActCommand::Show { act, export } => {
@@ -236,7 +240,7 @@ async fn mqtt(client: &Client, command: MqttCommand) -> Result<Said, Failure> {
             Ok(Said::new(answer, text))
         }
         MqttCommand::List => {
-            let answer = client.get("/api/v1/mqtt/credentials").await?;
+            let answer = client.list("/api/v1/mqtt/credentials", "credentials", usize::MAX).await?;
             Ok(Said::new(answer.clone(), text::credentials(&answer)))
         }
         MqttCommand::Remove { username } => {

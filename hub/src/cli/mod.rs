@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod linking;
 mod offline;
+mod people;
 mod text;
 
 use std::io::Write as _;

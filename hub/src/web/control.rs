@@ -14,7 +14,8 @@ use super::{Caller, Desk, api};
 /// The API as the console sees it.
 pub fn router(desk: Desk) -> Router {
     let console = from_fn_with_state(desk.clone(), as_console);
-    api::doors(&desk).into_router().fallback(api::no_such_route).layer(console).with_state(desk)
+    let router = api::doors(&desk).into_router().fallback(api::no_such_route);
+    router.method_not_allowed_fallback(api::no_such_method).layer(console).with_state(desk)
 }
 
 async fn as_console(State(desk): State<Desk>, mut request: Request, next: Next) -> Response {

@@ -86,7 +86,7 @@ pub struct ChallengeOnly;
 /// The site: the API, the page, and the help about the certificate.
 pub fn site(desk: &Desk) -> Router {
     let doors = api::doors(desk).and(pages::doors(desk)).and(help::shared(desk));
-    let router = doors.into_router().fallback(no_such_route);
+    let router = doors.into_router().fallback(no_such_route).method_not_allowed_fallback(no_such_method);
     let router = router.layer(axum::middleware::from_fn_with_state(desk.clone(), know_the_caller));
     headers::around(router, desk).with_state(desk.clone())
 }
@@ -96,6 +96,14 @@ async fn no_such_route(view: pages::View, request: Request) -> Response {
         api::no_such_route().await.into_response()
     } else {
         pages::no_such_page(view).await
+    }
+}
+
+async fn no_such_method(request: Request) -> Response {
+    if request.uri().path().starts_with("/api/") {
+        api::no_such_method().await.into_response()
+    } else {
+        axum::http::StatusCode::METHOD_NOT_ALLOWED.into_response()
     }
 }
 

@@ -374,8 +374,8 @@ async fn taken(
     Extension(note): Extension<Note>,
     Json(form): Json<ReadingForm>,
 ) -> Result<Json<SubmittedView>, ApiProblem> {
-    let values = parse_values(&form.values, tariffs_at(&desk, &point)?).map_err(ApiProblem::invalid)?;
     let person = reader(&desk, &caller, form.person.trim())?;
+    let values = parse_values(&form.values, tariffs_at(&desk, &point)?).map_err(ApiProblem::invalid)?;
     let photo = match form.photo {
         None => None,
         Some(text) => {

@@ -385,6 +385,7 @@ fn house_doors(desk: &Desk) -> Doors {
             system::clear_notice,
         )
         .door(&get, "/api/v1/doctor", rule(See, System), system::doctor)
+        .door(&get, "/api/v1/authority", rule(See, System), tokens::show_authority)
         .door(&get, "/api/v1/events", rule(See, Home), events::events)
         .door(&get, "/api/v1/live", rule(See, Home), events::live)
         .door(&get, "/api/v1/openapi.json", rule(See, Home), openapi::openapi)

@@ -101,6 +101,7 @@ use crate::web::{CSRF_HEADER, Desk};
         tokens::certificates,
         tokens::add_certificate,
         tokens::end_certificate,
+        tokens::show_authority,
         sign_in::password,
         sign_in::second_factor,
         sign_in::passkey_challenge,

@@ -349,6 +349,128 @@ fn cookies_are_read_by_their_own_name() {
     assert_eq!(cookies::read(&front, &headers).as_deref(), Some("abc"));
 }
 
+/// A stream of events as a watcher reads it.
+struct Watching(axum::body::BodyDataStream);
+
+impl Home {
+    async fn watch(&self, request: axum::http::request::Builder) -> Watching {
+        let mut request = request.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(Peer { address: "192.168.1.20".parse().unwrap(), certificate: None });
+        let response = self.page.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+        let mut watching = Watching(response.into_body().into_data_stream());
+        assert_eq!(watching.next().await.as_deref(), Some("retry: 3000\n\n"));
+        watching
+    }
+}
+
+impl Watching {
+    async fn next(&mut self) -> Option<String> {
+        use futures_util::StreamExt as _;
+        let bytes = self.0.next().await?.unwrap();
+        Some(String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    /// The next piece of news and its id; signs of life are passed over.
+    async fn news(&mut self) -> Option<(String, String)> {
+        loop {
+            let text = self.next().await?;
+            if let Some(rest) = text.strip_prefix("id: ") {
+                let (id, rest) = rest.split_once("\nevent: ").unwrap();
+                return Some((id.to_owned(), rest.trim_end().to_owned()));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_watcher_sees_what_it_may_and_nothing_once_the_session_is_over() {
+    use crate::bus::Event;
+    let home = Home::new().await;
+    let (_, anna) = home.signed_in("anna", Role::Owner).await;
+    let (petya, child) = home.signed_in("petya", Role::Child).await;
+    let (_, guest) = home.signed_in("gleb", Role::Guest).await;
+    let mut owner = home.watch(anna.get("/api/v1/events")).await;
+    let mut small = home.watch(child.get("/api/v1/events")).await;
+    let mut visitor = home.watch(guest.get("/api/v1/events")).await;
+    home.desk.bus.tell(Event::Notice("one".into()));
+    home.desk.bus.tell(Event::RegisterChanged(None));
+    let (first, news) = owner.news().await.unwrap();
+    assert_eq!(news, "notice\ndata: {\"key\":\"one\"}");
+    assert_eq!(small.news().await.unwrap().1, news, "a child may see notices");
+    assert!(owner.news().await.unwrap().1.starts_with("register\n"));
+    // A guest may see neither notices nor meters: the first thing they are told is what they may see.
+    let device = domovoi_model::Sample {
+        device: domovoi_model::DeviceRef { dialect: "tasmota".into(), id: "lamp".into() },
+        property: "power".into(),
+        value: domovoi_model::Value::Bool(true),
+        unit: domovoi_model::Unit::None,
+        quality: domovoi_model::Quality::Good,
+        at: domovoi_model::Moment::Wall(NOON),
+        device_time: None,
+    };
+    let recorded = domovoi_store::Recorded { seq: domovoi_store::Seq(1), item: device };
+    home.desk.bus.tell(Event::Recorded(Arc::new(vec![recorded])));
+    assert!(visitor.news().await.unwrap().1.starts_with("sample\n"));
+    // Who comes back goes on after what they saw; another run's id begins anew.
+    let mut back = home.watch(anna.get("/api/v1/events").header("last-event-id", &first)).await;
+    assert!(back.news().await.unwrap().1.starts_with("register\n"));
+    let strange = format!("00000000-0000-0000-0000-000000000000-{}", 1);
+    let mut lost = home.watch(anna.get(&format!("/api/v1/events?after={strange}"))).await;
+    assert!(lost.news().await.unwrap().1.starts_with("reset\n"));
+    // The child's role changes: the stream is over before the next piece of news.
+    home.console(Method::PUT, &format!("/api/v1/people/{petya}/lock"), None).await;
+    home.desk.bus.tell(Event::Notice("two".into()));
+    loop {
+        match small.news().await {
+            None => break,
+            Some((_, news)) => assert!(!news.contains("two"), "{news}"),
+        }
+    }
+    home.desk.feed.end();
+    while owner.news().await.is_some() {}
+}
+
+#[tokio::test]
+async fn another_sites_page_watches_nothing() {
+    let home = Home::new().await;
+    let (_, anna) = home.signed_in("anna", Role::Owner).await;
+    for uri in ["/api/v1/events", "/api/v1/live"] {
+        let foreign = anna.get(uri).header(header::ORIGIN, "https://evil.example");
+        let upgrade = foreign.header(header::CONNECTION, "upgrade").header(header::UPGRADE, "websocket");
+        is_problem(&home.ask(upgrade, None).await, 403, "foreign-site");
+    }
+    let plain = home.ask(anna.get("/api/v1/live"), None).await;
+    assert!(plain.status.is_client_error(), "{}", plain.status);
+    assert_eq!(plain.headers[header::CONTENT_TYPE], "application/problem+json");
+}
+
+#[tokio::test]
+async fn a_header_cannot_be_broken_out_of() {
+    let home = Home::new().await;
+    let (_, anna) = home.signed_in("anna", Role::Owner).await;
+    let uri = "/api/v1/journal?limit=1&text=%0d%0aSet-Cookie:%20a=b";
+    let answer = home.ask(anna.get(uri), None).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert!(!answer.headers.contains_key(header::SET_COOKIE));
+    for value in answer.headers.values() {
+        assert!(value.as_bytes().iter().all(|byte| *byte != b'\r' && *byte != b'\n'));
+    }
+}
+
+#[tokio::test]
+async fn a_reading_is_handed_in_in_ones_own_name() {
+    let home = Home::new().await;
+    let (_, anna) = home.signed_in("anna", Role::Owner).await;
+    let uri = "/api/v1/meters/nowhere/readings";
+    let form = json!({ "values": "1", "person": "Кто-то другой" });
+    let answer = home.ask(anna.change(Method::POST, uri), Some(form)).await;
+    is_problem(&answer, 422, "invalid");
+    let answer = home.ask(anna.change(Method::POST, uri), Some(json!({ "values": "1" }))).await;
+    is_problem(&answer, 404, "not-found");
+}
+
 /// What is written about the API is the API.
 #[tokio::test]
 async fn the_description_names_every_door_and_nothing_else() {

@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::people::moment;
 use super::{ApiProblem, Done};
 use crate::audit::Note;
+use crate::certificates::Certificates;
 use crate::policy::{Kind, Scope, Verb};
 use crate::signin::{CertificateView as Certificate, TokenView as Token};
 use crate::web::{Desk, Of};
@@ -75,17 +75,25 @@ pub struct CertificatesView {
     pub certificates: Vec<CertificateView>,
 }
 
-/// A client certificate that is tied to a person.
+/// A client certificate to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateForm {
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 64)]
     pub name: String,
-    /// SHA-256 of the certificate, 64 hex digits; colons and spaces are taken.
-    #[schema(max_length = 128)]
-    pub fingerprint: String,
-    /// RFC 3339.
-    pub until: String,
+    /// It ends after so many days.
+    #[schema(minimum = 1, maximum = 825)]
+    pub days: u32,
+}
+
+/// A client certificate with its key, shown this once.
+#[derive(Serialize, ToSchema)]
+pub struct CertificateIssued {
+    /// PEM.
+    pub certificate: String,
+    /// PEM, PKCS #8. The hub keeps no copy.
+    pub key: String,
+    pub view: CertificateView,
 }
 
 /// A scope as it is spelled.
@@ -175,34 +183,51 @@ pub async fn certificates(State(desk): State<Desk>, of: Of) -> Result<Json<Certi
     Ok(Json(CertificatesView { certificates: certificates.iter().map(CertificateView::from).collect() }))
 }
 
-/// Ties a client certificate to a person. It has to be signed by the hub's own authority to be shown at all.
-#[utoipa::path(post, path = "/api/v1/people/{person}/certificates", tag = "tokens", request_body = CertificateForm, responses((status = 201, body = CertificateView)))]
+/// Makes a client certificate for a person, shown this once with its key.
+#[utoipa::path(post, path = "/api/v1/people/{person}/certificates", tag = "tokens", request_body = CertificateForm, responses((status = 201, body = CertificateIssued)))]
 pub async fn add_certificate(
     State(desk): State<Desk>,
     of: Of,
     Extension(note): Extension<Note>,
     Json(form): Json<CertificateForm>,
-) -> Result<(StatusCode, Json<CertificateView>), ApiProblem> {
-    let fingerprint = fingerprint_of(&form.fingerprint)
-        .ok_or_else(|| ApiProblem::invalid("fingerprint: SHA-256 of the certificate, 64 hex digits"))?;
-    let until = moment("until", &form.until)?;
-    let certificate = desk.signin.add_certificate(of.0, &form.name, fingerprint, until).await?;
-    note.change("certificate", None, Some(certificate.fingerprint.clone()));
-    Ok((StatusCode::CREATED, Json((&certificate).into())))
+) -> Result<(StatusCode, Json<CertificateIssued>), ApiProblem> {
+    let issued = authority(&desk)?.issue_client(&form.name, form.days);
+    let issued = issued.map_err(|why| ApiProblem::invalid(why.to_string()))?;
+    let view = desk.signin.add_certificate(of.0, &form.name, issued.fingerprint, issued.until).await?;
+    note.change("certificate", None, Some(view.fingerprint.clone()));
+    let made =
+        CertificateIssued { certificate: issued.certificate, key: issued.key.expose().clone(), view: (&view).into() };
+    Ok((StatusCode::CREATED, Json(made)))
 }
 
-fn fingerprint_of(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u32> =
-        text.chars().take(160).filter(|c| !matches!(c, ':' | ' ')).map(|c| c.to_digit(16)).collect::<Option<_>>()?;
-    let (pairs, rest) = digits.as_chunks::<2>();
-    if pairs.len() != 32 || !rest.is_empty() {
-        return None;
-    }
-    let mut bytes = [0u8; 32];
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = u8::try_from(high * 16 + low).ok()?;
-    }
-    Some(bytes)
+fn authority(desk: &Desk) -> Result<&Certificates, ApiProblem> {
+    let refused = || ApiProblem::refused("the hub's own authority could not be opened: `domovoi doctor` says why");
+    desk.certificates.as_ref().ok_or_else(refused)
+}
+
+/// The hub's own authority, which devices are told to trust.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AuthorityView {
+    /// SHA-256, as telephones show it.
+    pub fingerprint: String,
+    /// PEM.
+    pub certificate: String,
+    pub ends_at: String,
+    /// Whether devices have to be told to trust it: with a public authority's certificate they need not.
+    pub needed: bool,
+}
+
+/// The hub's own authority, which devices are told to trust.
+#[utoipa::path(get, path = "/api/v1/authority", tag = "tokens", responses((status = 200, body = AuthorityView)))]
+pub async fn show_authority(State(desk): State<Desk>) -> Result<Json<AuthorityView>, ApiProblem> {
+    let certificates = authority(&desk)?;
+    let shown = certificates.authority().map_err(|why| ApiProblem::refused(why.to_string()))?;
+    Ok(Json(AuthorityView {
+        fingerprint: shown.fingerprint,
+        certificate: shown.pem,
+        ends_at: shown.not_after.to_string(),
+        needed: certificates.is_own(),
+    }))
 }
 
 /// Ends a client certificate.
@@ -218,8 +243,6 @@ pub async fn end_certificate(
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -229,16 +252,6 @@ mod tests {
         }
         for bad in ["", "see", "see:", "all:meter", "see:unicorn", "see:meter:x"] {
             assert_eq!(scope_of(&bad.to_owned()).unwrap_err().status, 422, "{bad}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_fingerprint_is_read_with_or_without_colons(bytes in any::<[u8; 32]>(), junk in ".{0,200}") {
-            let plain: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            prop_assert_eq!(fingerprint_of(&plain.concat()), Some(bytes));
-            prop_assert_eq!(fingerprint_of(&plain.join(":").to_uppercase()), Some(bytes));
-            let _ = fingerprint_of(&junk);
         }
     }
 }
