@@ -7,7 +7,7 @@ use domovoi_model::{PersonId, Timestamp};
 use domovoi_vault::Secret;
 
 use super::session::Shown;
-use super::throttle::{Key, Pace, neighbourhood};
+use super::throttle::{Key, Pace, at_home, neighbourhood};
 use super::view::{Pairing, PairingKind, PairingState};
 use super::{Result, SignIn, SignInError, Why, could_be_secret, label, locked, new_secret};
 use crate::audit::{Actor, Origin, Outcome};
@@ -61,6 +61,12 @@ impl SignIn {
             // Whoever reloads the page wants the new code, not the old one.
             if let Some(oldest) = pairings.0.iter().position(|held| neighbourhood(held.from.address) == place) {
                 pairings.0.remove(oldest);
+            }
+        }
+        if pairings.0.len() >= OPEN_MAX && at_home(from.address) {
+            // Strangers outside do not keep the home from pairing a phone.
+            if let Some(outside) = pairings.0.iter().position(|held| !at_home(held.from.address)) {
+                pairings.0.remove(outside);
             }
         }
         if pairings.0.len() >= OPEN_MAX || pairings.0.iter().any(|held| held.code == code) {

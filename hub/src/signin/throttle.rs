@@ -116,7 +116,7 @@ impl Throttle {
 
     /// A try came out right: what was counted in these lines was somebody who may.
     pub fn forget(&mut self, lines: &[Line]) {
-        for index in lines.iter().flat_map(|line| places_of(line)) {
+        for index in lines.iter().flat_map(places_of) {
             if let Some(place) = self.places.get_mut(index) {
                 *place = Place::default();
             }

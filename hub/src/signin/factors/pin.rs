@@ -15,7 +15,8 @@ pub fn judge(pin: &str) -> Vec<Unmet> {
     let digits: Option<[u8; 4]> =
         pin.as_bytes().try_into().ok().filter(|pin: &[u8; 4]| pin.iter().all(u8::is_ascii_digit));
     let Some(pin) = digits else { return vec![Unmet { code: "digits", number: Some(4) }] };
-    let rules: [(&'static str, fn(&[u8; 4]) -> bool); 5] =
+    type Rule = (&'static str, fn(&[u8; 4]) -> bool);
+    let rules: [Rule; 5] =
         [("repeated", repeated), ("sequence", sequence), ("year", year), ("date", date), ("keypad", keypad)];
     rules.into_iter().filter(|(_, guessable)| guessable(&pin)).map(|(code, _)| unmet(code)).collect()
 }

@@ -67,7 +67,7 @@ async fn after_sixty_wrong_ones_in_a_row_the_right_one_is_wrong_too() {
         home.pass(DAY);
         let answer = home.room.with_password("anna@example.org", secret("не тот"), &stranger(guess)).await;
         tried += u32::from(is_wrong(&answer));
-        if tried == u32::from(super::super::acquaintance::STRANGERS_MAX) {
+        if tried == u32::from(acquaintance::STRANGERS_MAX) {
             break;
         }
         assert!(guess < 1_000, "only {tried} were let in");

@@ -121,12 +121,12 @@ async fn the_fifty_first_session_takes_the_place_of_the_one_unused_for_longest()
     let person = home.people.get(owner.session.person.unwrap()).unwrap();
     for _ in 0..49 {
         home.pass(SECOND);
-        home.room.open_session(&person, &[super::super::session::Shown::Portal], &home_phone()).await.unwrap();
+        home.room.open_session(&person, &[session::Shown::Portal], &home_phone()).await.unwrap();
     }
     assert_eq!(home.room.sessions(person.id).await.unwrap().len(), 50);
     assert!(home.who(&owner.cookie).await.is_some(), "used now, so it is not the oldest");
     home.pass(SECOND);
-    home.room.open_session(&person, &[super::super::session::Shown::Portal], &home_phone()).await.unwrap();
+    home.room.open_session(&person, &[session::Shown::Portal], &home_phone()).await.unwrap();
     assert_eq!(home.room.sessions(person.id).await.unwrap().len(), 50);
     assert!(home.who(&owner.cookie).await.is_some());
 }
@@ -281,7 +281,7 @@ async fn a_token_follows_its_persons_rights_and_no_more() {
     for days in [0, 366, u32::MAX] {
         assert!(home.room.issue_token(boris, "Панель", vec![], days).await.is_err());
     }
-    let issued = home.room.issue_token(boris, "Панель", vec![scope.clone()], 30).await.unwrap();
+    let issued = home.room.issue_token(boris, "Панель", vec![scope], 30).await.unwrap();
     let token = issued.token.expose().clone();
     assert!(token.starts_with("dmv_") && token.len() >= 47);
     let by_token = || home.room.by_token(&token, Network::Home);
