@@ -3,6 +3,7 @@
 
 use e2e::{Browser, BrowserSettings, HOST, NOON, PASSWORD, Site, hand_clock, settings_text};
 use thirtyfour::Key;
+use tokio::process::Command;
 
 async fn set_up(site: &Site, browser: &Browser) {
     let token = site.desk.signin.setup_token().await.unwrap();
@@ -33,7 +34,7 @@ async fn a_passkey_is_made_and_used_on_https_under_the_hubs_own_authority() {
     set_up(&site, &browser).await;
     browser.open(&site.at("/security")).await;
     browser.fill("#passkey-name", "Ноутбук").await;
-    browser.click("[data-passkey-add] button").await;
+    browser.click("form[data-passkey-new] button[type=submit]").await;
     browser.says("Ноутбук").await;
     sign_out(&browser).await;
     browser.click("[data-passkey-sign-in] button").await;
@@ -84,6 +85,51 @@ async fn without_scripts_the_first_owner_is_set_up_signs_out_and_in() {
     browser.find("[role=alert]").await;
     browser.fill("#password", PASSWORD).await;
     browser.click("main form button[type=submit]").await;
+    browser.find("form[action='/sign-out']").await;
+    browser.quit().await;
+    site.stop().await;
+}
+
+/// A code as Debian's `oathtool` makes it, which knows nothing of ours.
+async fn code_of_another(secret: &str, at_millis: i64) -> String {
+    let now = format!("@{}", at_millis / 1000);
+    let made = Command::new("oathtool").args(["--totp", "--base32", "--now", &now, secret]).output().await;
+    let made = made.unwrap_or_else(|error| panic!("oathtool: {error}: apt-get install oathtool"));
+    assert!(made.status.success(), "oathtool: {}", String::from_utf8_lossy(&made.stderr));
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium and oathtool"]
+async fn an_app_of_others_makes_the_codes_of_the_second_factor() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = hand_clock(NOON);
+    let site = Site::in_clear(folder.path(), &settings_text(None), clock.clone()).await;
+    let browser = Browser::start(BrowserSettings::default()).await;
+    set_up(&site, &browser).await;
+    browser.open(&site.at("/security")).await;
+    browser.click("details:has(#totp) summary").await;
+    browser.click("#totp").await;
+    let secret = browser.find(".qr ~ p code").await.text().await.unwrap().replace(' ', "");
+    let code = code_of_another(&secret, clock.wall().0).await;
+    browser.fill("#totp", &code).await;
+    browser.click("form[action='/security/totp'] button[type=submit]").await;
+    browser.find("#factors").await;
+    sign_out(&browser).await;
+
+    let sign_in = async |code: &str| {
+        browser.open(&site.at("/sign-in")).await;
+        browser.fill("#login", "anna").await;
+        browser.fill("#password", PASSWORD).await;
+        browser.click("main form button[type=submit]").await;
+        browser.fill("input[name=code]", code).await;
+        browser.click("main form:has(input[name=code]) button[type=submit]").await;
+    };
+    sign_in(&code).await;
+    browser.find("[role=alert]").await;
+    assert!(!browser.has("form[action='/sign-out']").await, "a code is good for one use");
+    clock.set(clock.wall().plus_millis(60_000));
+    sign_in(&code_of_another(&secret, clock.wall().0).await).await;
     browser.find("form[action='/sign-out']").await;
     browser.quit().await;
     site.stop().await;
