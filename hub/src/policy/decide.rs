@@ -241,7 +241,7 @@ fn surely_enough(
     }
     // From outside a stolen password alone changes nothing. Ending a session of one's own is let through: it is what
     // one does from far away when a phone is lost. A program's token is no password: it has 256 bits and its scopes.
-    let ends_own_session = object.kind == Kind::Session && whose == Whose::Own;
+    let ends_own_session = object.kind == Kind::Session && whose == Whose::Own && !dangerous;
     let from_outside = who.network == Network::Outside && verb != Verb::See && !ends_own_session;
     if from_outside && role != Role::Service && who.assurance < Assurance::Strong {
         return Err(Refusal::Stronger);

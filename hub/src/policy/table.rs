@@ -116,6 +116,7 @@ fn bit(verb: Verb) -> Verbs {
 /// - The owner answers for the home and may nevertheless not act in another adult's name: set a password, add a passkey
 ///   or a token, agree to something, take the person's data away. A way in can be handed out anew (`Factor`, command: a
 ///   link with which the person chooses new factors), which is journaled and told to the person.
+/// - To hand in something for a person's record (`Person`, submit) is to confirm a contact, which is a login from then on.
 /// - Children and programs are wards: somebody has to choose for them, and it is the owner.
 /// - A reading is handed in by any adult. Acts go to the portal in the name of the account that the owner linked, so
 ///   approving them is the owner's until it is delegated.
@@ -141,8 +142,8 @@ const TABLE: &[(Kind, Whose, [Verbs; 9])] = &[
     (K::Secret,      Any,    [S|E,       O,       O,      O,      O,      S|E,       S,         O,    O        ]),
     (K::Topic,       Any,    [O,         O,       O,      O,      O,      O,         S|U,       O,    O        ]),
     (K::Person,      Any,    [S|E,       S,       O,      O,      O,      S|E,       S,         O,    S        ]),
-    (K::Person,      Ward,   [X,         O,       O,      O,      O,      O,         O,         O,    O        ]),
-    (K::Person,      Own,    [S|E|X,     S|E|X,   S|E|X,  S|E|X,  S,      O,         O,         S,    O        ]),
+    (K::Person,      Ward,   [U|X,       O,       O,      O,      O,      O,         O,         O,    O        ]),
+    (K::Person,      Own,    [S|E|U|X,   S|E|U|X, S|E|U|X, S|E|U|X, S,      O,         O,         S,    O        ]),
     (K::Rights,      Any,    [S|E,       O,       O,      O,      O,      S|E,       S,         O,    O        ]),
     (K::Rights,      Own,    [S|U,       S|U,     S,      S,      S,      O,         O,         O,    O        ]),
     (K::Factor,      Any,    [S|C,       O,       O,      O,      O,      S|C|E,     O,         O,    O        ]),

@@ -343,6 +343,7 @@ fn the_owner_does_not_act_in_another_adults_name() {
         (Verb::Edit, Kind::Consent),
         (Verb::See, Kind::Consent),
         (Verb::Export, Kind::Person),
+        (Verb::Submit, Kind::Person),
     ] {
         assert_eq!(why(&owner, verb, &adults(kind)), Some(Refusal::NotYours), "{verb:?} {kind:?}");
         assert_eq!(why(&owner, verb, &Object::of(kind, ME)), None, "{verb:?} own {kind:?}");
@@ -403,6 +404,8 @@ fn from_outside_a_stolen_password_changes_nothing() {
     assert_eq!(why(&outside(Role::Owner, Assurance::Strong), Verb::Command, &lamp), None);
     let session = Object::of(Kind::Session, ME);
     assert_eq!(why(&outside(Role::Adult, Assurance::Single), Verb::Edit, &session), None, "a phone was lost");
+    let pairing = Object::of(Kind::Session, ME).dangerous();
+    assert_eq!(why(&outside(Role::Adult, Assurance::Single), Verb::Edit, &pairing), Some(Refusal::Stronger));
     assert_eq!(why(&outside(Role::Child, Assurance::Strong), Verb::See, &lamp), None);
     assert_eq!(why(&outside(Role::Child, Assurance::Strong), Verb::Command, &lamp), Some(Refusal::HomeOnly));
     assert_eq!(why(&outside(Role::Guest, Assurance::Strong), Verb::See, &lamp), Some(Refusal::HomeOnly));

@@ -1,13 +1,13 @@
 //! Everybody who may come to a door.
 
-use domovoi::policy::{Assurance, Network, Now, Role, Scope, Verb, Who};
+use domovoi::policy::{Assurance, Network, Now, Role, Scope, Subject, Verb, Who};
 use domovoi_model::{Id, PersonId, Timestamp};
 use e2e::NOON;
 
 /// Whoever asks, where it is a person.
 pub const ME: PersonId = PersonId(Id([1; 16]));
 
-/// Another adult, of whom the home knows nothing.
+/// Another adult.
 pub const OTHER: PersonId = PersonId(Id([2; 16]));
 
 /// One of them.
@@ -35,7 +35,17 @@ fn everything() -> Option<Vec<Scope>> {
 
 /// All of them, in the order of the columns.
 pub fn all() -> Vec<Caller> {
-    let caller = |name, who| Caller { name, who };
+    known_as(ME)
+}
+
+/// The same, by the id under which the home knows whoever asks.
+pub fn known_as(me: PersonId) -> Vec<Caller> {
+    let caller = |name, mut who: Who| {
+        if who.person().is_some() {
+            who.subject = Subject::Person(me);
+        }
+        Caller { name, who }
+    };
     let token = |role| Who { assurance: Assurance::Single, proved_at: None, scopes: everything(), ..person(role) };
     let outside = |role, assurance| Who { network: Network::Outside, assurance, ..person(role) };
     let narrow = Some(vec![Scope { verb: Verb::See, kind: Some(domovoi::policy::Kind::Meter) }]);

@@ -128,7 +128,7 @@ fn people_doors(desk: &Desk) -> Doors {
         .door(
             post,
             "/api/v1/people/{person}/contacts/{contact}/confirmation",
-            of(Edit, Person).told("contact.confirmed"),
+            of(Submit, Person).told("contact.confirmed"),
             contacts::confirm,
         )
         .door(get, "/api/v1/people/{person}/grants", of(See, Rights), rights::list)
@@ -264,8 +264,8 @@ fn factor_doors(desk: &Desk) -> Doors {
 /// The way in. What lies on the threshold guards itself: by a password, a one-time secret, a code on another device; and
 /// the sign-in room writes what came of it.
 fn sign_in_doors(desk: &Desk) -> Doors {
-    use Kind::{Rights, Session, Threshold};
-    use Verb::{Edit, See, Submit};
+    use Kind::{Factor, Session, Threshold};
+    use Verb::{Command, Edit, See, Submit};
     let (get, post, delete) = (&Method::GET, &Method::POST, &Method::DELETE);
     Doors::new(desk, MAX_SIGN_IN_BODY)
         .door(post, "/api/v1/sign-in/password", rule(Submit, Threshold), sign_in::password)
@@ -276,10 +276,10 @@ fn sign_in_doors(desk: &Desk) -> Doors {
         .door(post, "/api/v1/sign-in/code", rule(Submit, Threshold), sign_in::code)
         .door(post, "/api/v1/sign-in/pin", rule(Submit, Threshold), sign_in::pin)
         .door(post, "/api/v1/setup", rule(Submit, Threshold), setup::set_up)
-        .door(post, "/api/v1/setup-link", rule(Edit, Rights).dangerous().deed("setup-link.made"), setup::setup_link)
+        .door(post, "/api/v1/setup-link", rule(Edit, Factor).dangerous().deed("setup-link.made"), setup::setup_link)
         .door(post, "/api/v1/entry", rule(Submit, Threshold), setup::enter)
         .door(get, "/api/v1/session", rule(See, Threshold), sessions::mine)
-        .door(delete, "/api/v1/session", rule(Edit, Session).mine().deed("signed-out"), sessions::sign_out)
+        .door(delete, "/api/v1/session", rule(Command, Session).mine().deed("signed-out"), sessions::sign_out)
         .door(post, "/api/v1/step-up", rule(Edit, Session).mine(), sessions::step_up)
         .door(post, "/api/v1/step-up/passkey/challenge", rule(Edit, Session).mine(), sessions::step_up_challenge)
         .door(post, "/api/v1/pairings", rule(Submit, Threshold), pairing::begin)
