@@ -1,5 +1,5 @@
 //! Peers that nobody here wrote: an OpenID-certified authorization server, the JOSE and JSON Schema libraries of npm,
-//! Mosquitto. What they need is installed by `.ci/run`; a plain `cargo test` leaves these tests out.
+//! Mosquitto, pebble. What they need is installed by `.ci/run`; a plain `cargo test` leaves these tests out.
 //!
 //! Here: how such a program is found, started and talked to. A test ends the processes that it started, and no others.
 
@@ -10,6 +10,7 @@ mod citizen;
 mod documents;
 mod identity;
 mod mosquitto;
+mod pebble;
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};

@@ -41,13 +41,37 @@ use stream::Guarded;
 
 pub use seats::Seats;
 
-/// A handshake takes a round trip; whoever takes longer only wants to be there.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long others may take.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// A handshake takes a round trip; whoever takes longer only wants to be there.
+    handshake: Duration,
+    /// The headers of one request, and the wait for the next one on the same connection.
+    headers: Duration,
+    /// The longest silence in the middle of a request's body.
+    silence: Duration,
+    /// What a body may take whatever its length.
+    body: Duration,
+    /// A peer that takes not one byte of an answer for this long is gone.
+    stall: Duration,
+    /// What is under way when the house stops; the house itself waits eight seconds.
+    grace: Duration,
+}
 
-/// The headers of one request, and the wait for the next one on the same connection.
-const HEADERS: Duration = Duration::from_secs(10);
+impl Default for Patience {
+    fn default() -> Self {
+        Patience {
+            handshake: Duration::from_secs(10),
+            headers: Duration::from_secs(10),
+            silence: Duration::from_secs(20),
+            body: Duration::from_secs(30),
+            stall: Duration::from_secs(60),
+            grace: Duration::from_secs(4),
+        }
+    }
+}
 
-/// All headers of a request together.
+/// All headers of a request together, give or take what comes in one piece.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 
 /// A browser sends about twenty.
@@ -59,9 +83,6 @@ const MAX_STREAMS: u32 = 64;
 /// A silent connection of HTTP/2 is asked whether it lives, and closed if it does not say so.
 const ASK_EVERY: Duration = Duration::from_secs(30);
 const ASK_PATIENCE: Duration = Duration::from_secs(20);
-
-/// What is under way when the house stops may take this long; the house itself waits eight seconds.
-const GRACE: Duration = Duration::from_secs(4);
 
 /// What a listener serves.
 #[derive(Clone)]
@@ -108,47 +129,74 @@ async fn no_such_method(request: Request) -> Response {
 }
 
 /// Serves a listener until the house stops. Seats are shared by all listeners.
-pub async fn listen(listener: TcpListener, way: Way, desk: Desk, seats: Seats, mut stop: watch::Receiver<bool>) {
+pub async fn listen(listener: TcpListener, way: Way, desk: Desk, seats: Seats, stop: watch::Receiver<bool>) {
     let router = match way {
         Way::Help => help::site(&desk),
         _ => site(&desk),
     };
     let private_only = desk.settings.web.private_peers_only;
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stopped(&mut stop) => break,
-        };
-        while connections.try_join_next().is_some() {}
-        let (stream, address) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of file descriptors, most likely; a breath lets others close theirs.
-                tracing::warn!("a connection could not be taken: {error}");
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                continue;
-            }
-        };
-        let peer = address.ip().to_canonical();
-        let welcome = match &way {
-            Way::InClear => peer.is_loopback().then_some(false),
-            _ if !private_only || is_near(peer) => Some(false),
-            // An authority comes from outside; it is let in to look at its challenge.
-            _ => desk.certificates.as_ref().is_some_and(Certificates::is_challenged).then_some(true),
-        };
-        let (Some(challenge_only), Some(seat)) = (welcome, seats.take(peer)) else { continue };
-        let Ok(reached) = stream.local_addr() else { continue };
-        // Small answers should not wait for company; where the system refuses, they do.
-        let _ = stream.set_nodelay(true);
-        let guest = Guest { peer, reached, challenge_only };
-        let io = Guarded::new(stream, seat, stop.clone(), GRACE);
-        connections.spawn(Box::pin(connection(io, way.clone(), guest, router.clone(), stop.clone())));
+    let entrance = Entrance {
+        way,
+        router,
+        seats,
+        private_only,
+        certificates: desk.certificates.clone(),
+        patience: Patience::default(),
+    };
+    Box::pin(entrance.take_in(listener, stop)).await;
+}
+
+/// What stands behind a listener.
+struct Entrance {
+    way: Way,
+    router: Router,
+    seats: Seats,
+    private_only: bool,
+    certificates: Option<Certificates>,
+    patience: Patience,
+}
+
+impl Entrance {
+    async fn take_in(self, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stopped(&mut stop) => break,
+            };
+            while connections.try_join_next().is_some() {}
+            let (stream, address) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, most likely; a breath lets others close theirs.
+                    tracing::warn!("a connection could not be taken: {error}");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    continue;
+                }
+            };
+            let peer = address.ip().to_canonical();
+            let Some(challenge_only) = self.welcome(peer) else { continue };
+            let (Some(seat), Ok(reached)) = (self.seats.take(peer), stream.local_addr()) else { continue };
+            // Small answers should not wait for company; where the system refuses, they do.
+            let _ = stream.set_nodelay(true);
+            let guest = Guest { peer, reached, challenge_only, patience: self.patience };
+            let io = Guarded::new(stream, seat, stop.clone(), self.patience.stall, self.patience.grace);
+            connections.spawn(Box::pin(connection(io, self.way.clone(), guest, self.router.clone(), stop.clone())));
+        }
+        drop(listener);
+        let grace = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.patience.grace + Duration::from_secs(1), grace).await.is_err() {
+            connections.shutdown().await;
+        }
     }
-    drop(listener);
-    let grace = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(GRACE + Duration::from_secs(1), grace).await.is_err() {
-        connections.shutdown().await;
+
+    /// Whether a peer may come in, and whether for an authority's challenge only. An authority comes from outside.
+    fn welcome(&self, peer: IpAddr) -> Option<bool> {
+        match &self.way {
+            Way::InClear => peer.is_loopback().then_some(false),
+            _ if !self.private_only || is_near(peer) => Some(false),
+            _ => self.certificates.as_ref().is_some_and(Certificates::is_challenged).then_some(true),
+        }
     }
 }
 
@@ -157,13 +205,14 @@ struct Guest {
     peer: IpAddr,
     reached: SocketAddr,
     challenge_only: bool,
+    patience: Patience,
 }
 
 async fn connection(io: Guarded<TcpStream>, way: Way, guest: Guest, router: Router, mut stop: watch::Receiver<bool>) {
     let Way::Https(certificates) = way else {
         return speak(io, guest, None, false, router, stop).await;
     };
-    let handshake = tokio::time::timeout(HANDSHAKE, shake(io, certificates.tls()));
+    let handshake = tokio::time::timeout(guest.patience.handshake, shake(io, certificates.tls()));
     let shaken = tokio::select! {
         shaken = handshake => shaken,
         () = stopped(&mut stop) => return,
@@ -223,14 +272,14 @@ async fn speak<I>(
             ended = connection.as_mut() => ended,
             () = stopped(&mut stop) => {
                 connection.as_mut().graceful_shutdown();
-                within_grace(connection).await
+                within(guest.patience.grace, connection).await
             }
         }
     } else {
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADERS)
+            .header_read_timeout(guest.patience.headers)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEADER_BYTES);
         let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
@@ -238,7 +287,7 @@ async fn speak<I>(
             ended = connection.as_mut() => ended,
             () = stopped(&mut stop) => {
                 connection.as_mut().graceful_shutdown();
-                within_grace(connection).await
+                within(guest.patience.grace, connection).await
             }
         }
     };
@@ -253,8 +302,8 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn within_grace(connection: impl Future<Output = hyper::Result<()>>) -> hyper::Result<()> {
-    tokio::time::timeout(GRACE, connection).await.unwrap_or(Ok(()))
+async fn within(grace: Duration, connection: impl Future<Output = hyper::Result<()>>) -> hyper::Result<()> {
+    tokio::time::timeout(grace, connection).await.unwrap_or(Ok(()))
 }
 
 /// One request. Whatever a handler does, an answer comes of it.
@@ -265,7 +314,7 @@ async fn answer(
     router: Router,
     stop: watch::Receiver<bool>,
 ) -> Result<Response, Infallible> {
-    let mut request = request.map(|body| Body::new(Paced::new(body)));
+    let mut request = request.map(|body| Body::new(Paced::new(body, guest.patience.silence, guest.patience.body)));
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(Reached(guest.reached));
     if guest.challenge_only {

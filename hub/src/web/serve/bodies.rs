@@ -12,13 +12,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The longest silence in the middle of a body.
-const SILENCE: Duration = Duration::from_secs(20);
-
-/// What a body may take whatever its length.
-const ALLOWANCE: Duration = Duration::from_secs(30);
-
-/// And what it must bring beyond that: the worst mobile network brings ten times as much.
+/// What a body must bring beyond its allowance: the worst mobile network brings ten times as much.
 const BYTES_PER_SECOND: u64 = 4096;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -26,7 +20,9 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The body of a request, if it comes in time.
 pub struct Paced<B> {
     body: B,
-    began: Instant,
+    silence: Duration,
+    /// When it has to be there, were it empty.
+    due: Instant,
     bytes: u64,
     /// Made when there is something to wait for, which with most requests there is not.
     wait: Option<Pin<Box<Sleep>>>,
@@ -38,14 +34,13 @@ pub struct Paced<B> {
 pub struct TooSlow;
 
 impl<B> Paced<B> {
-    /// From now on.
-    pub fn new(body: B) -> Self {
-        Paced { body, began: Instant::now(), bytes: 0, wait: None }
+    /// From now on: never longer silent than `silence`, and there within `allowance` and what its length adds.
+    pub fn new(body: B, silence: Duration, allowance: Duration) -> Self {
+        Paced { body, silence, due: Instant::now() + allowance, bytes: 0, wait: None }
     }
 
-    fn deadline(&self) -> Instant {
-        let whole = self.began + ALLOWANCE + Duration::from_secs(self.bytes / BYTES_PER_SECOND);
-        whole.min(Instant::now() + SILENCE)
+    fn due(&self) -> Instant {
+        self.due + Duration::from_secs(self.bytes / BYTES_PER_SECOND)
     }
 }
 
@@ -66,14 +61,14 @@ where
                 }
                 self.wait = None;
                 // Bytes that trickle in one by one are never waited for long, and still come too slowly.
-                let late = Instant::now() > self.began + ALLOWANCE + Duration::from_secs(self.bytes / BYTES_PER_SECOND);
+                let late = Instant::now() > self.due();
                 if late && frame.is_some() {
                     return Poll::Ready(Some(Err(TooSlow.into())));
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
             Poll::Pending => {
-                let deadline = self.deadline();
+                let deadline = self.due().min(Instant::now() + self.silence);
                 let wait = self.wait.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
                 wait.as_mut().poll(cx).map(|()| Some(Err(TooSlow.into())))
             }

@@ -13,27 +13,26 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::seats::Seat;
 
-/// A peer that takes not one byte for this long is gone.
-const STALL: Duration = Duration::from_secs(60);
-
 /// The connection.
 pub struct Guarded<I> {
     io: I,
     over: Pin<Box<dyn Future<Output = ()> + Send>>,
     stall: Pin<Box<Sleep>>,
+    patience: Duration,
     waits: bool,
     _seat: Seat,
 }
 
 impl<I> Guarded<I> {
-    /// Ends `grace` after the house begins to stop.
-    pub fn new(io: I, seat: Seat, mut stop: watch::Receiver<bool>, grace: Duration) -> Self {
+    /// Waits `stall` for a peer that takes nothing, and ends `grace` after the house begins to stop.
+    pub fn new(io: I, seat: Seat, mut stop: watch::Receiver<bool>, stall: Duration, grace: Duration) -> Self {
         let over = async move {
             // An error means that the house is gone, which is a stop too.
             let _ = stop.wait_for(|stop| *stop).await;
             sleep(grace).await;
         };
-        Guarded { io, over: Box::pin(over), stall: Box::pin(sleep(STALL)), waits: false, _seat: seat }
+        let (over, timer) = (Box::pin(over), Box::pin(sleep(stall)));
+        Guarded { io, over, stall: timer, patience: stall, waits: false, _seat: seat }
     }
 
     fn watched<T>(&mut self, cx: &mut Context<'_>, progress: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -43,7 +42,8 @@ impl<I> Guarded<I> {
         }
         if !self.waits {
             self.waits = true;
-            self.stall.as_mut().reset(Instant::now() + STALL);
+            let until = Instant::now() + self.patience;
+            self.stall.as_mut().reset(until);
         }
         self.stall.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
