@@ -24,6 +24,8 @@ mod security;
 mod setup;
 mod signin;
 mod stepup;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod trust;
 mod view;

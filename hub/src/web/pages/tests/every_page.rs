@@ -1,0 +1,148 @@
+//! What holds on every page: well-formed, labelled, nothing of others in it; and names that were made to break out of
+//! their place stay in it.
+
+use axum::http::StatusCode;
+use domovoi_model::{Moment, PersonId};
+
+use super::visitor::{Home, NOON, Visitor, home};
+use crate::people::{NewPerson, Profile};
+use crate::policy::{Effect, Grant, Kind, Role, Verb};
+use crate::web::pages;
+
+/// Names that a page must only ever show.
+const HOSTILE: [&str; 4] = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>",
+    "' onmouseover='alert(1)",
+    "{{ 7*7 }} </title></main><h1>",
+];
+
+async fn furnished(name: &str) -> (Home, Visitor, Vec<String>) {
+    let home = home().await;
+    let point = home.add_water(name).await;
+    let mut owner = home.owner(name).await;
+    let people = &home.desk.people;
+    let new = NewPerson {
+        name: format!("{name} 2"),
+        role: Role::Adult,
+        contacts: vec!["+7 916 123-45-67".into()],
+        profile: Profile { relation: Some(name.chars().take(40).collect()), ..Profile::default() },
+        until: None,
+    };
+    let other = people.add(new).await.unwrap().id;
+    let grant = Grant {
+        id: String::new(),
+        effect: Effect::Allow,
+        verbs: vec![Verb::See],
+        kind: Kind::Camera,
+        id_is: Some(name.to_owned()),
+        room: None,
+        capability: None,
+        hours: None,
+        home_only: true,
+        until: Some(NOON.plus_millis(86_400_000)),
+        from: None,
+    };
+    people.grant(other, grant).await.unwrap();
+    let me: PersonId = people.list().iter().find(|person| person.role == Role::Owner).unwrap().id;
+    home.desk.signin.issue_token(me, name, Vec::new(), 30).await.unwrap();
+    let notice = domovoi_store::Notice {
+        kind: "journal_damaged".into(),
+        params: vec![("what".into(), name.into())],
+        at: Moment::Wall(NOON),
+    };
+    home.desk.store.notices().raise("a/<key>", &notice).await.unwrap();
+    owner.get("/security").await;
+    let session = home.desk.signin.sessions(me).await.unwrap()[0].id.clone();
+    owner.send(&format!("/security/sessions/{session}/name"), &[("name", name)]).await;
+    let paths = vec![
+        ("{person}", other.to_string()),
+        ("{point}", point),
+        ("{file}", "none".to_owned()),
+        ("{code}", "ABCD1234".to_owned()),
+        ("{act}", "00112233-4455-6677-8899-aabbccddeeff".to_owned()),
+    ];
+    let doors = pages::doors(&home.desk);
+    let mut addresses = Vec::new();
+    for door in doors.list().iter().filter(|door| door.method == "GET") {
+        let mut path = door.path.to_owned();
+        for (name, value) in &paths {
+            path = path.replace(name, value);
+        }
+        assert!(!path.contains('{'), "what stands in {path}?");
+        addresses.push(path);
+    }
+    addresses.push("/people/me".into());
+    addresses.push("/no-such-page".into());
+    addresses
+        .push(format!("/journal?text={}", url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>()));
+    (home, owner, addresses)
+}
+
+#[tokio::test]
+async fn hostile_names_stay_in_their_place_on_every_page() {
+    for name in HOSTILE {
+        let (home, mut owner, addresses) = furnished(name).await;
+        let mut seen = 0;
+        for address in &addresses {
+            owner.get(address).await;
+            let kind = owner.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+            if !kind.starts_with("text/html") {
+                continue;
+            }
+            assert!(owner.status != StatusCode::INTERNAL_SERVER_ERROR, "{address}: {}", owner.page);
+            assert_eq!(owner.complaints(), Vec::<String>::new(), "{name} at {address}:\n{}", owner.page);
+            for bad in ["<script>alert", "<img", "onmouseover='", "</title></main>"] {
+                assert!(!owner.page.contains(bad), "{name} breaks out at {address}: {}", owner.page);
+            }
+            seen += usize::from(owner.page.contains("alert(1)") || owner.page.contains("7*7"));
+        }
+        assert!(seen >= 8, "the name was planted and is on {seen} pages only");
+        home.house.store().clone().close().await;
+    }
+}
+
+#[tokio::test]
+async fn every_page_is_whole_in_both_languages_and_before_signing_in() {
+    let (home, mut owner, addresses) = furnished("Анна").await;
+    let mut stranger = home.visitor();
+    for language in ["ru", "en"] {
+        stranger.language = language;
+        for address in &addresses {
+            stranger.get(address).await;
+            let kind = stranger.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+            if kind.starts_with("text/html") {
+                assert_eq!(stranger.complaints(), Vec::<String>::new(), "{address} in {language}:\n{}", stranger.page);
+            }
+        }
+    }
+    // Large type and English for the owner, who came in speaking Russian.
+    owner.get("/people/me").await;
+    let me = home.desk.people.list()[0].id.to_string();
+    owner.send(&format!("/people/{me}"), &[("name", "Anna"), ("language", "en"), ("large", "yes")]).await;
+    assert!(owner.page.contains("data-type=\"large\"") && owner.page.contains("lang=\"en\""), "{}", owner.page);
+    for address in &addresses {
+        owner.get(address).await;
+        let kind = owner.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if kind.starts_with("text/html") {
+            assert_eq!(owner.complaints(), Vec::<String>::new(), "{address}:\n{}", owner.page);
+        }
+    }
+}
+
+/// For looking at the pages: `cargo test -p domovoi --lib pages::tests::every_page::serve -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "serves pages until it is stopped, for a person to look at"]
+async fn serve_for_looking_at() {
+    use std::sync::Arc;
+
+    let (mut home, _, _) = furnished("Анна Сергеевна").await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    home.desk.front.origins = Arc::new(vec![format!("http://localhost:{}", address.port())]);
+    home.desk.front.secure = false;
+    println!("http://localhost:{}", address.port());
+    let (_stop, stopped) = tokio::sync::watch::channel(false);
+    let seats = crate::web::serve::Seats::new(64, 64);
+    crate::web::serve::listen(listener, crate::web::serve::Way::InClear, home.desk.clone(), seats, stopped).await;
+}

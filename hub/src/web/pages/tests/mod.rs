@@ -1,0 +1,9 @@
+//! The pages in front of a house in this process: roads that a person walks without scripts, and rules that hold on every
+//! page.
+
+mod colours;
+mod every_page;
+mod html;
+mod roads;
+mod visitor;
+mod wording;

@@ -1,0 +1,59 @@
+//! Every key that the pages use has words, and every word is used.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+const RU: &str = include_str!("../../../../../config/locales/ru/pages.ftl");
+const EN: &str = include_str!("../../../../../config/locales/en/pages.ftl");
+
+/// Keys that are put together in the code, and what they are put together of.
+const MADE: [(&str, &[&str]); 3] = [
+    ("page-factor-", &["passkey", "password", "totp", "recovery", "pin", "portal"]),
+    ("page-setup-", &["token-missing", "name-missing", "login-missing", "password-missing"]),
+    ("page-home-", &["morning", "day", "evening", "night"]),
+];
+
+fn keys(file: &str) -> BTreeSet<String> {
+    let key = |line: &str| line.split_once(" =").map(|(key, _)| key.to_owned());
+    file.lines().filter(|line| line.starts_with("page-")).filter_map(key).collect()
+}
+
+fn files(folder: &Path, out: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != "tests") {
+                files(&path, out);
+            }
+        } else {
+            out.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_key_has_words_and_every_word_is_used() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    files(&root.join("templates"), &mut paths);
+    files(&root.join("src/web/pages"), &mut paths);
+    let mut used: BTreeSet<String> = BTreeSet::new();
+    for path in &paths {
+        let text = std::fs::read_to_string(path).unwrap();
+        for part in text.split('"').filter(|part| part.starts_with("page-")) {
+            let plain = part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            if plain && !part.ends_with('-') {
+                used.insert(part.to_owned());
+            }
+        }
+    }
+    for (prefix, endings) in MADE {
+        used.extend(endings.iter().map(|ending| format!("{prefix}{ending}")));
+    }
+    let known = keys(RU);
+    assert_eq!(known, keys(EN), "the two languages have the same keys");
+    let missing: Vec<_> = used.difference(&known).collect();
+    assert!(missing.is_empty(), "without words: {missing:?}");
+    let unused: Vec<_> = known.difference(&used).collect();
+    assert!(unused.is_empty(), "words that nobody says: {unused:?}");
+}
