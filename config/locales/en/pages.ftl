@@ -498,3 +498,27 @@ page-factor-totp = App with codes
 page-factor-recovery = Recovery codes
 page-factor-pin = PIN for the tablet
 page-factor-portal = Portal account
+
+## The journal: roads, and what changed.
+page-road-page = page
+page-road-api = program
+page-road-console = command line
+page-road-mqtt = device
+page-road-house = the home itself
+page-field-name = name
+page-field-role = role
+page-field-until = last day
+page-field-contact = contact
+page-field-grant = right
+page-field-delegation = right handed on
+page-field-consent = consent
+page-field-device = device
+page-field-token = token
+page-field-scopes = what it may do
+page-field-factor = way to sign in
+page-field-how = with
+page-field-locked = lock
+page-field-profile = about the person
+page-field-person = person
+page-field-sessions = sessions
+page-field-relation = who in the family

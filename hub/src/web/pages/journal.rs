@@ -127,21 +127,26 @@ fn line(desk: &Desk, view: &View, record: &Record) -> Line {
         Actor::Person(id) => name(*id),
         Actor::Credential(username) => view.t1("page-journal-credential", "name", username),
     };
-    let object = entry.object.as_ref().and_then(|(kind, id)| {
-        let id = id.as_deref()?;
-        let person = id.parse::<PersonId>().ok().and_then(|id| desk.people.get(id)).map(|person| person.name);
-        let kind = view.say_or(&format!("kind-{kind}"), kind);
-        Some(format!("{kind}: {}", person.unwrap_or_else(|| id.to_owned())))
-    });
-    let road = view.say_or(&format!("road-{}", entry.origin.road.code()), entry.origin.road.code());
+    let object = entry.object.as_ref().and_then(|(kind, id)| object(desk, view, &entry.actor, kind, id.as_deref()?));
+    let road = view.t(&format!("page-road-{}", entry.origin.road.code()));
+    // The status of an answer says nothing to a reader; a code in words does.
+    let failed = |why: &str| {
+        let plain = why.bytes().all(|byte| byte.is_ascii_digit());
+        if plain { view.t("page-journal-outcome-failed") } else { view.t1("page-journal-failed", "why", why) }
+    };
+    let refused = |why: &str| {
+        // The first sentence says why; the rest says what to do, and the reader does not have to.
+        let said = view.say_or(&format!("refusal-{why}"), why);
+        view.t1("page-journal-refused", "why", said.split(". ").next().unwrap_or(why))
+    };
     let (outcome, outcome_words) = match &entry.outcome {
         Outcome::Done => ("done", view.t("page-journal-done")),
-        Outcome::Refused(why) => ("refused", view.t1("page-journal-refused", "why", why)),
-        Outcome::Failed(why) => ("failed", view.t1("page-journal-failed", "why", why)),
+        Outcome::Refused(why) => ("refused", refused(why)),
+        Outcome::Failed(why) => ("failed", failed(why)),
     };
     let gone = || view.t("page-journal-erased");
     let changes = entry.changes.iter().map(|change| {
-        let field = view.say_or(&format!("field-{}", change.field.replace(['.', '_'], "-")), &change.field);
+        let field = view.say_or(&format!("page-field-{}", change.field.replace(['.', '_'], "-")), &change.field);
         match (&change.before, &change.after) {
             (None, None) if change.of.is_some() => format!("{field}: {}", gone()),
             (None, None) => field,
@@ -162,6 +167,24 @@ fn line(desk: &Desk, view: &View, record: &Record) -> Line {
         changes: changes.collect(),
         times: record.times,
     }
+}
+
+/// What it was done to, as people call it: a person or a meter by name, a thing without a name by its kind. Whoever did
+/// something about themselves is named once.
+fn object(desk: &Desk, view: &View, actor: &Actor, kind: &str, id: &str) -> Option<String> {
+    let person = id.parse::<PersonId>().ok().and_then(|id| desk.people.get(id));
+    if let (Some(person), Actor::Person(actor)) = (&person, actor)
+        && person.id == *actor
+    {
+        return None;
+    }
+    let words = view.say_or(&format!("kind-{kind}"), kind);
+    let point = desk.metering.register().find(id).ok().map(|point| point.name.clone());
+    Some(match person.map(|person| person.name).or(point) {
+        Some(name) => format!("{words}: {name}"),
+        None if id.parse::<PersonId>().is_ok() => words,
+        None => format!("{words}: {id}"),
+    })
 }
 
 pub async fn show(

@@ -14,7 +14,7 @@ use super::security::picture;
 use super::signin::{opened, refused};
 use super::trouble::Trouble;
 use super::view::View;
-use super::{go, shown, wrong};
+use super::{go, said, shown, wrong};
 use crate::audit::Note;
 use crate::policy::{Decision, Kind, Object, Verb, decide};
 use crate::signin::{Pairing, PairingKind, PairingState, SignInError};
@@ -131,7 +131,7 @@ fn approval_page(view: View, pairing: Pairing) -> ApprovalPage {
         v: view,
         trouble: Trouble::default(),
         code: pairing.code,
-        device: pairing.device,
+        device: said::device(&pairing.device),
         address: pairing.address.map(|address| address.to_string()),
         tablet,
         done: false,

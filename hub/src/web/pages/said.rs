@@ -112,6 +112,39 @@ pub fn age(view: &View, at: Timestamp) -> String {
     }
 }
 
+/// What a browser says it is, as people call it: «Firefox, Android». A name that a person gave stays as it is. Every
+/// browser claims to be several others; the list has the most particular first.
+pub fn device(name: &str) -> String {
+    if !name.starts_with("Mozilla/") {
+        return name.to_owned();
+    }
+    let of = |known: &[(&str, &'static str)]| known.iter().find(|(sign, _)| name.contains(sign)).map(|(_, word)| *word);
+    let browser = of(&[
+        ("YaBrowser/", "Яндекс Браузер"),
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("SamsungBrowser/", "Samsung Internet"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("CriOS/", "Chrome"),
+        ("Safari/", "Safari"),
+    ]);
+    let system = of(&[
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ]);
+    match (browser, system) {
+        (Some(browser), Some(system)) => format!("{browser}, {system}"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => name.to_owned(),
+    }
+}
+
 /// `1234.5` is «1 234,5» in Russian and `1,234.5` in English.
 pub fn number(language: Language, value: Decimal) -> String {
     let text = value.to_string();
@@ -152,6 +185,16 @@ mod tests {
         assert_eq!(of("1234567.80"), "1\u{202f}234\u{202f}567,80");
         assert_eq!(of("-12345"), "−12\u{202f}345");
         assert_eq!(number(Language::English, "12345.6".parse().unwrap()), "12,345.6");
+    }
+
+    #[test]
+    fn a_browser_is_called_what_people_call_it() {
+        let chrome =
+            "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36";
+        assert_eq!(device(chrome), "Chrome, Android");
+        assert_eq!(device("Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0"), "Firefox, Windows");
+        assert_eq!(device("Mozilla/5.0 (Nobody knows)"), "Mozilla/5.0 (Nobody knows)");
+        assert_eq!(device("Телефон Анны"), "Телефон Анны");
     }
 
     #[test]

@@ -186,6 +186,17 @@ impl View {
         at.map_or_else(|| self.t("page-never"), |at| self.moment(&at))
     }
 
+    /// The moment, and beside it how long ago that was, as long as that is worth saying.
+    pub fn moment_and_age(&self, at: &Timestamp) -> String {
+        let (moment, age) = (self.moment(at), self.age(at));
+        if moment == age { moment } else { format!("{moment}, {age}") }
+    }
+
+    /// What a device calls itself, in short.
+    pub fn device(&self, name: &str) -> String {
+        said::device(name)
+    }
+
     /// «5 минут назад».
     pub fn age(&self, at: &Timestamp) -> String {
         said::age(self, *at)
@@ -234,12 +245,13 @@ fn me(person: &Person, caller: &Caller) -> Me {
 
 fn is_under(path: &str, href: &str) -> bool {
     let sections: &[&str] = match href {
-        "/" => return path == "/",
         "/meters" => &["/meters", "/acts", "/readings"],
-        "/me" => &["/me", "/security", "/portal", "/pair"],
-        other => return path.starts_with(other),
+        "/people" if path.starts_with("/people/me") => &[],
+        "/me" => &["/me", "/security", "/portal", "/pair", "/people/me"],
+        "/" => return path == "/",
+        other => return path == other || path.starts_with(&format!("{other}/")),
     };
-    sections.iter().any(|section| path.starts_with(section))
+    sections.iter().any(|section| path == *section || path.starts_with(&format!("{section}/")))
 }
 
 /// The value of a cookie. The first of a name counts.
@@ -271,6 +283,27 @@ impl FromRequestParts<Desk> for View {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_entry_of_the_menu_is_where_the_reader_is() {
+        let under = |path: &str| {
+            NAV.iter().filter(|(href, ..)| is_under(path, href)).map(|(href, ..)| *href).collect::<Vec<_>>()
+        };
+        for (path, href) in [
+            ("/", "/"),
+            ("/meters", "/meters"),
+            ("/meters/1", "/meters"),
+            ("/acts", "/meters"),
+            ("/me", "/me"),
+            ("/security", "/me"),
+            ("/people/me", "/me"),
+            ("/people/1/erase", "/people"),
+            ("/journal/verification", "/journal"),
+        ] {
+            assert_eq!(under(path), [href], "{path}");
+        }
+        assert!(under("/help").is_empty());
+    }
 
     #[test]
     fn a_cookie_is_found_among_others() {

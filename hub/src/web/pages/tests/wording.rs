@@ -7,9 +7,32 @@ const RU: &str = include_str!("../../../../../config/locales/ru/pages.ftl");
 const EN: &str = include_str!("../../../../../config/locales/en/pages.ftl");
 
 /// Keys that are put together in the code, and what they are put together of.
-const MADE: [(&str, &[&str]); 3] = [
+const MADE: [(&str, &[&str]); 5] = [
     ("page-factor-", &["passkey", "password", "totp", "recovery", "pin", "portal"]),
     ("page-setup-", &["token-missing", "name-missing", "login-missing", "password-missing"]),
+    ("page-road-", &["page", "api", "console", "mqtt", "house"]),
+    (
+        "page-field-",
+        &[
+            "name",
+            "role",
+            "until",
+            "contact",
+            "grant",
+            "delegation",
+            "consent",
+            "device",
+            "token",
+            "scopes",
+            "factor",
+            "how",
+            "locked",
+            "profile",
+            "person",
+            "sessions",
+            "relation",
+        ],
+    ),
     ("page-home-", &["morning", "day", "evening", "night"]),
 ];
 
