@@ -207,7 +207,9 @@ async fn rules_speak_of_what_their_paths_name() {
 const SILENT: &[(&str, &str)] = &[
     ("POST /api/v1/people/{person}/passkeys/offer", "a challenge; the passkey that comes of it is a deed"),
     ("POST /api/v1/people/{person}/totp/offer", "an offer; the factor that comes of it is a deed"),
+    ("POST /security/totp/offer", "the same on the page"),
     ("POST /api/v1/step-up", "the sign-in room writes what came of it"),
+    ("POST /step-up", "the same on the page"),
     ("POST /api/v1/step-up/passkey/challenge", "a challenge"),
 ];
 
@@ -236,9 +238,54 @@ fn forgotten(doors: &[Door]) -> Vec<String> {
         if changes && !only_looks && !silent && door.rule.deed.is_none() {
             complaints.push(format!("{name}: changes something and has no deed for the journal"));
         }
-        if !changes && !matches!(door.rule.verb, Verb::See | Verb::Export) {
+        // A page with a form is shown to those only who may send it.
+        let form = !door.path.starts_with("/api/") && door.rule.verb == Verb::Edit && door.rule.deed.is_none();
+        if !changes && !form && !matches!(door.rule.verb, Verb::See | Verb::Export) {
             complaints.push(format!("{name}: a GET changes nothing, but the rule says {:?}", door.rule.verb));
         }
+    }
+    complaints
+}
+
+/// Deeds of which two doors ask different things, and why.
+const ASKED_DIFFERENTLY: &[(&str, &str)] = &[
+    (
+        "person.edited",
+        "the page has a form of its own for role and end, which are rights; the API asks for them within",
+    ),
+    (
+        "consent.given",
+        "standing consent to hand readings in is the linked account's, and a person's consent the person's",
+    ),
+    ("consent.withdrawn", "likewise"),
+];
+
+/// What the page and the API call by one name wants one right: no door is a way around another.
+#[tokio::test]
+async fn one_deed_wants_one_right_by_whatever_door() {
+    let opened = opened().await;
+    assert_eq!(ways_around(&doors(&opened.desk)), Vec::<String>::new());
+}
+
+fn ways_around(doors: &[Door]) -> Vec<String> {
+    let asks = |door: &Door| (door.rule.verb, door.rule.kind, door.rule.dangerous);
+    let mut complaints = Vec::new();
+    for (at, door) in doors.iter().enumerate() {
+        let Some(deed) = door.rule.deed.filter(|deed| !ASKED_DIFFERENTLY.iter().any(|(known, _)| known == deed)) else {
+            continue;
+        };
+        let others = doors[..at].iter().filter(|other| other.rule.deed == Some(deed) && asks(other) != asks(door));
+        complaints.extend(others.map(|other| {
+            format!(
+                "{deed}: {} {} asks {:?}, {} {} asks {:?}",
+                door.method,
+                door.path,
+                asks(door),
+                other.method,
+                other.path,
+                asks(other)
+            )
+        }));
     }
     complaints
 }
@@ -313,5 +360,7 @@ async fn a_planted_door_is_found() {
     assert!(forgotten(&[door("/api/v1/x", edit.deed("x.y").which("x"))])[0].contains("no {x}"));
     let get = Door { method: axum::http::Method::GET, ..door("/api/v1/x", edit) };
     assert!(forgotten(&[get])[0].contains("GET changes nothing"));
+    let twice = [door("/x", edit.deed("x.y")), door("/api/v1/x", edit.deed("x.y").dangerous())];
+    assert!(ways_around(&twice)[0].contains("x.y: POST /api/v1/x"));
     assert!(stray(Path::new("hub/src/web/x.rs"), "let app = app.route(\"/x\", get(x));").is_some());
 }
