@@ -182,13 +182,14 @@ async fn why_not(order: &mut instant_acme::Order) -> Trouble {
     }
 }
 
-fn alpn_certificate(name: &str, digest: &[u8], provider: &CryptoProvider) -> Result<Ready, Trouble> {
+pub(super) fn alpn_certificate(name: &str, digest: &[u8], provider: &CryptoProvider) -> Result<Ready, Trouble> {
     let make = || {
         let key = new_key()?;
         let mut params = CertificateParams::new(vec![name.to_owned()]).map_err(super::CertificateError::Make)?;
         params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
         let certificate = params.self_signed(&key).map_err(super::CertificateError::Make)?;
-        Ready::new(&Pair { chain: vec![certificate.der().clone()], key: Secret::new(key.serialize_der()) }, provider)
+        let pair = Pair { chain: vec![certificate.der().clone()], key: Secret::new(key.serialize_der()) };
+        Ready::for_challenge(&pair, provider)
     };
     make().map_err(|error| error.to_string())
 }

@@ -33,7 +33,15 @@ impl Ready {
         Ok(Ready { paper, key: Arc::new(key) })
     }
 
-    /// The same for a key in any of the forms that files have.
+    /// The answer to a challenge. It holds a critical extension that only its authority understands (RFC 8737 section 3),
+    /// so that nothing which checks certificates will read it; we made it from this key a moment ago.
+    pub fn for_challenge(pair: &Pair, provider: &CryptoProvider) -> Result<Self, CertificateError> {
+        let paper = Paper::read(pair.certificate())?;
+        let key = provider.key_provider.load_private_key(pair.private_key())?;
+        Ok(Ready { paper, key: Arc::new(CertifiedKey::new(pair.chain.clone(), key)) })
+    }
+
+    /// The same as `new` for a key in any of the forms that files have.
     pub fn from_file(
         chain: Vec<rustls::pki_types::CertificateDer<'static>>,
         key: rustls::pki_types::PrivateKeyDer<'static>,

@@ -337,6 +337,37 @@ async fn an_authority_that_cannot_be_reached_is_asked_ever_more_rarely_and_the_p
     assert!(pauses.iter().all(|pause| *pause <= 15 * 3_600_000) && pauses[11] >= 12 * 3_600_000, "{pauses:?}");
 }
 
+/// RFC 8737: whoever asks by the protocol's name is shown the answer, and nobody else ever is.
+#[tokio::test]
+async fn an_answer_to_a_challenge_is_shown_to_the_authority_only() {
+    let home = Home::new(NOON);
+    let room = home.open("").await;
+    let answer = acme::alpn_certificate("domovoi.local", &[7; 32], &room.0.provider).unwrap();
+    room.0.shown.challenge(vec![("domovoi.local".into(), answer.clone())]);
+    assert!(room.is_challenged());
+    let asked = |protocol: &[u8]| {
+        let config = ClientConfig::builder_with_details(provider(), Arc::new(At(NOON)))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty());
+        let mut config = config.with_no_client_auth();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        let name = ServerName::try_from("domovoi.local").unwrap();
+        let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut acceptor = rustls::server::Acceptor::default();
+        let mut wire = Vec::new();
+        client.write_tls(&mut wire).unwrap();
+        acceptor.read_tls(&mut &wire[..]).unwrap();
+        let accepted = acceptor.accept().unwrap().unwrap();
+        let shown: Arc<dyn rustls::server::ResolvesServerCert> = Arc::clone(&room.0.shown) as _;
+        shown.resolve(accepted.client_hello()).map(|key| Paper::read(&key.cert[0]).unwrap())
+    };
+    assert_eq!(asked(ACME_TLS), Some(answer.paper));
+    assert_eq!(asked(b"h2").as_ref(), room.standing().papers.first());
+    room.0.shown.challenge(Vec::new());
+    assert_eq!(asked(ACME_TLS), None);
+}
+
 #[test]
 fn a_profile_for_telephones_is_the_same_for_the_same_authority_and_quotes_what_it_is_given() {
     let one = mobileconfig(b"der", "Дом <&>");
