@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use domovoi::metering::{NewMeter, NewPoint, parse_binding, parse_values, photo};
-use domovoi_model::{Moment, Reminder, Resource};
-use domovoi_store::Notice;
+use domovoi_model::{Id, Moment, PersonId, Reminder, Resource};
+use domovoi_store::{Deed, Drawer, Notice, Paper};
 use e2e::{
     Home, NOON, POINT, SUPPLIER, WATER_ACCOUNT, WATER_ID, hand_clock, png, sandbox, settings_text, until, water_world,
 };
@@ -18,6 +18,8 @@ const PERSON: &str = "Аграфена Кондратьевна";
 const TENANT: &str = "tenant-of-flat-47";
 const TOPIC: &str = "balcony/ветряк";
 const SECRET: &str = "correct horse battery staple";
+const PHONE: &str = "+79161230047";
+const DEED: &str = "contact.confirmed";
 const NOTED: &str = "Соседка снизу жаловалась";
 
 /// Something that must not be found, and how it is spelt.
@@ -143,6 +145,14 @@ async fn journey(home: &Home, portal: &SandboxPortal) -> Vec<Needle> {
         Notice { kind: "reading_rejected".into(), params: vec![("why".into(), NOTED.into())], at: Moment::Wall(NOON) };
     home.store.notices().raise("raw-files", &notice).await.unwrap();
     home.store.secrets().put("owner.broker", SECRET.as_bytes()).await.unwrap();
+    let person = PersonId(Id([0x5a; 16]));
+    for drawer in Drawer::ALL {
+        let body = format!("{{\"name\":\"{PERSON}\",\"contact\":\"{PHONE}\"}}").into_bytes().into();
+        home.store.papers().put(drawer, &Paper { id: Id([drawer as u8; 16]), person: Some(person), body }).await.unwrap();
+    }
+    let personal = vec![(person, format!("{PERSON} {PHONE}").into_bytes().into())];
+    let deed = Deed { at: Some(NOON), body: DEED.as_bytes().to_vec(), personal };
+    home.store.audit().append(&[deed]).await.unwrap();
     let acts = home.all_received(2).await;
     world.stop().await;
 
@@ -171,6 +181,8 @@ async fn journey(home: &Home, portal: &SandboxPortal) -> Vec<Needle> {
         ("secret", SECRET),
         ("secret's name", "owner.broker"),
         ("notice", NOTED),
+        ("phone", PHONE),
+        ("deed", DEED),
         ("notice's kind", "reading_rejected"),
         ("value", "4712.815"),
         ("value", "123.529"),

@@ -153,7 +153,7 @@ impl Note {
 /// What to look for. Everything that is given has to fit.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
-    /// Only what this person did, or what was done to them.
+    /// Only what this person did, and what somebody unknown, the hub or its console did to them.
     pub person: Option<PersonId>,
     /// Only deeds whose code begins so.
     pub deed: Option<String>,

@@ -4,7 +4,6 @@
 
 mod crowd;
 mod entry;
-mod export;
 mod form;
 mod search;
 mod sentence;

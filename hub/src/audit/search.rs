@@ -78,16 +78,19 @@ impl<'a> Wanted<'a> {
         let entry = &record.entry;
         self.query.deed.as_ref().is_none_or(|deed| entry.deed.starts_with(deed))
             && self.query.outcome.as_ref().is_none_or(|outcome| entry.outcome.code() == outcome)
-            && self.is_about(entry)
+            && self.is_theirs(entry)
             && self.text.as_ref().is_none_or(|text| texts(entry).any(|said| said.to_lowercase().contains(text)))
     }
 
-    fn is_about(&self, entry: &Entry) -> bool {
+    /// Theirs: what they did, and what was done to them by nobody known, the hub or its console. What another person did
+    /// to them holds that person's address and perhaps others' data.
+    fn is_theirs(&self, entry: &Entry) -> bool {
         let Some(person) = self.query.person else { return true };
+        if let Actor::Person(actor) = entry.actor {
+            return actor == person;
+        }
         let object = entry.object.as_ref().and_then(|(_, which)| which.as_ref());
-        entry.actor == Actor::Person(person)
-            || object == self.person.as_ref()
-            || entry.changes.iter().any(|change| change.of == Some(person))
+        object == self.person.as_ref() && entry.changes.iter().all(|change| change.of.is_none_or(|of| of == person))
     }
 }
 
