@@ -90,7 +90,7 @@ pub async fn waiting(desk: &Desk, view: &View) -> Result<Vec<ActCard>, Fault> {
 
 pub async fn list(State(desk): State<Desk>, view: View) -> Result<Response, Fault> {
     let mut acts = desk.store.acts().list(ActFilter::default()).await?;
-    acts.sort_by(|a, b| (b.period, b.created_at).cmp(&(a.period, a.created_at)));
+    acts.sort_by_key(|act| std::cmp::Reverse((act.period, act.created_at)));
     let acts = acts.iter().map(|act| card(&desk, &view, act)).collect();
     Ok(shown(&ActsPage { v: view, acts }))
 }

@@ -121,7 +121,12 @@ fn household(desk: &Desk) -> Doors {
         .door(post, "/people/{person}/contacts", edit.dangerous().deed("contact.added"), contacts::add)
         .door(post, "/people/{person}/contacts/remove", edit.dangerous().deed("contact.removed"), contacts::remove)
         .door(post, "/people/{person}/contacts/code", edit.deed("contact.code-sent"), contacts::send_code)
-        .door(post, "/people/{person}/contacts/confirm", of(Submit, Person).told("contact.confirmed"), contacts::confirm)
+        .door(
+            post,
+            "/people/{person}/contacts/confirm",
+            of(Submit, Person).told("contact.confirmed"),
+            contacts::confirm,
+        )
         .door(post, "/people/{person}/grants", grants.deed("grant.given"), rights::give)
         .door(
             post,

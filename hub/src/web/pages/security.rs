@@ -21,8 +21,11 @@ use crate::policy::{Kind, Object, Scope, Verb};
 use crate::signin::{CertificateView, FactorKind, FactorView, SessionView, SignInError, TokenView};
 use crate::web::{Caller, Desk, cookies};
 
+/// What a choice of the form stands for.
+type Choice = (&'static str, &'static [(Verb, Option<Kind>)]);
+
 /// Scopes that the form offers, as the API spells them; what is finer is made by the API.
-const SCOPES: [(&str, &[(Verb, Option<Kind>)]); 3] = [
+const SCOPES: [Choice; 3] = [
     ("see", &[(Verb::See, None)]),
     ("readings", &[(Verb::See, Some(Kind::Meter)), (Verb::Submit, Some(Kind::Meter))]),
     ("all", &[]),
