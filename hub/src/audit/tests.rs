@@ -275,7 +275,7 @@ async fn whoever_hangs_up_does_not_take_the_entry_along() {
         let entry = deed(Actor::Console, "meter.added", Outcome::Done);
         let write = house.journal.write(entry);
         // Polled once, at least: then it is on its way.
-        let _ = tokio::time::timeout(std::time::Duration::from_micros(n * 30), write).await;
+        let _ = tokio::time::timeout(Duration::from_micros(n * 30), write).await;
     }
     house.journal.write(deed(Actor::Console, "meter.replaced", Outcome::Done)).await.unwrap();
     // The writers take turns: the last one is done when all before it are.
@@ -489,12 +489,12 @@ proptest! {
     fn whatever_is_written_is_read(entry in entries(), times in 1u32.., since in any::<Option<i64>>(), erased in 0..5u8) {
         let (since, at) = (since.map(Timestamp), Some(NOON));
         let counted = Counted { entry: entry.clone(), times, since, at };
-        let record = form::of_deed(&kept(form::to_deed(&counted), None)).unwrap();
+        let record = form::of_deed(&kept(to_deed(&counted), None)).unwrap();
         prop_assert_eq!(&record.entry, &entry);
         prop_assert_eq!((record.times, record.at, record.since), (times, at, since.or(at)));
 
         let gone = person(erased);
-        let left = form::of_deed(&kept(form::to_deed(&counted), Some(gone))).unwrap();
+        let left = form::of_deed(&kept(to_deed(&counted), Some(gone))).unwrap();
         for (change, was) in left.entry.changes.iter().zip(&entry.changes) {
             let expected = if was.of == Some(gone) { (&None, &None) } else { (&was.before, &was.after) };
             prop_assert_eq!((&change.before, &change.after, change.of), (expected.0, expected.1, was.of));
@@ -510,7 +510,7 @@ proptest! {
         entry.changes = (0..many)
             .map(|n| Change { field: long.clone(), before: Some(long.clone()), after: None, of: Some(person(n as u8)) })
             .collect();
-        let deed = form::to_deed(&Counted { entry, times: 1, since: None, at: None });
+        let deed = to_deed(&Counted { entry, times: 1, since: None, at: None });
         let total = deed.body.len() + deed.personal.iter().map(|(_, text)| text.len()).sum::<usize>();
         prop_assert!(total <= domovoi_store::DEED_LIMIT && deed.personal.len() <= domovoi_store::DEED_PERSONS);
         prop_assert!(form::of_deed(&kept(deed, None)).is_some());

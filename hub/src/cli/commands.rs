@@ -44,7 +44,7 @@ pub async fn perform(client: &Client, command: Command, common: &Common, languag
             let mut answer = client.list("/api/v1/notices", "notices", usize::MAX).await?;
             let words = words(language);
             for notice in answer["notices"].as_array_mut().into_iter().flatten() {
-                notice["text"] = json!(sentence(&words, notice));
+                notice["text"] = json!(sentence(words, notice));
             }
             Ok(Said::new(answer.clone(), text::notices(&answer)))
         }

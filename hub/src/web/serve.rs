@@ -124,7 +124,7 @@ async fn no_such_method(request: Request) -> Response {
     if request.uri().path().starts_with("/api/") {
         api::no_such_method().await.into_response()
     } else {
-        axum::http::StatusCode::METHOD_NOT_ALLOWED.into_response()
+        StatusCode::METHOD_NOT_ALLOWED.into_response()
     }
 }
 
