@@ -33,7 +33,10 @@ async fn the_sandbox_portals_citizen_is_identified_and_no_link_is_made() {
         let (pending, address) = Box::pin(portal.begin_sign_in(home)).await.unwrap();
         let answer = browser.get(address).send().await.unwrap();
         let back = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
-        assert_eq!((back.host_str(), back.port(), back.path()), (Some("localhost"), Some(8080), "/sign-in/portal/return"));
+        assert_eq!(
+            (back.host_str(), back.port(), back.path()),
+            (Some("localhost"), Some(8080), "/sign-in/portal/return")
+        );
         let identity = Box::pin(portal.finish_sign_in(pending, back.query().unwrap())).await.unwrap();
         assert_eq!(identity, Identity { issuer: sandbox.issuer().to_owned(), subject: "citizen-1".to_owned() });
     }

@@ -1,14 +1,15 @@
 //! Every page, as an owner of a lived-in home sees it: on a phone, a tablet and a desk, light, dark and with high
 //! contrast, in Russian and English. Names are what a spiteful guest would choose. Pictures go to the build's folder.
 
-use e2e::{Browser, BrowserSettings, NOON, POINT, Site, Visitor, WATER_ACCOUNT, WATER_ID, hand_clock, settings_text};
 use domovoi::policy::Role;
+use e2e::{Browser, BrowserSettings, NOON, POINT, Site, Visitor, WATER_ACCOUNT, WATER_ID, hand_clock, settings_text};
 use serde_json::json;
 
 use super::look::faults;
 
 /// What must be shown as it was typed, and do nothing.
-const SPITEFUL: &str = "</title><script>window.hacked=1</script><img src=x onerror=window.hacked=2>\" autofocus onfocus=\"window.hacked=3";
+const SPITEFUL: &str =
+    "</title><script>window.hacked=1</script><img src=x onerror=window.hacked=2>\" autofocus onfocus=\"window.hacked=3";
 
 const SIZES: [(&str, (u32, u32)); 3] = [("390", (390, 844)), ("820", (820, 1180)), ("1440", (1440, 900))];
 
@@ -69,7 +70,10 @@ async fn tour(browser: &Browser, site: &Site, pages: &[(&str, String)], as_what:
             let at = |fault: String| format!("{path} at {size} {as_what}: {fault}");
             wrong.extend(faults(browser).await.into_iter().map(at));
             let hacked = browser
-                .script("return String(window.hacked) + document.querySelectorAll('img[src=x], main script').length", vec![])
+                .script(
+                    "return String(window.hacked) + document.querySelectorAll('img[src=x], main script').length",
+                    vec![],
+                )
                 .await;
             if hacked != "undefined0" {
                 wrong.push(format!("{path}: a name has become markup: {hacked}"));

@@ -101,7 +101,7 @@ pub fn spelled(scope: &Scope) -> String {
     format!("{}:{}", scope.verb.code(), scope.kind.map_or("*", Kind::code))
 }
 
-fn scope_of(text: &String) -> Result<Scope, ApiProblem> {
+fn scope_of(text: &str) -> Result<Scope, ApiProblem> {
     let wrong = || ApiProblem::invalid("scopes: VERB:KIND, as see:meter or submit:*");
     let (verb, kind) = text.split_once(':').ok_or_else(wrong)?;
     let verb = Verb::from_code(verb).ok_or_else(wrong)?;
@@ -156,7 +156,7 @@ pub async fn issue(
     if form.scopes.len() > 64 {
         return Err(ApiProblem::invalid("scopes: at most 64"));
     }
-    let scopes = form.scopes.iter().map(scope_of).collect::<Result<Vec<_>, _>>()?;
+    let scopes = form.scopes.iter().map(|scope| scope_of(scope)).collect::<Result<Vec<_>, _>>()?;
     let issued = desk.signin.issue_token(of.0, &form.name, scopes, form.days).await?;
     note.change("token", None, Some(issued.view.id.clone()));
     note.personal(of.0, "name", None, Some(issued.view.name.clone()));
@@ -248,10 +248,10 @@ mod tests {
     #[test]
     fn scopes_are_spelled_as_they_are_read() {
         for text in ["see:meter", "submit:*", "export:journal"] {
-            assert_eq!(spelled(&scope_of(&text.to_owned()).unwrap()), text);
+            assert_eq!(spelled(&scope_of(text).unwrap()), text);
         }
         for bad in ["", "see", "see:", "all:meter", "see:unicorn", "see:meter:x"] {
-            assert_eq!(scope_of(&bad.to_owned()).unwrap_err().status, 422, "{bad}");
+            assert_eq!(scope_of(bad).unwrap_err().status, 422, "{bad}");
         }
     }
 }
