@@ -44,7 +44,10 @@ const provider = new Provider(options.issuer ?? base, {
   clients: [
     native('hub-bearer', {}),
     native('hub-dpop', { dpop_bound_access_tokens: true }),
-    { client_id: 'api', client_secret: 'of-the-api', redirect_uris: [], response_types: [], grant_types: [] },
+    {
+      client_id: 'api', client_secret: 'of-the-api', redirect_uris: [], response_types: [], grant_types: [],
+      id_token_signed_response_alg: alg,
+    },
   ],
   scopes: ['openid', 'offline_access'],
   jwks: { keys: [signing] },
