@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use domovoi_vault::Secret;
 use serde::Deserialize;
@@ -12,7 +11,7 @@ use super::ApiProblem;
 use super::people::LinkView;
 use super::sign_in::{StepView, done};
 use crate::people::{NewPerson, Profile};
-use crate::policy::{Role, Subject};
+use crate::policy::Role;
 use crate::web::{Caller, Desk};
 
 /// The first owner.
@@ -62,14 +61,7 @@ pub async fn set_up(
 
 /// The link with which the first owner is made. Only for whoever holds the machine.
 #[utoipa::path(post, path = "/api/v1/setup-link", tag = "sign-in", responses((status = 200, body = LinkView)))]
-pub async fn setup_link(State(desk): State<Desk>, caller: Caller) -> Result<Json<LinkView>, ApiProblem> {
-    if caller.who.subject != Subject::Console {
-        return Err(ApiProblem::new(
-            StatusCode::FORBIDDEN,
-            "console-only",
-            "only the command line on the hub itself makes this link: `domovoi people owner-link`",
-        ));
-    }
+pub async fn setup_link(State(desk): State<Desk>) -> Result<Json<LinkView>, ApiProblem> {
     if !desk.signin.needs_owner() {
         return Err(ApiProblem::refused(
             "the home has an owner: a locked-out owner comes in with `domovoi people recover LOGIN`",
