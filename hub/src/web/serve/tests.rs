@@ -297,7 +297,7 @@ async fn the_site_is_there_for_whoever_trusts_the_authority() {
     assert_eq!(answer.status(), 200);
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
+        ("referrer-policy", "same-origin"),
         ("x-frame-options", "DENY"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cache-control", "no-store"),
