@@ -20,7 +20,6 @@ const NOON: Timestamp = Timestamp(1_795_348_800_000);
 
 struct House {
     _folder: tempfile::TempDir,
-    settings: Settings,
     store: Store,
     clock: Clock,
     journal: Journal,
@@ -32,7 +31,7 @@ async fn house() -> House {
     let store = Store::open(&settings, &MasterKey::generate().unwrap()).await.unwrap();
     let clock = Clock::by_hand(Id([1; 16]), NOON);
     let journal = Journal::new(store.clone(), clock.clone());
-    House { _folder: folder, settings, store, clock, journal }
+    House { _folder: folder, store, clock, journal }
 }
 
 fn person(n: u8) -> PersonId {
