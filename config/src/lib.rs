@@ -112,7 +112,9 @@ impl Settings {
 
     /// What an empty file says.
     pub fn defaults(base_dir: &Path) -> Settings {
-        read(&Source::new("", ""), base_dir, DeTable::new())
+        // A relative folder would be joined to itself where a path within it is looked up.
+        let base_dir = std::path::absolute(base_dir).unwrap_or_else(|_| base_dir.to_owned());
+        read(&Source::new("", ""), &base_dir, DeTable::new())
     }
 }
 

@@ -602,6 +602,14 @@ fn messages(text: &str) -> Vec<(String, BTreeSet<String>)> {
 }
 
 #[test]
+fn without_a_file_the_key_lies_once_in_the_data_folder() {
+    let settings = Settings::defaults(Path::new("."));
+    let data = settings.store.to_store().data_dir;
+    assert!(data.is_absolute(), "{data:?}");
+    assert_eq!(settings.vault.to_vault().master_path(&data), data.join("master.key"));
+}
+
+#[test]
 fn both_languages_say_the_same_things() {
     let all = |language: &str| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("locales").join(language);

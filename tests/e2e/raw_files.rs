@@ -148,7 +148,11 @@ async fn journey(home: &Home, portal: &SandboxPortal) -> Vec<Needle> {
     let person = PersonId(Id([0x5a; 16]));
     for drawer in Drawer::ALL {
         let body = format!("{{\"name\":\"{PERSON}\",\"contact\":\"{PHONE}\"}}").into_bytes().into();
-        home.store.papers().put(drawer, &Paper { id: Id([drawer as u8; 16]), person: Some(person), body }).await.unwrap();
+        home.store
+            .papers()
+            .put(drawer, &Paper { id: Id([drawer as u8; 16]), person: Some(person), body })
+            .await
+            .unwrap();
     }
     let personal = vec![(person, format!("{PERSON} {PHONE}").into_bytes().into())];
     let deed = Deed { at: Some(NOON), body: DEED.as_bytes().to_vec(), personal };

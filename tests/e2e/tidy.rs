@@ -289,7 +289,8 @@ fn program(source: &Source) -> String {
     if is_test(&source.path) {
         return String::new();
     }
-    let code = source.text.split("\n#[cfg(test)]").next().unwrap_or_default();
+    // A module in a file of its own is named among the others; one that stands in this file is its end.
+    let code = source.text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 

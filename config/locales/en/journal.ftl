@@ -52,7 +52,6 @@ deed-contact-confirmed = confirming a contact
 deed-contact-code-sent = a code to confirm a contact
 deed-consent-given = consent to sending data
 deed-consent-withdrawn = withdrawing consent
-deed-factor-added = a new way to sign in
 deed-factor-removed = removing a way to sign in
 deed-password-set = setting a password
 deed-passkey-added = a new passkey

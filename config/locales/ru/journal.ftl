@@ -53,7 +53,6 @@ deed-contact-confirmed = подтверждение контакта
 deed-contact-code-sent = код для подтверждения контакта
 deed-consent-given = согласие на передачу данных
 deed-consent-withdrawn = отзыв согласия
-deed-factor-added = новый способ входа
 deed-factor-removed = удаление способа входа
 deed-password-set = смена пароля
 deed-passkey-added = новый ключ доступа

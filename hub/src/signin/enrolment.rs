@@ -13,7 +13,7 @@ use super::kept::{Kept, lets_in, passkeys_of, password_of, second_factors};
 use super::news::News;
 use super::view::{FactorKind, FactorView, TotpOffer, Unmet};
 use super::{Result, SignIn, SignInError, Why, label, locked, new_secret};
-use crate::audit::{Actor, Origin, Outcome};
+use crate::audit::Origin;
 use crate::people::Person;
 use crate::policy::Role;
 
@@ -192,12 +192,12 @@ impl SignIn {
     pub async fn remove_factor(&self, person: PersonId, factor: &str) -> Result<()> {
         let person = self.person(person)?;
         let id: Id = factor.parse().map_err(|_| SignInError::NoSuch("factor"))?;
-        let kind = {
+        {
             let _turn = self.0.changing.lock().await;
             let mut kept = self.kept(person.id).await?;
             let place = kept.iter().position(|kept| kept.id == id).ok_or(SignInError::NoSuch("factor"))?;
             let could_come_in = lets_in(&kept);
-            let removed = kept.remove(place);
+            kept.remove(place);
             if could_come_in && !lets_in(&kept) {
                 return Err(Why::LastWayIn.into());
             }
@@ -207,10 +207,7 @@ impl SignIn {
                 return Err(Why::ShortPassword.into());
             }
             self.0.store.papers().delete(Drawer::Factor, id).await?;
-            removed.kind()
-        };
-        let (actor, facts) = (Actor::Person(person.id), [("factor", kind.code())]);
-        self.tell_more("factor.removed", actor, Some(person.id), &Origin::default(), Outcome::Done, &facts).await;
+        }
         self.news(&person, News::FactorRemoved, &Origin::default());
         Ok(())
     }
@@ -273,9 +270,6 @@ impl SignIn {
         if person.role == Role::Owner {
             self.0.owned.fetch_or(self.can_come_in(person.id).await?, Ordering::SeqCst);
         }
-        let facts = [("factor", factor.factor.kind().code())];
-        let actor = Actor::Person(person.id);
-        self.tell_more("factor.added", actor, Some(person.id), &Origin::default(), Outcome::Done, &facts).await;
         self.news(person, News::FactorAdded, &Origin::default());
         Ok(factor.view(id.to_string()))
     }

@@ -15,8 +15,6 @@ use super::term::Term;
 use super::throttle::Key;
 use super::view::{CertificateView, IssuedToken, TokenView};
 use super::{Result, SignIn, SignInError, Why, could_be_secret, label, locked, new_secret};
-use crate::audit::{Actor, Origin, Outcome};
-use crate::people::Person;
 use crate::policy::{Assurance, Kind, Network, Scope, Verb, Who};
 
 const DAY_MILLIS: i64 = 86_400_000;
@@ -190,7 +188,6 @@ impl SignIn {
         self.put_issued(id, person.id, &Row::Token(row.clone())).await?;
         let view = token_view(id, &row);
         locked(&self.0.issued).insert_token(id, person.id, row);
-        self.tell_issued("token.issued", &person, &view.name).await;
         Ok(IssuedToken { token, view })
     }
 
@@ -218,14 +215,11 @@ impl SignIn {
     /// Ends a token.
     pub async fn end_token(&self, person: PersonId, token: &str) -> Result<()> {
         let id: Id = token.parse().map_err(|_| SignInError::NoSuch("token"))?;
-        let name = {
-            let issued = locked(&self.0.issued);
-            let mine = issued.tokens.get(&id).filter(|held| held.person == person);
-            mine.map(|held| held.row.name.clone()).ok_or(SignInError::NoSuch("token"))?
-        };
-        self.forget_token(id).await?;
-        self.tell_issued("token.ended", &self.person(person)?, &name).await;
-        Ok(())
+        let is_mine = locked(&self.0.issued).tokens.get(&id).is_some_and(|held| held.person == person);
+        if !is_mine {
+            return Err(SignInError::NoSuch("token"));
+        }
+        self.forget_token(id).await
     }
 
     /// Ties a client certificate (its SHA-256 fingerprint) to a person.
@@ -256,7 +250,6 @@ impl SignIn {
         self.put_issued(id, person.id, &Row::Certificate(row.clone())).await?;
         let view = certificate_view(id, &row);
         locked(&self.0.issued).insert_certificate(id, person.id, row);
-        self.tell_issued("certificate.added", &person, &view.name).await;
         Ok(view)
     }
 
@@ -282,14 +275,11 @@ impl SignIn {
     /// Ends a certificate.
     pub async fn end_certificate(&self, person: PersonId, certificate: &str) -> Result<()> {
         let id: Id = certificate.parse().map_err(|_| SignInError::NoSuch("certificate"))?;
-        let name = {
-            let issued = locked(&self.0.issued);
-            let mine = issued.certificates.get(&id).filter(|held| held.person == person);
-            mine.map(|held| held.row.name.clone()).ok_or(SignInError::NoSuch("certificate"))?
-        };
-        self.forget_certificate(id).await?;
-        self.tell_issued("certificate.ended", &self.person(person)?, &name).await;
-        Ok(())
+        let is_mine = locked(&self.0.issued).certificates.get(&id).is_some_and(|held| held.person == person);
+        if !is_mine {
+            return Err(SignInError::NoSuch("certificate"));
+        }
+        self.forget_certificate(id).await
     }
 
     /// A token was used from there.
@@ -354,11 +344,6 @@ impl SignIn {
         }
         self.0.store.papers().delete(Drawer::Token, id).await?;
         Ok(())
-    }
-
-    async fn tell_issued(&self, deed: &str, person: &Person, name: &str) {
-        let (actor, origin) = (Actor::Person(person.id), Origin::default());
-        self.tell_more(deed, actor, Some(person.id), &origin, Outcome::Done, &[("name", name)]).await;
     }
 }
 

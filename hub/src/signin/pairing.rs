@@ -100,10 +100,7 @@ impl SignIn {
         let person = self.person(person)?;
         let name = label(name)?;
         self.pairing(code).await?;
-        let approved = Verdict::Approved { by: person.id, epoch: person.epoch, name: name.clone() };
-        let from = self.decide_pairing(code, approved)?;
-        let (actor, facts) = (Actor::Person(person.id), [("name", name.as_str())]);
-        self.tell_more("pairing.approved", actor, Some(person.id), &from, Outcome::Done, &facts).await;
+        self.decide_pairing(code, Verdict::Approved { by: person.id, epoch: person.epoch, name })?;
         Ok(())
     }
 

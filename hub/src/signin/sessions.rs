@@ -161,7 +161,6 @@ impl SignIn {
         if !left {
             self.remove_session(id).await?;
         }
-        self.tell("session.ended", Actor::Person(person), Some(person), &Origin::default(), Outcome::Done).await;
         Ok(())
     }
 

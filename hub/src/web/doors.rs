@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, RawPathParams, Request, State};
 use axum::handler::Handler;
-use axum::http::Method;
 use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
@@ -210,15 +210,17 @@ async fn guard(
     // Whose it is says more than an opaque id; the id stands beside it then.
     let owned = matches!(rule.whose, Whose::Of(_)).then_some(person).flatten();
     let described = (object.kind.code().to_owned(), owned.map(|id| id.to_string()).or_else(|| object.id.clone()));
-    let entry = |outcome: Outcome, note: &Note| {
+    let (actor, origin, id) = (caller.actor(), caller.origin.clone(), object.id.clone().filter(|_| owned.is_some()));
+    let deed = rule.deed;
+    let entry = move |outcome: Outcome, note: &Note| {
         let mut changes = note.take();
-        if let (Some(_), Some(id)) = (owned, &object.id) {
+        if let Some(id) = &id {
             changes.insert(0, Change { field: "id".to_owned(), before: None, after: Some(id.clone()), of: None });
         }
         Entry {
-            actor: caller.actor(),
-            origin: caller.origin.clone(),
-            deed: rule.deed.unwrap_or("seen").to_owned(),
+            actor: actor.clone(),
+            origin: origin.clone(),
+            deed: deed.unwrap_or("seen").to_owned(),
             object: Some(described.clone()),
             outcome,
             changes,
@@ -241,15 +243,28 @@ async fn guard(
     }
     request.extensions_mut().insert(note.clone());
     let asked = answers::Asked::of(&request, &caller);
-    let response = next.run(request).await;
-    if rule.deed.is_some() && !rule.told_by_room {
-        let status = response.status();
-        let outcome = if status.is_success() || status.is_redirection() {
-            Outcome::Done
-        } else {
-            Outcome::Failed(status.as_u16().to_string())
-        };
-        desk.journal.note(entry(outcome, &note)).await;
+    if deed.is_none() {
+        return answers::finished(next.run(request).await, asked).await;
     }
-    answers::finished(response, asked).await
+    // On a task of its own: whoever hangs up in the middle must not leave a deed that was done and not written down.
+    let doing = tokio::spawn(async move {
+        let response = next.run(request).await;
+        if !rule.told_by_room {
+            let status = response.status();
+            let outcome = if status.is_success() || status.is_redirection() {
+                Outcome::Done
+            } else {
+                Outcome::Failed(status.as_u16().to_string())
+            };
+            desk.journal.note(entry(outcome, &note)).await;
+        }
+        response
+    });
+    match doing.await {
+        Ok(response) => answers::finished(response, asked).await,
+        Err(error) => {
+            tracing::error!("a request's handler died: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }

@@ -27,9 +27,14 @@ async fn every_command_does_its_work_with_no_daemon_running() {
     meters_are_added_and_listed(&program).await;
     readings_are_handed_in(&program).await;
     a_meter_is_replaced(&program).await;
-    for args in
-        [&["portal", "status"][..], &["portal", "link", "--yes"], &["portal", "unlink"], &["portal", "accounts"]]
-    {
+    // Nor is there anybody to agree with.
+    for args in [
+        &["portal", "status"][..],
+        &["portal", "link", "--yes"],
+        &["portal", "unlink"],
+        &["portal", "accounts"],
+        &["portal", "consent", "on"],
+    ] {
         let said = program.fails(args, REFUSED).await;
         assert!(said.contains("[portal]"), "{args:?}: {said}");
     }

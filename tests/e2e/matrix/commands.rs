@@ -48,6 +48,38 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("secret set", &["PUT /api/v1/secrets/{name}"]),
     ("key status", &["GET /api/v1/keys"]),
     ("key rotate", &["GET /api/v1/keys", "GET /api/v1/keys/rotation", "POST /api/v1/keys/rotation"]),
+    ("people list", &["GET /api/v1/people"]),
+    ("people owner-link", &["POST /api/v1/setup-link"]),
+    ("people add", &["POST /api/v1/people"]),
+    ("people edit", &["GET /api/v1/people", "PATCH /api/v1/people/{person}"]),
+    ("people role", &["GET /api/v1/people", "PATCH /api/v1/people/{person}"]),
+    ("people remove", &["GET /api/v1/people", "DELETE /api/v1/people/{person}"]),
+    ("people invite", &["GET /api/v1/people", "POST /api/v1/people/{person}/entry-link"]),
+    ("people recover", &["GET /api/v1/people", "POST /api/v1/people/{person}/entry-link"]),
+    ("people lock", &["GET /api/v1/people", "PUT /api/v1/people/{person}/lock"]),
+    ("people unlock", &["GET /api/v1/people", "DELETE /api/v1/people/{person}/lock"]),
+    (
+        "people sessions",
+        &["GET /api/v1/people", "GET /api/v1/people/{person}/sessions", "DELETE /api/v1/people/{person}/sessions"],
+    ),
+    (
+        "people grant",
+        &[
+            "GET /api/v1/people",
+            "GET /api/v1/people/{person}/grants",
+            "POST /api/v1/people/{person}/grants",
+            "DELETE /api/v1/people/{person}/grants/{grant}",
+        ],
+    ),
+    ("people export", &["GET /api/v1/people", "GET /api/v1/people/{person}/export"]),
+    ("journal", &["GET /api/v1/journal"]),
+    ("journal export", &["GET /api/v1/journal/export"]),
+    ("journal verify", &["GET /api/v1/journal/verification"]),
+    ("token list", &["GET /api/v1/people", "GET /api/v1/people/{person}/tokens"]),
+    ("token add", &["GET /api/v1/people", "POST /api/v1/people/{person}/tokens"]),
+    ("token end", &["GET /api/v1/people", "DELETE /api/v1/people/{person}/tokens/{token}"]),
+    ("certificate show", &["GET /api/v1/authority"]),
+    ("certificate client", &["GET /api/v1/people", "POST /api/v1/people/{person}/certificates"]),
     ("notices", &["GET /api/v1/notices", "DELETE /api/v1/notices/{key}"]),
     ("doctor", &["GET /api/v1/doctor"]),
 ];
@@ -56,7 +88,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
 fn typed() -> Vec<String> {
     fn leaves(command: &clap::Command, name: &str, out: &mut Vec<String>) {
         let below: Vec<&clap::Command> = command.get_subcommands().filter(|sub| sub.get_name() != "help").collect();
-        if below.is_empty() {
+        // `journal` does something by itself as well.
+        if below.is_empty() || (!name.is_empty() && !command.is_subcommand_required_set()) {
             out.push(name.trim().to_owned());
         }
         for sub in below {

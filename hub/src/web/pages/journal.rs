@@ -237,7 +237,11 @@ pub async fn export(State(desk): State<Desk>, view: View, Query(asked): Query<As
 /// A cell of a table. One that a spreadsheet would take for a formula gets a sign in front: what a stranger called
 /// themselves must not compute.
 fn cell_of(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    // Some programs look behind what is not seen, and take full-width signs for the others.
+    let first = text.chars().find(|c| !c.is_whitespace() && !c.is_control()).unwrap_or_default();
+    let computes = text.starts_with(['\t', '\r', '\n'])
+        || matches!(first, '=' | '+' | '-' | '@' | '\u{FF1D}' | '\u{FF0B}' | '\u{FF0D}' | '\u{FF20}');
+    let guard = if computes { "'" } else { "" };
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }
 
@@ -249,6 +253,8 @@ mod tests {
     fn a_cell_computes_nothing_and_stays_a_cell() {
         assert_eq!(cell_of("Анна"), "\"Анна\"");
         assert_eq!(cell_of("=1+1"), "\"'=1+1\"");
+        assert_eq!(cell_of(" \n=1+1"), "\"' \n=1+1\"");
+        assert_eq!(cell_of("＝1"), "\"'＝1\"");
         assert_eq!(cell_of("a\";\"b\r\nc"), "\"a\"\";\"\"b\r\nc\"");
     }
 }
