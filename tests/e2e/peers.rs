@@ -11,6 +11,7 @@ mod documents;
 mod identity;
 mod mosquitto;
 mod pebble;
+mod schemathesis;
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};

@@ -405,11 +405,6 @@ pub enum PeopleCommand {
     },
     /// Give a person a right, or take one away
     Grant(GrantArgs),
-    /// Everything that the hub keeps about a person, as JSON. Only the person can ask for it, or an owner for a child
-    Export {
-        /// The person: a login, the name, or the id
-        person: String,
-    },
 }
 
 #[derive(Debug, Args)]

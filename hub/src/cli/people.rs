@@ -85,12 +85,6 @@ pub async fn perform(client: &Client, command: PeopleCommand, as_json: bool) -> 
             Ok(Said::new(answer, text))
         }
         PeopleCommand::Grant(args) => grant(client, args).await,
-        PeopleCommand::Export { person } => {
-            let person = find(client, &person).await?;
-            let answer = client.get(&at(&person, "/export")).await?;
-            let text = serde_json::to_string_pretty(&answer).unwrap_or_default();
-            Ok(Said::new(answer, text))
-        }
     }
 }
 

@@ -71,7 +71,6 @@ const COMMANDS: &[(&str, &[&str])] = &[
             "DELETE /api/v1/people/{person}/grants/{grant}",
         ],
     ),
-    ("people export", &["GET /api/v1/people", "GET /api/v1/people/{person}/export"]),
     ("journal", &["GET /api/v1/journal"]),
     ("journal export", &["GET /api/v1/journal/export"]),
     ("journal verify", &["GET /api/v1/journal/verification"]),
