@@ -30,11 +30,14 @@ async fn nothing_that_can_be_asked_of_the_api_is_a_failure_of_the_server() {
         .args(["--checks", "not_a_server_error", "--max-examples", examples, "--workers", "2", "--no-color"])
         .args(["--phases", "examples,coverage,fuzzing", "--request-timeout", "20", "--suppress-health-check", "all"])
         .args(["--exclude-path-regex", "/(events|live)$"])
+        // A server hangs up after a body that it did not read; a client that has just asked again hears nothing then.
+        .args(["--header", "Connection: close"])
         .current_dir(folder.path())
         .kill_on_drop(true);
     let done = command.output().await.unwrap_or_else(|error| panic!("{}: {error}: run .ci/run", program.display()));
     let said = String::from_utf8_lossy(&done.stdout);
-    let tail: String = said.lines().rev().take(400).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
+    let tail: String =
+        said.lines().rev().take(200).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
     assert!(done.status.success(), "{tail}\n{}", String::from_utf8_lossy(&done.stderr));
     assert!(said.contains("Tested:") || said.contains("tested"), "nothing was tried:\n{tail}");
     served.abort();

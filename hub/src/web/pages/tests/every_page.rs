@@ -129,20 +129,3 @@ async fn every_page_is_whole_in_both_languages_and_before_signing_in() {
         }
     }
 }
-
-/// For looking at the pages: `cargo test -p domovoi --lib pages::tests::every_page::serve -- --ignored --nocapture`.
-#[tokio::test]
-#[ignore = "serves pages until it is stopped, for a person to look at"]
-async fn serve_for_looking_at() {
-    use std::sync::Arc;
-
-    let (mut home, _, _) = furnished("Анна Сергеевна").await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    home.desk.front.origins = Arc::new(vec![format!("http://localhost:{}", address.port())]);
-    home.desk.front.secure = false;
-    println!("http://localhost:{}", address.port());
-    let (_stop, stopped) = tokio::sync::watch::channel(false);
-    let seats = crate::web::serve::Seats::new(64, 64);
-    crate::web::serve::listen(listener, crate::web::serve::Way::InClear, home.desk.clone(), seats, stopped).await;
-}
