@@ -3,6 +3,7 @@
 
 mod hostile;
 mod look;
+mod portal_account;
 mod reading;
 mod threshold;
 mod tour;

@@ -87,6 +87,16 @@ impl SignIn {
         Ok(self.0.store.papers().put(Drawer::Factor, &Paper { id, person: Some(person), body }).await?)
     }
 
+    /// Notes that a factor of this kind let its person in; a look at the list should find what is used no more.
+    pub(super) async fn has_let_in(&self, person: PersonId, is_it: impl Fn(&Kept) -> bool) -> Result<()> {
+        let Some(now) = self.0.clock.trusted() else { return Ok(()) };
+        let _turn = self.0.changing.lock().await;
+        match self.kept(person).await?.into_iter().find(is_it) {
+            Some(kept) => self.keep(person, kept.id, &KeptFactor { used_at: Some(now.0), ..kept.factor }).await,
+            None => Ok(()),
+        }
+    }
+
     /// Whether a person has a way in at all.
     pub(super) async fn can_come_in(&self, person: PersonId) -> Result<bool> {
         Ok(lets_in(&self.kept(person).await?))

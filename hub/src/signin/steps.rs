@@ -31,6 +31,7 @@ impl SignIn {
         match person.filter(|person| right && self.is_welcome(person)) {
             Some(person) => {
                 self.was_right(&admission, person.id).await?;
+                self.has_let_in(person.id, |kept| kept.kind() == FactorKind::Password).await?;
                 self.go_on(person, Shown::Password, from).await
             }
             None => Err(self.was_wrong("password", person.map(|person| person.id), from).await),
@@ -216,9 +217,13 @@ impl SignIn {
 
     /// Opens a session for a person whom the portal's id_token names by this issuer and subject.
     pub async fn with_portal_account(&self, issuer: &str, subject: &str, from: &Origin) -> Result<Step> {
-        let person = self.tied_to(issuer, subject).await?.and_then(|(person, _)| self.0.people.get(person));
-        match person.filter(|person| self.is_welcome(person)) {
-            Some(person) => self.go_on(&person, Shown::Portal, from).await,
+        let tied = self.tied_to(issuer, subject).await?;
+        let found = tied.and_then(|(person, kept)| Some((self.0.people.get(person)?, kept.id)));
+        match found.filter(|(person, _)| self.is_welcome(person)) {
+            Some((person, id)) => {
+                self.has_let_in(person.id, |kept| kept.id == id).await?;
+                self.go_on(&person, Shown::Portal, from).await
+            }
             None => Err(self.was_wrong("portal", None, from).await),
         }
     }

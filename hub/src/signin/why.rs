@@ -30,7 +30,7 @@ macro_rules! reasons {
 reasons! {
     /// A code of an authenticator app is a function of the time.
     ClockUnset = "clock", "the hub does not know the time yet, so no code of an app can be checked: use a recovery code or a passkey, or wait until the hub has a network";
-    HasOwner = "has-owner", "this home has an owner already: sign in, or print a link with `domovoi people link`";
+    HasOwner = "has-owner", "this home has an owner already: sign in, or print a link with `domovoi people recover`";
     NoLogin = "no-login", "without a phone number, an e-mail address or a login name nobody can sign in: give one";
     LastWayIn = "last-way-in", "this is the last way to sign in: add another one first";
     ShortPassword = "short-password", "the password is too short to be asked for alone: set one of 15 characters first, or add another second factor";
