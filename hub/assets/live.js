@@ -10,7 +10,12 @@ function follow(place) {
   const again = () => {
     clearTimeout(timer);
     timer = setTimeout(async () => {
-      const answer = await fetch(window.location.href, { credentials: "same-origin", cache: "no-store" });
+      const answer = await fetch(window.location.href, {
+        credentials: "same-origin",
+        cache: "no-store",
+        // Nobody has touched the page: a PIN on the wall is not to be kept alive by it.
+        headers: { "x-domovoi-resting": "1" },
+      });
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById(place.id);

@@ -19,4 +19,5 @@ mod peers;
 mod portal_account;
 mod process;
 mod raw_files;
+mod spellings;
 mod tidy;

@@ -361,6 +361,12 @@ impl Metering {
         Ok(waiting)
     }
 
+    /// The point of a reading in the ledger.
+    pub async fn point_of(&self, row: i64) -> Result<PointId, MeteringError> {
+        let found = self.store.ledger().row(row).await?;
+        found.map(|row| row.reading.point).ok_or_else(|| MeteringError::NoSuch(format!("reading: {row}")))
+    }
+
     /// A person decides about a held reading.
     pub async fn decide(&self, row: i64, accept: bool) -> Result<(), MeteringError> {
         let verdict = if accept {

@@ -38,11 +38,12 @@ impl People {
             let delegates = delegated.len();
             for mut person in delegated {
                 person.grants.retain(|grant| grant.from != Some(id));
-                person.epoch = person.epoch.wrapping_add(1);
                 room.store.papers().put(Drawer::Person, &paper::of_person(&person)?).await?;
                 room.roster.write().unwrap_or_else(PoisonError::into_inner).insert(person);
             }
             let documents = room.store.papers().erase(id).await?;
+            // The one notice that names a person.
+            room.store.notices().clear(&format!("signin.attacked.{id}")).await?;
             room.roster.write().unwrap_or_else(PoisonError::into_inner).remove(id);
             room.proofs.lock().unwrap_or_else(PoisonError::into_inner).forget(id, None);
             drop(changes);

@@ -61,12 +61,10 @@ impl People {
     pub async fn withdraw_grant(&self, id: PersonId, grant: &str) -> Result<(), PeopleError> {
         let changes = self.changes().await;
         let mut person = self.existing(id)?;
-        let before = person.grants.len();
-        person.grants.retain(|there| there.id != grant);
-        if person.grants.len() == before {
-            return Err(PeopleError::NoSuch("grant"));
+        let place = person.grants.iter().position(|there| there.id == grant).ok_or(PeopleError::NoSuch("grant"))?;
+        if person.grants.remove(place).from.is_none() {
+            person.epoch = person.epoch.wrapping_add(1);
         }
-        person.epoch = person.epoch.wrapping_add(1);
         self.keep(changes, vec![person]).await
     }
 
@@ -138,8 +136,12 @@ impl People {
         if person.grants.len() >= MAX_GRANTS {
             return Err(PeopleError::Refused(format!("a person has at most {MAX_GRANTS} grants: withdraw some")));
         }
+        // A delegation changes what may be done from the next request on; it throws nobody out, or anybody could throw out
+        // whom they like.
+        if grant.from.is_none() {
+            person.epoch = person.epoch.wrapping_add(1);
+        }
         person.grants.push(grant.clone());
-        person.epoch = person.epoch.wrapping_add(1);
         self.keep(changes, vec![person]).await?;
         Ok(grant)
     }

@@ -11,6 +11,9 @@ const VALID_MILLIS: i64 = 10 * 60_000;
 const MAX_TRIES: u8 = 5;
 /// Messages to one contact, whoever asks for them, within [`VALID_MILLIS`].
 const MAX_SENT: usize = 3;
+/// Messages that one person asks for within [`HOUR_MILLIS`], whichever contact they go to.
+const MAX_SENT_BY: usize = 10;
+const HOUR_MILLIS: i64 = 3_600_000;
 /// A hundred people with ten contacts each; more only lies there when contacts are added and removed in a loop.
 const MAX_KNOWN: usize = 1000;
 
@@ -30,12 +33,20 @@ pub(super) struct Proofs {
     pending: HashMap<(PersonId, Key), Pending>,
     /// When messages went out.
     sent: HashMap<Key, Vec<i64>>,
+    /// When messages went out at a person's wish.
+    sent_by: HashMap<PersonId, Vec<i64>>,
 }
 
 impl Proofs {
     /// Begins a proof in the place of the one before, or says how many seconds to wait.
     pub fn begin(&mut self, person: PersonId, key: Key, code: Id, link: Id, now_millis: i64) -> Result<(), i64> {
         self.forget_old(now_millis);
+        // However many contacts somebody adds and removes: a message costs money and somebody's peace.
+        let by_person = self.sent_by.entry(person).or_default();
+        if by_person.len() >= MAX_SENT_BY {
+            let first = by_person.first().copied().unwrap_or(now_millis);
+            return Err(((first + HOUR_MILLIS - now_millis) / 1000).max(1));
+        }
         let sent = self.sent.entry(key.clone()).or_default();
         if sent.len() >= MAX_SENT {
             let first = sent.first().copied().unwrap_or(now_millis);
@@ -45,6 +56,7 @@ impl Proofs {
             return Err(VALID_MILLIS / 1000);
         }
         sent.push(now_millis);
+        by_person.push(now_millis);
         let ends_millis = now_millis.saturating_add(VALID_MILLIS);
         self.pending.insert((person, key), Pending { code, link, ends_millis, tries: 0 });
         Ok(())
@@ -82,6 +94,10 @@ impl Proofs {
         self.pending.retain(|_, pending| pending.ends_millis > now_millis);
         self.sent.retain(|_, sent| {
             sent.retain(|at| at.saturating_add(VALID_MILLIS) > now_millis);
+            !sent.is_empty()
+        });
+        self.sent_by.retain(|_, sent| {
+            sent.retain(|at| at.saturating_add(HOUR_MILLIS) > now_millis);
             !sent.is_empty()
         });
     }

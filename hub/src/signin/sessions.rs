@@ -89,11 +89,20 @@ enum Found {
 impl SignIn {
     /// Who has this session cookie now, and their session; a session that is over is `None`.
     pub async fn by_cookie(&self, cookie: &str, network: Network) -> Result<Option<(Who, SessionView)>> {
+        self.known_by(cookie, network, true).await
+    }
+
+    /// The same, and it does not count as use: a page that refreshes itself must keep neither a PIN nor a session alive.
+    pub async fn by_resting_cookie(&self, cookie: &str, network: Network) -> Result<Option<(Who, SessionView)>> {
+        self.known_by(cookie, network, false).await
+    }
+
+    async fn known_by(&self, cookie: &str, network: Network, used: bool) -> Result<Option<(Who, SessionView)>> {
         if !could_be_secret(cookie) {
             return Ok(None);
         }
         let now = self.now();
-        match self.look(self.cookie_key(cookie), now) {
+        match self.look(self.cookie_key(cookie), now, used) {
             Found::None => Ok(None),
             Found::Over(id) => {
                 self.remove_session(id).await?;
@@ -273,7 +282,7 @@ impl SignIn {
     pub(super) fn tablet(&self, cookie: &str) -> Option<Live> {
         let now = self.now();
         let key = could_be_secret(cookie).then(|| self.cookie_key(cookie))?;
-        match self.look(key, now) {
+        match self.look(key, now, true) {
             Found::Here(live, _) if live.row.tablet => Some(*live),
             _ => None,
         }
@@ -283,7 +292,7 @@ impl SignIn {
     pub(super) fn session_by_id(&self, session: &str) -> Option<(Live, Person)> {
         let id = session.parse().ok()?;
         let cookie = locked(&self.0.sessions).by_id.get(&id)?.row.cookie;
-        match self.look(cookie, self.now()) {
+        match self.look(cookie, self.now(), true) {
             Found::Here(live, _) => {
                 let person = self.0.people.get(live.person()?)?;
                 Some((*live, person))
@@ -331,7 +340,7 @@ impl SignIn {
         Ok(self.0.store.papers().put(Drawer::Session, &paper).await?)
     }
 
-    fn look(&self, cookie: Key, now: Moments) -> Found {
+    fn look(&self, cookie: Key, now: Moments, used: bool) -> Found {
         let mut sessions = locked(&self.0.sessions);
         let Some(live) = sessions.with_cookie(cookie) else { return Found::None };
         if live.is_over(now, &self.0.policy) || !self.is_current(live) {
@@ -341,7 +350,7 @@ impl SignIn {
             live.pinned = None;
             live.proved_run = None;
         }
-        let due = live.used(now);
+        let due = used && live.used(now);
         Found::Here(Box::new(live.clone()), due)
     }
 

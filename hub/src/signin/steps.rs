@@ -256,6 +256,11 @@ impl SignIn {
         };
         if let Some(admission) = &admission {
             self.was_right(admission, person.id).await?;
+            // Whoever is in and has shown it again is no stranger whose tries count.
+            let forgotten = locked(&self.0.acquaintances).entry(person.id).or_default().came_in();
+            if forgotten {
+                self.write_acquaintance(person.id).await?;
+            }
         }
         let opened = self.raise_session(live.id, shown, None).await?;
         let actor = Actor::Person(person.id);

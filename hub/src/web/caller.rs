@@ -29,6 +29,9 @@ const MAX_TOKEN: usize = 512;
 /// The header that repeats the session's token against forged requests.
 pub const CSRF_HEADER: &str = "x-csrf-token";
 
+/// The header of a request that a page makes by itself.
+const RESTING_HEADER: &str = "x-domovoi-resting";
+
 /// The one who makes a request.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -101,7 +104,7 @@ impl Caller {
             Shown::Nothing => return None,
             Shown::Console => return Some(Who::console()),
             Shown::Cookie(cookie) => {
-                desk.signin.by_cookie(cookie.expose(), network).await.map(|found| found.map(|(who, _)| who))
+                desk.signin.by_resting_cookie(cookie.expose(), network).await.map(|found| found.map(|(who, _)| who))
             }
             Shown::Token(token) => desk.signin.by_token(token.expose(), network).await,
             Shown::Certificate(fingerprint) => desk.signin.by_certificate(fingerprint, network).await,
@@ -196,9 +199,17 @@ async fn find(desk: &Desk, peer: Option<&Peer>, request: &Parts) -> Result<Calle
     }
     let from = site(&desk.front, headers, &request.uri);
     let changing = changes(&request.method);
-    if let Some(cookie) = cookies::read(&desk.front, headers)
-        && let Some((who, session)) = desk.signin.by_cookie(&cookie, network).await.map_err(Unknown::Failed)?
-    {
+    let found = match cookies::read(&desk.front, headers) {
+        None => None,
+        // A page that refreshes itself says so; saying it wrongly only lets the session end sooner.
+        Some(cookie) if !changing && is_resting(request) => {
+            desk.signin.by_resting_cookie(&cookie, network).await.map_err(Unknown::Failed)?.map(|found| (cookie, found))
+        }
+        Some(cookie) => {
+            desk.signin.by_cookie(&cookie, network).await.map_err(Unknown::Failed)?.map(|found| (cookie, found))
+        }
+    };
+    if let Some((cookie, (who, session))) = found {
         caller.who = who;
         if let Some(address) = caller.origin.address {
             desk.signin.came_from(&cookie, address);
@@ -226,6 +237,12 @@ async fn find(desk: &Desk, peer: Option<&Peer>, request: &Parts) -> Result<Calle
         return Err(Unknown::ForeignSite);
     }
     Ok(caller)
+}
+
+/// Whether a page makes this request by itself, and nobody has touched it.
+fn is_resting(request: &Parts) -> bool {
+    let is_stream = matches!(request.uri.path(), "/api/v1/events" | "/api/v1/live");
+    is_stream || request.headers.contains_key(RESTING_HEADER)
 }
 
 /// The token of `Authorization: Bearer …`; another scheme, or two of them, is refused.

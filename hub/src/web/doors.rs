@@ -14,7 +14,7 @@ use axum::routing::{MethodFilter, on};
 use domovoi_config::Language;
 use domovoi_model::{Id, PersonId};
 
-use super::{ApiProblem, Caller, Desk, answers, refused};
+use super::{ApiProblem, Caller, Desk, answers, api, refused};
 use crate::audit::{Change, Entry, Note, Outcome};
 use crate::policy::{Decision, Kind, Object, Verb, decide};
 
@@ -197,6 +197,22 @@ impl Doors {
     }
 }
 
+/// The own id of what a path names. A meter answers to its name and its serial number too, a reading to its row, an act
+/// to its month; a right is about the thing and not about one of its spellings, or what was taken away under one of them
+/// would be there under another. What cannot be found keeps its spelling, and the handler says so.
+async fn own_id(desk: &Desk, rule: &Rule, text: String) -> String {
+    let found = match (rule.kind, rule.which) {
+        (Kind::Meter, Some("row")) => match text.parse() {
+            Ok(row) => desk.metering.point_of(row).await.ok().map(|point| point.to_string()),
+            Err(_) => None,
+        },
+        (Kind::Meter, _) => desk.metering.register().find(&text).ok().map(|point| point.id.to_string()),
+        (Kind::Act, _) => api::act_named(desk, &text).await.ok().map(|act| act.id.to_string()),
+        _ => None,
+    };
+    found.unwrap_or(text)
+}
+
 /// Asks the policy, runs the handler, writes the journal.
 async fn guard(
     State((desk, rule)): State<(Desk, Arc<Rule>)>,
@@ -206,7 +222,10 @@ async fn guard(
     next: Next,
 ) -> Response {
     let param = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
-    let (object, person) = rule.object(&desk, &caller, param);
+    let (mut object, person) = rule.object(&desk, &caller, param);
+    if let Some(text) = object.id.take() {
+        object.id = Some(own_id(&desk, &rule, text).await);
+    }
     // Whose it is says more than an opaque id; the id stands beside it then.
     let owned = matches!(rule.whose, Whose::Of(_)).then_some(person).flatten();
     let described = (object.kind.code().to_owned(), owned.map(|id| id.to_string()).or_else(|| object.id.clone()));

@@ -145,6 +145,12 @@ impl Papers {
         if paper.body.len() > PAPER_LIMIT {
             return Err(StoreError::TooLarge { what: "the document", limit: PAPER_LIMIT });
         }
+        // Somebody may have been hashing a password while the person was erased.
+        if let Some(person) = paper.person
+            && matches!(person_keys::find(&self.db, tx.conn(), person).await?, person_keys::Found::Erased)
+        {
+            return Err(StoreError::conflict("this person has been erased: nothing of theirs is kept any more"));
+        }
         let table = drawer.table();
         let mut plaintext = Zeroizing::new(Vec::with_capacity(17 + paper.body.len()));
         plaintext.push(u8::from(paper.person.is_some()));

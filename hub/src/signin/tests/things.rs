@@ -105,7 +105,11 @@ async fn a_tablet_is_nobodys_until_a_pin_is_typed() {
     assert!(home.who(&tablet.cookie).await.is_none(), "a new cookie at every sign-in");
     let who = home.who(&opened.cookie).await.unwrap();
     assert_eq!((who.person(), who.assurance, who.proved_at), (Some(person), Assurance::Pin, None));
-    home.pass(10 * MINUTE + 1);
+    // A page that refreshes itself all the while does not keep it alive.
+    home.pass(6 * MINUTE);
+    let resting = home.room.by_resting_cookie(opened.cookie.expose(), Network::Home).await.unwrap().unwrap().0;
+    assert_eq!(resting.person(), Some(person));
+    home.pass(4 * MINUTE + 1);
     let who = home.who(&opened.cookie).await.unwrap();
     assert_eq!(who.person(), None, "ten minutes unused, and it is nobody's again");
     let again = home.room.with_pin(opened.cookie.expose(), person, "7294", &at).await.unwrap();

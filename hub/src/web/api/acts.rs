@@ -91,7 +91,7 @@ pub async fn show(
     caller: Caller,
     Path(act): Path<String>,
 ) -> Result<Json<Value>, ApiProblem> {
-    let mut act = find(&desk, &act).await?;
+    let mut act = act_named(&desk, &act).await?;
     for reading in &mut act.readings {
         desk.people.name_reader(&mut reading.source, caller.language);
     }
@@ -134,7 +134,7 @@ pub async fn approve(
     Extension(note): Extension<Note>,
     Json(form): Json<ApprovalForm>,
 ) -> Result<Json<ActStep>, ApiProblem> {
-    let act = find(&desk, &act).await?;
+    let act = act_named(&desk, &act).await?;
     let before = act.state.code();
     let act = desk.metering.approve(act.id, form.incomplete).await?;
     note.change("state", Some(before.to_owned()), Some(act.state.code().to_owned()));
@@ -144,7 +144,7 @@ pub async fn approve(
 /// Draws up a correction of an act from what is believed now.
 #[utoipa::path(post, path = "/api/v1/acts/{act}/correction", tag = "acts", responses((status = 200, body = ActStep)))]
 pub async fn correct(State(desk): State<Desk>, Path(act): Path<String>) -> Result<Json<ActStep>, ApiProblem> {
-    let act = find(&desk, &act).await?;
+    let act = act_named(&desk, &act).await?;
     let act = desk.metering.correct(act.id).await?;
     Ok(Json(ActStep {
         act: act.id.to_string(),
@@ -161,7 +161,7 @@ pub async fn key(State(desk): State<Desk>) -> Json<KeyView> {
 }
 
 /// By id, or by period where only one act answers to it.
-async fn find(desk: &Desk, text: &str) -> Result<Act, ApiProblem> {
+pub async fn act_named(desk: &Desk, text: &str) -> Result<Act, ApiProblem> {
     if let Ok(id) = text.parse::<ActId>() {
         return Ok(desk.metering.act(id).await?);
     }

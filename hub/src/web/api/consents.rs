@@ -94,6 +94,11 @@ pub async fn give(
             return Err(ApiProblem::invalid(format!("{what}: 1 to {most} characters")));
         }
     }
+    // Handing readings in is the home's own affair: its consent is given where the link with the portal is looked after,
+    // by whoever may do that, or anybody's record would keep it standing when the owner withdraws theirs.
+    if form.purpose == crate::people::READINGS {
+        return Err(ApiProblem::invalid("this consent is given with PUT /api/v1/portal/consent"));
+    }
     let consent = Consent {
         id: String::new(),
         purpose: form.purpose,

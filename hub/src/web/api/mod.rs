@@ -34,6 +34,7 @@ use super::{Caller, Desk, Doors, Rule, rule};
 use crate::metering::source_in_words;
 use crate::policy::{Kind, Verb};
 
+pub use acts::act_named;
 pub use keys::RotationView;
 pub use portal::LinkingView;
 pub use problem::{ApiProblem, UnmetView, no_such_method, no_such_route, status_of};
@@ -324,7 +325,7 @@ fn house_doors(desk: &Desk) -> Doors {
         .door(
             &post,
             "/api/v1/readings/{row}/decision",
-            rule(Edit, Meter).which("row").deed("reading.decided"),
+            rule(Edit, Meter).which("row").which("row").deed("reading.decided"),
             meters::decide,
         )
         .door(&get, "/api/v1/acts", rule(See, Act), acts::list)

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::ApiProblem;
 use crate::audit::Note;
 use crate::people::{Consent, Person, READINGS};
-use crate::policy::Role;
+use crate::policy::{Decision, Kind, Object, Role, Verb, decide};
 use crate::portal::calls::get_accounts;
 use crate::portal::{CallError, LinkProgress, LinkState, Portal, scopes_in_words};
 use crate::web::{Caller, Desk};
@@ -120,7 +120,9 @@ pub async fn link(State(desk): State<Desk>, Json(form): Json<LinkForm>) -> Resul
 
 /// How far a linking is.
 #[utoipa::path(get, path = "/api/v1/portal/linking", tag = "portal", responses((status = 200, body = Object)))]
-pub async fn linking(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem> {
+pub async fn linking(State(desk): State<Desk>, caller: Caller) -> Result<Json<Value>, ApiProblem> {
+    // With the code somebody could link the home with an account of their own: it is for whoever may link.
+    let may_link = decide(&caller.who, Verb::Edit, &Object::all(Kind::Portal), desk.now()) == Decision::Allow;
     let link = state_json(&portal(&desk)?.status());
     let view = desk.linking.0.lock().unwrap_or_else(PoisonError::into_inner);
     let state = match (&view.failed, view.linked, &view.task) {
@@ -129,7 +131,8 @@ pub async fn linking(State(desk): State<Desk>) -> Result<Json<Value>, ApiProblem
         (None, false, Some(_)) => "linking",
         (None, false, None) => "idle",
     };
-    Ok(Json(json!({ "state": state, "code": view.code, "browser": view.browser, "why": view.failed, "link": link })))
+    let (code, browser) = if may_link { (&view.code, &view.browser) } else { (&None, &None) };
+    Ok(Json(json!({ "state": state, "code": code, "browser": browser, "why": view.failed, "link": link })))
 }
 
 /// Ends a linking that is under way.

@@ -114,6 +114,9 @@ pub fn with_cookie<T: Serialize>(desk: &Desk, opened: &Opened, body: T) -> Respo
 pub async fn mine(State(desk): State<Desk>, caller: Caller) -> Json<MineView> {
     use crate::policy::{Assurance, Decision, Kind, Object, Refusal, Verb, decide};
     let person = caller.who.person().and_then(|id| desk.people.get(id));
+    // A token that is for the lamps does not tell whose it is.
+    let own = |id| decide(&caller.who, Verb::See, &Object::of(Kind::Person, id), desk.now()) == Decision::Allow;
+    let person = person.filter(|person| own(person.id));
     let asked = decide(&caller.who, Verb::See, &Object::all(Kind::Home).dangerous(), desk.now());
     Json(MineView {
         person: person.map(|person| PersonView::of(&desk, &person)),

@@ -217,7 +217,7 @@ fn readings(desk: &Desk) -> Doors {
         .door(&post, "/notices/{key}/clear", clear, home::clear_notice)
         .door(&get, "/meters", rule(See, Meter), meters::list)
         .door(&get, "/meters/{point}", rule(See, Meter).which("point"), meters::show)
-        .door(&post, "/readings/{row}/decision", rule(Edit, Meter).deed("reading.decided"), meters::decide)
+        .door(&post, "/readings/{row}/decision", rule(Edit, Meter).which("row").deed("reading.decided"), meters::decide)
         .door(&get, "/acts", rule(See, Act), acts::list)
         .door(&get, "/acts/{act}", rule(See, Act).which("act"), acts::show)
         .door(&post, "/acts/{act}/approval", approve, acts::approve)

@@ -131,7 +131,7 @@ async fn person_page(desk: &Desk, view: View, person: Person) -> Result<PersonPa
         contacts: person.contacts.iter().map(|contact| contact_line(desk, contact)).collect(),
         asked: None,
         groups: rights::groups(desk, &view, &person),
-        given: rights::given(desk, &view, &person),
+        given: if view.may(Verb::See, &about(Kind::Rights)) { rights::given(desk, &view, &person) } else { Vec::new() },
         handed: rights::handed(desk, &view, id),
         others: others.map(|other| (other.id.to_string(), other.name)).collect(),
         kinds: rights::kinds(&view),

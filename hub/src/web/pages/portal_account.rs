@@ -18,6 +18,7 @@ use super::trouble::Trouble;
 use super::view::View;
 use super::{go, next_address, shown, wrong};
 use crate::audit::{Actor, Entry, Outcome};
+use crate::policy::{Decision, Kind, Object, Verb, decide};
 use crate::portal::{Identity, IdentityError, Portal};
 use crate::signin::SignInError;
 use crate::web::{Caller, Desk, Front};
@@ -121,6 +122,11 @@ async fn tied(desk: &Desk, caller: &Caller, view: View, identity: &Identity, per
         let trouble = trouble(&view, &IdentityError::Stranger);
         return Ok(wrong(&sign_in_page(desk, view, trouble, "", "/security")));
     };
+    // Ten minutes may have passed at the portal, and the proof that was shown before may have been somebody else's.
+    let own = Object::of(Kind::Factor, me).dangerous();
+    if let Decision::Refuse(refusal) = decide(&caller.who, Verb::Edit, &own, desk.now()) {
+        return Ok(super::refusal(caller, &refusal));
+    }
     let outcome = match desk.signin.add_portal_account(me, &identity.issuer, &identity.subject).await {
         Ok(_) => Ok(Outcome::Done),
         Err(SignInError::Refused(why)) => Err((Outcome::Refused("refused".to_owned()), SignInError::Refused(why))),

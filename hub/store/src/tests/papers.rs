@@ -176,3 +176,18 @@ async fn rows_that_were_moved_about_leave_no_copies() {
         });
     }
 }
+
+#[tokio::test]
+async fn nothing_is_kept_of_somebody_who_was_erased_a_moment_ago() {
+    let house = House::new();
+    let store = house.open().await;
+    let papers = store.papers();
+    let (gone, other) = (PersonId(id()), PersonId(id()));
+    papers.put(Drawer::Factor, &paper(gone)).await.unwrap();
+    papers.erase(gone).await.unwrap();
+    // A password that was being hashed meanwhile.
+    let late = papers.put(Drawer::Factor, &paper(gone)).await;
+    assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
+    assert!(papers.all(Drawer::Factor).await.unwrap().is_empty());
+    papers.put(Drawer::Factor, &paper(other)).await.unwrap();
+}
