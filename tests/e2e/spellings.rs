@@ -1,4 +1,4 @@
-//! A right is about a thing, however it is spelled.
+//! A right is about a thing, however it is spelled; and no spelling of a path leads where it should not.
 
 use domovoi::policy::{Effect, Grant, Kind, Role, Verb};
 use e2e::{NOON, POINT, Site, WATER_ACCOUNT, WATER_ID, hand_clock, settings_text};
@@ -52,6 +52,39 @@ async fn what_is_taken_away_under_one_name_is_not_there_under_another() {
         assert_eq!(status, 403, "{spelling}: {answer}");
         let (status, answer) = site.ask(&adult, Method::POST, &path, Some(json!({ "values": "123" }))).await;
         assert_eq!(status, 403, "{spelling}: {answer}");
+    }
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_path_leads_out_of_the_embedded_files() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::in_clear(folder.path(), &settings_text(None), hand_clock(NOON)).await;
+    site.owner().await;
+    let asked = async |path: &str| {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", site.port)).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost:{}\r\nconnection: close\r\n\r\n", site.port);
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    assert!(asked("/sign-in").await.starts_with("HTTP/1.1 200"), "what is there is found");
+    for path in [
+        "/assets/../../../../etc/passwd",
+        "/assets/..%2f..%2f..%2f..%2fetc%2fpasswd",
+        "/assets/%2e%2e/%2e%2e/etc/passwd",
+        "/assets/..\\..\\etc\\passwd",
+        "/assets//etc/passwd",
+        "/assets/%00",
+        "/trust/../../etc/passwd",
+        "//etc/passwd",
+    ] {
+        let answer = asked(path).await;
+        let status = answer.split(' ').nth(1).unwrap_or_default();
+        assert!(matches!(status, "400" | "404"), "{path}: {answer}");
+        assert!(!answer.contains("root:"), "{path}: {answer}");
     }
     site.stop().await;
 }
