@@ -63,7 +63,7 @@ const ROOM_EDGES: &[(&str, &[&str])] = &[
     ("people", &["clock", "policy", "audit"]),
     ("courier", &["people", "words"]),
     ("signin", &["clock", "policy", "audit", "people", "courier", "portal", "words"]),
-    ("certificates", &["bus", "clock"]),
+    ("certificates", &["bus", "clock", "policy"]),
     ("extract", &["people", "signin", "metering"]),
     ("ingest", &["clock", "policy", "audit"]),
     ("metering", &["bus", "clock"]),

@@ -10,14 +10,6 @@ const MAX_ADDRESSES: usize = 16;
 /// The kernel's tables are small; what is larger is not they.
 const MAX_TABLE: u64 = 1 << 20;
 
-/// Loopback, private (RFC 1918, RFC 4193) or link-local.
-pub fn is_near(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    }
-}
-
 /// The private addresses of this machine, sorted. Loopback and link-local ones are not among them: the former need no
 /// list, and a browser cannot be pointed at the latter.
 pub fn private() -> Vec<IpAddr> {
@@ -74,6 +66,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::policy::Network;
 
     const TRIE: &str = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n     +-- \
         192.168.1.0/24 2 0 2\n        |-- 192.168.1.0\n           /24 link UNICAST\n        |-- 192.168.1.10\n           \
@@ -93,12 +86,12 @@ mod tests {
     #[test]
     fn near_is_the_home_and_no_further() {
         for near in ["127.0.0.1", "10.1.2.3", "172.31.0.1", "192.168.0.1", "169.254.1.1", "::1", "fd00::1", "fe80::1"] {
-            assert!(is_near(near.parse().unwrap()), "{near}");
+            assert!(Network::of(near.parse().unwrap()) == Network::Home, "{near}");
         }
         for far in ["8.8.8.8", "172.32.0.1", "100.64.0.1", "2001:db8::1", "::ffff:8.8.8.8", "0.0.0.0"] {
-            assert!(!is_near(far.parse().unwrap()), "{far}");
+            assert!(Network::of(far.parse().unwrap()) == Network::Outside, "{far}");
         }
-        assert!(is_near("::ffff:192.168.1.1".parse().unwrap()));
+        assert!(Network::of("::ffff:192.168.1.1".parse().unwrap()) == Network::Home);
     }
 
     proptest! {

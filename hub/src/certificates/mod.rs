@@ -34,7 +34,6 @@ use authority::{Authority, Purpose};
 use renewal::State;
 use shown::{HouseTime, Shown};
 
-pub use addresses::is_near;
 pub use authority::Pair;
 pub use paper::{Paper, spelled};
 pub use profile::mobileconfig;

@@ -16,6 +16,7 @@ use super::files::Files;
 use super::shown::Ready;
 use super::{AUTHORITY, Certificates, Paper, Result, acme, addresses};
 use crate::bus::Event;
+use crate::policy::Network;
 
 /// How often is looked. Files of others change, addresses come and go.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -83,7 +84,7 @@ impl State {
 pub fn outside(web: &Web) -> Vec<WebName> {
     let is_outside = |name: &WebName| match name {
         WebName::Name(name) => !is_home_name(name),
-        WebName::Address(address) => !addresses::is_near(*address),
+        WebName::Address(address) => Network::of(*address) == Network::Outside,
     };
     let host = WebName::Name(web.host.clone());
     std::iter::once(host).chain(web.names.iter().cloned()).filter(is_outside).collect()
@@ -96,7 +97,7 @@ fn at_home(web: &Web, own: Vec<IpAddr>) -> (Vec<String>, Vec<IpAddr>) {
     names.push("localhost".into());
     let mut addresses = own;
     addresses.extend(web.names.iter().filter_map(|name| match name {
-        WebName::Address(address) if addresses::is_near(*address) => Some(*address),
+        WebName::Address(address) if Network::of(*address) == Network::Home => Some(*address),
         _ => None,
     }));
     addresses.extend([IpAddr::from([127, 0, 0, 1]), IpAddr::from(std::net::Ipv6Addr::LOCALHOST)]);

@@ -1,4 +1,5 @@
-//! The words of the command line. What they do is in the files beside this one.
+//! The words of the command line. What they do is in the files beside this one. Over 500 lines because every word's help
+//! stands beside it: one file is what `domovoi help` says.
 
 use std::path::PathBuf;
 

@@ -32,7 +32,7 @@ impl Access {
             publish: credential.publish.clone(),
             subscribe: credential.subscribe.clone(),
         };
-        let network = if is_private(address) { Network::Home } else { Network::Outside };
+        let network = Network::of(address);
         let who = Who { subject, role: Some(Role::Service), assurance: Assurance::Single, ..Who::nobody(network) };
         Access { username: credential.username.clone(), who }
     }
@@ -71,7 +71,7 @@ impl Gate for HubGate {
             self.ingest.turned_away(&format!("{} ({})", request.client_id, request.peer.ip()), why);
             Err(refusal)
         };
-        if self.private_peers_only && !is_private(request.peer.ip()) {
+        if self.private_peers_only && Network::of(request.peer.ip()) != Network::Home {
             return refuse(ConnectRefusal::NotAuthorized, "home-only", "the address is not a private one");
         }
         let (Some(username), Some(password)) = (&request.username, &request.password) else {
@@ -164,14 +164,6 @@ impl HubGate {
     }
 }
 
-/// Loopback, private (RFC 1918, RFC 4193) and link-local addresses: the home's own.
-fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,7 +182,7 @@ mod tests {
             ("2001:db8::1", false),
             ("::ffff:8.8.8.8", false),
         ] {
-            assert_eq!(is_private(text.parse().unwrap()), yes, "{text}");
+            assert_eq!(Network::of(text.parse().unwrap()) == Network::Home, yes, "{text}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Who asks: the subject, what it may do, from where, and how surely it is known. Plain values; how they are found out is
 //! the business of the rooms that let people in.
 
+use std::net::IpAddr;
+
 use domovoi_model::{PersonId, Timestamp};
 
 use super::{Kind, Verb};
@@ -72,6 +74,18 @@ pub enum Network {
     Home,
     /// Anywhere else.
     Outside,
+}
+
+impl Network {
+    /// Loopback, private (RFC 1918, RFC 4193) and link-local addresses are the home's. One written as IPv4 in IPv6 is what
+    /// it is in IPv4.
+    pub fn of(address: IpAddr) -> Self {
+        let home = match address.to_canonical() {
+            IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+            IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+        };
+        if home { Network::Home } else { Network::Outside }
+    }
 }
 
 /// How surely the subject is known.

@@ -5,7 +5,9 @@
 //! try a little dearer, never cheaper. Logins that exist and that do not are counted alike. Deliberately without a count
 //! that must survive a restart: that is kept per person, in `tries`.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
+
+use crate::policy::Network;
 
 /// 8 bytes each: 128 KiB. To fill it up a storm needs weeks at the pace of [`Gate`], and gains nothing but that
 /// strangers are slowed down.
@@ -202,17 +204,7 @@ pub(super) fn neighbourhood(address: Option<IpAddr>) -> [u8; 9] {
 
 /// Whether the peer is in the home's network.
 pub(super) fn at_home(address: Option<IpAddr>) -> bool {
-    match address.map(|address| address.to_canonical()) {
-        None => true,
-        Some(IpAddr::V4(v4)) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
-        Some(IpAddr::V6(v6)) => v6.is_loopback() || is_local(v6),
-    }
-}
-
-/// Unique local (RFC 4193) or link-local (RFC 4291).
-fn is_local(v6: Ipv6Addr) -> bool {
-    let first = v6.segments()[0];
-    first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80
+    address.is_none_or(|address| Network::of(address) == Network::Home)
 }
 
 #[cfg(test)]

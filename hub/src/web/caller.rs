@@ -176,7 +176,7 @@ async fn find(desk: &Desk, peer: Option<&Peer>, request: &Parts) -> Result<Calle
     if has_token(&request.uri) {
         return Err(Unknown::TokenInAddress);
     }
-    let network = peer.map_or(Network::Outside, |peer| network_of(peer.address));
+    let network = peer.map_or(Network::Outside, |peer| Network::of(peer.address));
     let in_api = request.uri.path().starts_with("/api/");
     let mut caller = Caller {
         who: Who::nobody(network),
@@ -276,15 +276,6 @@ pub fn same(shown: &[u8], wanted: &[u8]) -> bool {
     shown.len() == wanted.len() && !wanted.is_empty() && std::hint::black_box(differs) == 0
 }
 
-/// Loopback, private and link-local addresses are the home's. One written as IPv4 in IPv6 is what it is in IPv4.
-pub fn network_of(address: IpAddr) -> Network {
-    let home = match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    };
-    if home { Network::Home } else { Network::Outside }
-}
-
 fn device_of(headers: &HeaderMap) -> Option<String> {
     let text = String::from_utf8_lossy(headers.get(header::USER_AGENT)?.as_bytes()).into_owned();
     let printable: String = text.chars().filter(|c| !c.is_control()).take(MAX_DEVICE).collect();
@@ -344,7 +335,7 @@ mod tests {
             ("2001:db8::1", false),
             ("::ffff:8.8.8.8", false),
         ] {
-            assert_eq!(network_of(address.parse().unwrap()) == Network::Home, home, "{address}");
+            assert_eq!(Network::of(address.parse().unwrap()) == Network::Home, home, "{address}");
         }
     }
 

@@ -49,7 +49,7 @@ pub fn site(desk: &Desk) -> Router {
 
 /// Nobody signs in here, but everybody has a language and a network.
 async fn as_a_stranger(State(desk): State<Desk>, mut request: Request, next: Next) -> Response {
-    let network = request.extensions().get::<Peer>().map(|peer| super::network_of(peer.address));
+    let network = request.extensions().get::<Peer>().map(|peer| crate::policy::Network::of(peer.address));
     let mut caller = Caller { language: super::language_of(request.headers(), &desk), ..Caller::nobody() };
     if let Some(network) = network {
         caller.who = Who::nobody(network);

@@ -37,8 +37,8 @@ use crate::portal::{Outbox, Portal};
 use crate::signin::SignIn;
 
 pub use api::{ApiProblem, status_of};
+use caller::language_of;
 pub use caller::{CSRF_HEADER, Caller, Peer, Shown, know_the_caller, same};
-use caller::{language_of, network_of};
 pub use control::{router, serve};
 pub use doors::{Door, Doors, Of, Rule, Whose, person_in, rule};
 pub use feed::Feed;

@@ -35,7 +35,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::{ApiProblem, Desk, Peer, api, headers, help, know_the_caller, pages};
-use crate::certificates::{ACME_TLS, Certificates, is_near};
+use crate::certificates::{ACME_TLS, Certificates};
+use crate::policy::Network;
 use bodies::{Ending, Paced};
 use stream::Guarded;
 
@@ -194,7 +195,7 @@ impl Entrance {
     fn welcome(&self, peer: IpAddr) -> Option<bool> {
         match &self.way {
             Way::InClear => peer.is_loopback().then_some(false),
-            _ if !self.private_only || is_near(peer) => Some(false),
+            _ if !self.private_only || Network::of(peer) == Network::Home => Some(false),
             _ => self.certificates.as_ref().is_some_and(Certificates::is_challenged).then_some(true),
         }
     }
