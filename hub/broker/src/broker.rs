@@ -23,6 +23,7 @@ use crate::{
     message::{Message, Publish},
     router::Router,
     settings::Settings,
+    storage::Storage,
     topic::{TopicError, check_name},
 };
 
@@ -32,6 +33,16 @@ pub(crate) struct Shared<G: Gate> {
     pub(crate) router: Router<G::Access>,
     pub(crate) orphaned_bytes: AtomicUsize,
     slots: Arc<Semaphore>,
+}
+
+/// What a broker found in its log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resumed {
+    pub sessions: usize,
+    pub retained: usize,
+    pub queued: usize,
+    /// Frames that are not what the broker writes; they were passed over.
+    pub unreadable: usize,
 }
 
 /// An MQTT broker behind a gate. Cloning it clones the handle.
@@ -50,6 +61,17 @@ impl<G: Gate> Broker<G> {
         let slots = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
         let router = Router::new(settings);
         Self { shared: Arc::new(Shared { gate, router, orphaned_bytes: AtomicUsize::new(0), slots }) }
+    }
+
+    /// A broker that goes on where the log ends: `frames` are what the storage kept, oldest first.
+    // SKELETON: storage is not used yet.
+    pub fn resume(
+        settings: Settings,
+        gate: Arc<G>,
+        _storage: Arc<dyn Storage>,
+        _frames: Vec<Vec<u8>>,
+    ) -> (Self, Resumed) {
+        (Self::new(settings, gate), Resumed::default())
     }
 
     /// Serves clients until `shutdown` resolves, then says goodbye and returns when every connection is closed, or

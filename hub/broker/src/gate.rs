@@ -1,11 +1,10 @@
 //! The gate: what the owner of the broker decides and when. The broker asks; it has no policy of its own.
 
-use std::{fmt, future::Future, net::SocketAddr};
+use std::{fmt, future::Future, net::SocketAddr, pin::Pin};
 
 use bytes::Bytes;
 use bytestring::ByteString;
 use rmqtt_codec::types::QoS;
-use tokio::sync::oneshot;
 
 use crate::message::Publish;
 
@@ -53,7 +52,18 @@ pub struct ConnectRequest {
     pub password: Option<Bytes>,
     pub peer: SocketAddr,
     pub protocol: Protocol,
+    /// How it came: what a password may cross, and which rules hold, is for the owner to say.
+    pub road: Road,
+    /// The client's certificate (DER), if it showed one that the listener's TLS configuration accepts.
+    pub certificate: Option<Bytes>,
     pub will: Option<WillSummary>,
+}
+
+/// How a client's bytes travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Road {
+    pub tls: bool,
+    pub websocket: bool,
 }
 
 impl fmt::Debug for ConnectRequest {
@@ -64,6 +74,8 @@ impl fmt::Debug for ConnectRequest {
             .field("password", &self.password.as_ref().map(|_| "***"))
             .field("peer", &self.peer)
             .field("protocol", &self.protocol)
+            .field("road", &self.road)
+            .field("certificate", &self.certificate.as_ref().map(Bytes::len))
             .field("will", &self.will)
             .finish()
     }
@@ -142,12 +154,40 @@ pub enum Refusal {
 }
 
 /// When a message counts as kept. Acknowledgement and forwarding wait for it, in the order of reading.
-#[derive(Debug)]
 pub enum Durable {
     Now,
-    /// An error, or a dropped sender, means not kept: the message is neither acknowledged nor forwarded, and a QoS 1
-    /// or 2 sender is disconnected so that it sends again.
-    When(oneshot::Receiver<Result<(), NotKept>>),
+    /// An error means not kept: the message is neither acknowledged nor forwarded, and a QoS 1 or 2 sender is
+    /// disconnected so that it sends again.
+    When(Kept),
+}
+
+/// Resolves once something is durable, or is known never to be.
+pub type Kept = Pin<Box<dyn Future<Output = Result<(), NotKept>> + Send>>;
+
+impl Durable {
+    pub fn when(kept: impl Future<Output = Result<(), NotKept>> + Send + 'static) -> Self {
+        Self::When(Box::pin(kept))
+    }
+
+    /// Kept once both are.
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Now, one) | (one, Self::Now) => one,
+            (Self::When(first), Self::When(second)) => Self::when(async move {
+                first.await?;
+                second.await
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Durable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Now => "Now",
+            Self::When(_) => "When(…)",
+        })
+    }
 }
 
 /// The owner could not make a message durable.

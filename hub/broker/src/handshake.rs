@@ -17,7 +17,7 @@ use crate::{
     connect::{self, Connect, Refused},
     connection::Seat,
     counters::count,
-    gate::{ConnectRefusal, ConnectRequest, Gate, Peer, Protocol, WillSummary},
+    gate::{ConnectRefusal, ConnectRequest, Gate, Peer, Protocol, Road, WillSummary},
     packet::{Violation, code},
     router::{Arrival, Attached},
     session::Will,
@@ -117,6 +117,8 @@ async fn admit<G: Gate>(
         password: connect.password,
         peer: address,
         protocol,
+        road: Road::default(),
+        certificate: None,
         will: connect.will.as_ref().map(|(will, _)| WillSummary {
             topic: will.topic.clone(),
             qos: will.qos,

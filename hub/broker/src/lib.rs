@@ -23,19 +23,21 @@ mod retained;
 mod router;
 mod session;
 mod settings;
+mod storage;
 mod stream;
 mod topic;
 mod tree;
 mod wire;
 
-pub use broker::Broker;
+pub use broker::{Broker, Resumed};
 pub use bytestring::ByteString;
 pub use counters::Counters;
 pub use gate::{
-    Admission, ConnectRefusal, ConnectRequest, Durable, Ending, Gate, NotKept, Peer, Protocol, Refusal, Verdict,
-    WillSummary,
+    Admission, ConnectRefusal, ConnectRequest, Durable, Ending, Gate, Kept, NotKept, Peer, Protocol, Refusal, Road,
+    Verdict, WillSummary,
 };
 pub use message::{Properties, Publish};
 pub use rmqtt_codec::types::QoS;
 pub use settings::Settings;
+pub use storage::{Forgetful, Rewritten, Storage, Torn};
 pub use topic::{TopicError, check_filter, check_name, matches};

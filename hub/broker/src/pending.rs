@@ -4,8 +4,7 @@
 
 use std::{
     collections::VecDeque,
-    future::{Future, poll_fn},
-    pin::Pin,
+    future::poll_fn,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -73,9 +72,9 @@ impl Pending {
         let Some(first) = self.entries.front_mut() else { return Poll::Ready(None) };
         let kept = match &mut first.durable {
             Durable::Now => true,
-            Durable::When(receiver) => match Pin::new(receiver).poll(cx) {
+            Durable::When(kept) => match kept.as_mut().poll(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(answer) => matches!(answer, Ok(Ok(()))),
+                Poll::Ready(answer) => answer.is_ok(),
             },
         };
         let Some(entry) = self.entries.pop_front() else { return Poll::Ready(None) };

@@ -178,7 +178,7 @@ async fn poll(
 async fn acknowledge(client: AsyncClient, mut offered: mpsc::Receiver<(Publish, Option<Commit>)>) {
     while let Some((publish, commit)) = offered.recv().await {
         if let Some(commit) = commit
-            && !matches!(commit.await, Ok(Ok(_)))
+            && commit.await.is_err()
         {
             return;
         }

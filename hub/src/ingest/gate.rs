@@ -10,7 +10,6 @@ use domovoi_broker::{
     Admission, ConnectRefusal, ConnectRequest, Durable, Ending, Gate, NotKept, Peer, Publish, Refusal, Verdict,
 };
 use domovoi_store::CredentialInfo;
-use tokio::sync::oneshot;
 
 use super::refusals::Tried;
 use super::{Ingest, printable};
@@ -120,15 +119,7 @@ impl Gate for HubGate {
         let commit = self.ingest.take(Road::Embedded, sender, &publish.topic, &publish.payload, publish.retain);
         let durable = match commit {
             None => Durable::Now,
-            Some(commit) => {
-                let (tell, told) = oneshot::channel();
-                tokio::spawn(async move {
-                    let kept = matches!(commit.await, Ok(Ok(_)));
-                    // The connection may be gone by now; the sample is kept all the same.
-                    let _ = tell.send(if kept { Ok(()) } else { Err(NotKept) });
-                });
-                Durable::When(told)
-            }
+            Some(commit) => Durable::when(async { commit.await.map(drop).map_err(|_| NotKept) }),
         };
         Admission { verdict: Verdict::Forward, durable }
     }

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use domovoi_adapters::{Directory, Envelope, Road};
 use domovoi_model::{DeviceRef, Moment, Observation, Resource, Sample, Timestamp, Unit};
-use domovoi_store::{NotKept, Seq, Store, Urgency};
-use tokio::sync::{oneshot, watch};
+use domovoi_store::{Store, Urgency};
+use tokio::sync::watch;
 
 use refusals::Refusals;
 
@@ -25,7 +25,7 @@ pub use external::{ExternalBroker, Standing, run as run_external};
 pub use gate::{Access, HubGate};
 
 /// The journal's answer: durable, or not kept.
-pub type Commit = oneshot::Receiver<Result<Vec<Seq>, NotKept>>;
+pub type Commit = domovoi_store::Kept;
 
 /// How many faults are remembered for `doctor`.
 const FAULTS_KEPT: usize = 100;

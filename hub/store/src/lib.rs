@@ -7,6 +7,7 @@
 mod acts;
 mod audit;
 mod boots;
+mod broker_log;
 mod credentials;
 mod db;
 mod error;
@@ -35,9 +36,13 @@ use domovoi_vault::MasterKey;
 pub use acts::{ActFilter, Acts};
 pub use audit::{Audit, AuditEnd, DEED_LIMIT, DEED_PERSONS, Deed, Flaw, KeptDeed};
 pub use boots::Boots;
+pub use broker_log::{BrokerLog, LogLeft};
 pub use credentials::{Credential, CredentialInfo, Credentials};
 pub use error::{OpenError, StoreError};
-pub use history::{Follower, History, NotKept, Recorded, Seq, Urgency};
+pub use history::{
+    Bucket, Change, Follower, History, Imported, Kept, Level, NotKept, Point, Recorded, Rolled, Seq, SeriesInfo,
+    Stretch, Trouble, Urgency, Usage,
+};
 pub use keys::{Damage, KeyStatus, Keys, Rotation, Status};
 pub use ledger::{Appended, Ledger, LedgerEntry, LedgerRow};
 pub use lock::{FolderLock, LockError};
@@ -117,6 +122,11 @@ impl Store {
     /// Every sample.
     pub fn history(&self) -> &History {
         &self.history
+    }
+
+    /// What the broker must not forget.
+    pub fn broker_log(&self) -> BrokerLog {
+        BrokerLog::new(Arc::clone(&self.db), self.history.clone())
     }
 
     /// Runs of the daemon, and when they began.

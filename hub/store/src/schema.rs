@@ -15,8 +15,11 @@ const APPLICATION_ID: i64 = 0x444F_4D4F;
 pub(crate) const FRESH: &str = include_str!("../schema.sql");
 
 /// Each takes the database one version further; the first one starts from nothing.
-pub(crate) const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_first.sql"), include_str!("../migrations/0002_people.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_first.sql"),
+    include_str!("../migrations/0002_people.sql"),
+    include_str!("../migrations/0003_history.sql"),
+];
 
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
 

@@ -44,8 +44,12 @@ pub(crate) static CONSENT: Table = table("consent");
 pub(crate) static PERSON_KEY: Table = table("person_key");
 pub(crate) static AUDIT: Table = Table { name: "audit", numbered: true, version: 1, batch: 200 };
 pub(crate) static AUDIT_HEAD: Table = Table { name: "audit_head", numbered: true, version: 1, batch: 1 };
+pub(crate) static SERIES: Table = Table { name: "series", numbered: true, version: 1, batch: 200 };
+pub(crate) static BLOCK: Table = Table { name: "block", numbered: true, version: 1, batch: 50 };
+pub(crate) static ROLLUP: Table = Table { name: "rollup", numbered: true, version: 1, batch: 50 };
+pub(crate) static BROKER_LOG: Table = Table { name: "broker_log", numbered: true, version: 1, batch: 50 };
 
-pub(crate) static SEALED: [&Table; 20] = [
+pub(crate) static SEALED: [&Table; 24] = [
     &JOURNAL,
     &BOOT,
     &CURSOR,
@@ -66,6 +70,10 @@ pub(crate) static SEALED: [&Table; 20] = [
     &PERSON_KEY,
     &AUDIT,
     &AUDIT_HEAD,
+    &SERIES,
+    &BLOCK,
+    &ROLLUP,
+    &BROKER_LOG,
 ];
 
 impl Table {

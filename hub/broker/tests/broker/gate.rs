@@ -95,7 +95,7 @@ impl Gate for TestGate {
         let durable = if publish.topic.starts_with("slow/") {
             let (sender, receiver) = oneshot::channel();
             self.with(|log| log.commits.push_back(sender));
-            Durable::When(receiver)
+            Durable::when(async { receiver.await.unwrap_or(Err(NotKept)) })
         } else {
             Durable::Now
         };

@@ -10,12 +10,12 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::encoding::encode;
 use super::tail::Tail;
-use super::{NotKept, Recorded, Seq, Urgency};
+use super::{Kept, NotKept, Recorded, Seq, Urgency};
 use crate::db::Db;
 use crate::error::StoreError;
 use crate::tables::JOURNAL;
 
-pub(super) type Answer = Result<Vec<Seq>, NotKept>;
+pub(super) type Answer = Result<Seq, NotKept>;
 
 struct Offer {
     samples: Vec<Sample>,
@@ -45,7 +45,7 @@ impl Queue {
         Arc::new(Queue { waiting: Mutex::default(), bell: Notify::new(), max_samples, max_bytes })
     }
 
-    pub fn offer(&self, samples: Vec<Sample>, urgency: Urgency) -> oneshot::Receiver<Answer> {
+    pub fn offer(&self, samples: Vec<Sample>, urgency: Urgency) -> Kept {
         let (answer, receiver) = oneshot::channel();
         let bytes: usize = samples.iter().map(weight).sum();
         let mut waiting = self.lock();
@@ -58,7 +58,7 @@ impl Queue {
         };
         if let Some(refusal) = refusal {
             let _ = answer.send(Err(refusal));
-            return receiver;
+            return Kept(receiver);
         }
         waiting.samples += samples.len();
         waiting.bytes += bytes;
@@ -66,7 +66,7 @@ impl Queue {
         waiting.offers.push(Offer { samples, answer });
         drop(waiting);
         self.bell.notify_one();
-        receiver
+        Kept(receiver)
     }
 
     /// What waits is still committed; nothing more is taken.
@@ -167,9 +167,8 @@ impl Committer {
             Ok(first) => {
                 let mut seq = first;
                 for (count, answer) in answers {
-                    let seqs: Vec<Seq> = (seq..).take(count).map(Seq).collect();
+                    let _ = answer.send(Ok(Seq(seq)));
                     seq += count as u64;
-                    let _ = answer.send(Ok(seqs));
                 }
             }
             Err(error) => {

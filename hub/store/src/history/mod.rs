@@ -6,9 +6,13 @@
 
 mod committer;
 mod encoding;
+mod read;
 mod tail;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use domovoi_model::{DeviceRef, Sample};
@@ -17,6 +21,7 @@ use tokio::sync::{oneshot, watch};
 
 use self::committer::{Committer, Queue};
 pub(crate) use self::encoding::{unit_code, unit_from_code};
+pub use self::read::{Bucket, Change, Imported, Level, Point, Rolled, SeriesInfo, Stretch, Trouble, Usage};
 use self::tail::Tail;
 use crate::db::Db;
 use crate::error::StoreError;
@@ -62,6 +67,20 @@ pub enum NotKept {
     /// The disk or the database failed otherwise.
     #[error("{0}")]
     Failed(String),
+}
+
+/// What becomes of something that was offered: resolves once it is durable, with its seq, or once it is known that it
+/// will not be kept.
+#[derive(Debug)]
+pub struct Kept(oneshot::Receiver<Result<Seq, NotKept>>);
+
+impl Future for Kept {
+    type Output = Result<Seq, NotKept>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // A sender that is gone without an answer went with the daemon.
+        Pin::new(&mut self.0).poll(cx).map(|answer| answer.unwrap_or(Err(NotKept::Closed)))
+    }
 }
 
 /// The journal of samples.
@@ -121,10 +140,9 @@ impl History {
         }
     }
 
-    /// Offers samples and returns at once. The answer comes when they are durable, with a seq for each, or when they
-    /// are not kept: then none of them is. A receiver that ends without an answer means that the daemon is stopping:
-    /// take the samples for not kept.
-    pub fn record(&self, samples: Vec<Sample>, urgency: Urgency) -> oneshot::Receiver<Result<Vec<Seq>, NotKept>> {
+    /// Offers samples and returns at once. The answer comes when they are durable, with the seq of the first (the others
+    /// follow it without a gap), or when they are not kept: then none of them is.
+    pub fn record(&self, samples: Vec<Sample>, urgency: Urgency) -> Kept {
         self.door.queue.offer(samples, urgency)
     }
 

@@ -11,7 +11,7 @@ async fn busy_house() -> (House, Store) {
     let store = house.open().await;
     let (_, meters) = furnish(&store).await;
     for n in 0..60 {
-        store.history().record(vec![sample(n)], Urgency::Now).await.unwrap().unwrap();
+        store.history().record(vec![sample(n)], Urgency::Now).await.unwrap();
     }
     let entries: Vec<LedgerEntry> =
         (0..250).map(|n| entry(reading(&meters[0], "5", 1000 + n, Verdict::Accepted(None)), 1000 + n as u64)).collect();
@@ -113,7 +113,7 @@ async fn rotation_and_life_go_on_together() {
     let history = store.history().clone();
     let life = tokio::spawn(async move {
         for n in 0..200 {
-            history.record(vec![sample(n)], Urgency::Now).await.unwrap().unwrap();
+            history.record(vec![sample(n)], Urgency::Now).await.unwrap();
             history.newest_of(&DeviceRef::new("a", "b"), "c", 40).await.unwrap();
         }
     });

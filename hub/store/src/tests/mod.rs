@@ -222,7 +222,7 @@ fn photo() -> Photo {
 async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
     let (mut accounts, mut meters) = (Vec::new(), Vec::new());
     for n in 0..2u8 {
-        store.history().record(vec![sample(n.into())], Urgency::Now).await.unwrap().unwrap();
+        store.history().record(vec![sample(n.into())], Urgency::Now).await.unwrap();
         store.boots().begin(BootId(id())).await.unwrap();
         let account = account();
         store.register().save_account(&account).await.unwrap();

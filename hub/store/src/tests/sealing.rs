@@ -83,7 +83,7 @@ async fn the_raw_files_tell_nothing() {
     let mut text = sample(1);
     text.value = Value::Text("ONNEWS".into());
     text.quality = Quality::Suspect("LEAKAGE".into());
-    store.history().record(vec![text], Urgency::Now).await.unwrap().unwrap();
+    store.history().record(vec![text], Urgency::Now).await.unwrap();
     store.secrets().put("portal token 0", b"refresh-xyz").await.unwrap();
     let password = store.credentials().issue(&info("kitchen-plug-x")).await.unwrap();
     let extra = [password.expose().clone(), accounts[0].number.clone(), draft.id.to_string()];

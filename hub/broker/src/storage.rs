@@ -1,0 +1,72 @@
+//! What survives a restart, through the eyes of the broker: an ordered log of frames that somebody else keeps.
+//!
+//! The broker writes down each change of what the standard calls session state, and of retained messages, as one frame;
+//! replayed in their order on top of the latest rewrite they make the state again. What a frame means is the broker's
+//! own business; where it lies, and under which seal, is the owner's.
+
+use std::{future::Future, pin::Pin};
+
+use crate::gate::Durable;
+
+/// The log's keeper. Frames are numbered from 1 in the order in which they are appended.
+pub trait Storage: Send + Sync + 'static {
+    /// Appends a frame and returns its number. Called while the broker's state is locked: it must not wait, and the
+    /// order of calls is the order of the log.
+    fn append(&self, frame: Vec<u8>) -> u64;
+
+    /// Says when everything appended up to now is durable.
+    fn settled(&self) -> Durable;
+
+    /// Puts `frames`, which describe everything up to and with frame number `up_to`, in the place of the frames up to
+    /// there; those appended since stay behind them. Until it is done the old frames count.
+    fn rewrite(&self, up_to: u64, frames: Vec<Vec<u8>>) -> Rewritten;
+
+    /// Whether a frame could not be kept, so that the log has a hole: what is appended is not durable before the log
+    /// was rewritten from the broker's memory.
+    fn is_torn(&self) -> bool;
+
+    /// Bytes appended since the last rewrite.
+    fn grown_bytes(&self) -> u64;
+
+    /// The owner's wall clock in milliseconds since 1970, `None` while it is not to be trusted: sessions and messages
+    /// expire across a restart by it, and without it count as if they had begun at the restart.
+    fn now_millis(&self) -> Option<i64>;
+}
+
+/// Resolves once the log is rewritten, or was not.
+pub type Rewritten = Pin<Box<dyn Future<Output = Result<(), Torn>> + Send>>;
+
+/// The log could not be rewritten; the old one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the broker's log could not be rewritten")]
+pub struct Torn;
+
+/// Keeps nothing: sessions and retained messages live as long as the process.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Forgetful;
+
+impl Storage for Forgetful {
+    fn append(&self, _frame: Vec<u8>) -> u64 {
+        0
+    }
+
+    fn settled(&self) -> Durable {
+        Durable::Now
+    }
+
+    fn rewrite(&self, _up_to: u64, _frames: Vec<Vec<u8>>) -> Rewritten {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn is_torn(&self) -> bool {
+        false
+    }
+
+    fn grown_bytes(&self) -> u64 {
+        0
+    }
+
+    fn now_millis(&self) -> Option<i64> {
+        None
+    }
+}
