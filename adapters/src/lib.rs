@@ -27,17 +27,18 @@ pub enum Road {
     External,
 }
 
-/// One publish, stamped by the hub. Only the hub reads a clock, so the time comes with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Envelope {
+/// One publish, stamped by the hub. Only the hub reads a clock, so the time comes with it. It borrows from whoever read
+/// the packet: what becomes of a message is decided many thousand times a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Envelope<'a> {
     /// By which road.
     pub road: Road,
     /// Who published: the client's name on the embedded road, the link's name on the external one.
-    pub sender: String,
+    pub sender: &'a str,
     /// The topic, as published.
-    pub topic: String,
+    pub topic: &'a str,
     /// The payload, as published.
-    pub payload: Vec<u8>,
+    pub payload: &'a [u8],
     /// Whether it is a retained message replayed at subscription, so possibly old news.
     pub retained: bool,
     /// When the hub received it.
@@ -97,9 +98,9 @@ pub struct Dialect {
     /// The filters that a broker must be asked for. They may grow when the directory learns.
     pub topics: fn(&Directory) -> Vec<String>,
     /// Whether a publish is this dialect's, and whose; looks at no more of the payload than identity needs.
-    pub claim: fn(&Envelope, &Directory) -> Option<Claim>,
+    pub claim: fn(&Envelope<'_>, &Directory) -> Option<Claim>,
     /// What a claimed publish says.
-    pub decode: fn(&Claim, &Envelope, &Directory) -> Result<Decoded, DecodeError>,
+    pub decode: fn(&Claim, &Envelope<'_>, &Directory) -> Result<Decoded, DecodeError>,
     /// How a command is said.
     pub encode: fn(&Command, &Directory) -> Result<Vec<Outgoing>, EncodeError>,
 }
@@ -108,7 +109,7 @@ pub struct Dialect {
 const MAX_TOPIC: usize = 512;
 
 /// Finds the dialect that claims a publish.
-pub fn claim(envelope: &Envelope, directory: &Directory) -> Option<(&'static Dialect, Claim)> {
+pub fn claim(envelope: &Envelope<'_>, directory: &Directory) -> Option<(&'static Dialect, Claim)> {
     if envelope.topic.len() > MAX_TOPIC || envelope.topic.chars().any(char::is_control) {
         return None;
     }

@@ -83,11 +83,11 @@ struct Said {
     refused: Option<String>,
 }
 
-fn envelope(topic: &str, payload: Vec<u8>) -> Envelope {
+fn envelope<'a>(topic: &'a str, payload: &'a [u8]) -> Envelope<'a> {
     Envelope {
         road: Road::Embedded,
-        sender: "test".to_owned(),
-        topic: topic.to_owned(),
+        sender: "test",
+        topic,
         payload,
         retained: false,
         received_at: Moment::Wall(Timestamp(1_795_300_000_000)),
@@ -163,7 +163,7 @@ fn spell_fault(fault: &Fault) -> String {
 }
 
 fn hear(directory: &mut Directory, topic: &str, payload: &str) {
-    let envelope = envelope(topic, payload.as_bytes().to_vec());
+    let envelope = envelope(topic, payload.as_bytes());
     let (dialect, found) = claim(&envelope, directory).unwrap_or_else(|| panic!("nobody claims {topic}"));
     let decoded = (dialect.decode)(&found, &envelope, directory).unwrap();
     assert!(decoded.faults.is_empty(), "{:?}", decoded.faults);
@@ -192,7 +192,8 @@ fn compare(failures: &mut Vec<String>, place: &str, what: &str, wanted: &[String
 
 fn run(name: &str, place: &str, case: &Case, directory: &Directory, failures: &mut Vec<String>) {
     if let Some(topic) = &case.topic {
-        let envelope = Envelope { retained: case.retained, ..envelope(topic, payload(case)) };
+        let payload = payload(case);
+        let envelope = Envelope { retained: case.retained, ..envelope(topic, &payload) };
         let found = claim(&envelope, directory);
         let claimed = found.as_ref().map(|(_, found)| found.device.to_string());
         if claimed != case.claims {
@@ -308,7 +309,7 @@ fn brokers_are_asked_for_what_is_claimed() {
     hear(&mut directory, "tasmota/discovery/AABBCCDDEE00/config", config);
     let more = [&usual[..], &["дом/lamp/stat/+", "дом/lamp/tele/+"]].concat();
     assert_eq!(topics(&directory, "tasmota"), more);
-    let found = claim(&envelope("home/xpumpy/001122334455/tele/STATE", Vec::new()), &directory);
+    let found = claim(&envelope("home/xpumpy/001122334455/tele/STATE", &[]), &directory);
     assert_eq!(found.map(|(_, found)| found.device.id).as_deref(), Some("topic:pump"));
 }
 
@@ -509,7 +510,7 @@ fn jsonish() -> impl Strategy<Value = String> {
 
 /// Claims, decodes and learns; answers what was decoded.
 fn take(directory: &mut Directory, topic: &str, payload: Vec<u8>) -> Option<Result<Decoded, DecodeError>> {
-    let envelope = envelope(topic, payload);
+    let envelope = envelope(topic, &payload);
     let (dialect, found) = claim(&envelope, directory)?;
     let decoded = (dialect.decode)(&found, &envelope, directory);
     match &decoded {

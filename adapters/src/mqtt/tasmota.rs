@@ -80,8 +80,8 @@ fn topics(directory: &Directory) -> Vec<String> {
     out
 }
 
-fn claim(envelope: &Envelope, directory: &Directory) -> Option<Claim> {
-    let topic = envelope.topic.as_str();
+fn claim(envelope: &Envelope<'_>, directory: &Directory) -> Option<Claim> {
+    let topic = envelope.topic;
     if let Some(rest) = topic.strip_prefix("tasmota/discovery/") {
         let mac = discovery::mac(rest.strip_suffix("/config")?)?;
         return Some(Claim { dialect: NAME, device: DeviceRef::new(NAME, mac), part: "config".to_owned() });
@@ -97,14 +97,14 @@ fn claim(envelope: &Envelope, directory: &Directory) -> Option<Claim> {
     ours.then(|| Claim { dialect: NAME, device, part: part.to_owned() })
 }
 
-fn decode(claim: &Claim, envelope: &Envelope, directory: &Directory) -> Result<Decoded, DecodeError> {
+fn decode(claim: &Claim, envelope: &Envelope<'_>, directory: &Directory) -> Result<Decoded, DecodeError> {
     let mut said = Said { device: &claim.device, directory, out: Decoded::default() };
     if claim.part == "config" {
-        return discovery::decode(&claim.device, &envelope.payload);
+        return discovery::decode(&claim.device, envelope.payload);
     }
     if claim.part == "LWT" || relay(&claim.part).is_some() {
         // An empty payload clears a retained message and says nothing about the device.
-        let text = json::text(&envelope.payload, MAX_PAYLOAD)?.trim();
+        let text = json::text(envelope.payload, MAX_PAYLOAD)?.trim();
         if !text.is_empty() {
             let property = if claim.part == "LWT" { "available".to_owned() } else { claim.part.to_lowercase() };
             let value = said.flag(&property, text);
@@ -123,7 +123,7 @@ fn decode(claim: &Claim, envelope: &Envelope, directory: &Directory) -> Result<D
         }
         error
     };
-    let document = json::document(&envelope.payload, MAX_PAYLOAD).map_err(hush)?;
+    let document = json::document(envelope.payload, MAX_PAYLOAD).map_err(hush)?;
     let members = json::members(&document).map_err(|what| hush(DecodeError::new(what, &claim.part, &document)))?;
     if claim.part == "SENSOR" {
         said.sensors(&members)

@@ -52,20 +52,20 @@ fn topics(directory: &Directory) -> Vec<String> {
 }
 
 /// Everything below the base, so that a telegram that cannot be read is reported and not overlooked.
-fn claim(envelope: &Envelope, directory: &Directory) -> Option<Claim> {
+fn claim(envelope: &Envelope<'_>, directory: &Directory) -> Option<Claim> {
     let rest = directory.bases(NAME).iter().find_map(|base| envelope.topic.strip_prefix(base)?.strip_prefix('/'))?;
     if rest.is_empty() {
         return None;
     }
-    let id = identity(&envelope.payload).unwrap_or_else(|| format!("topic:{rest}"));
+    let id = identity(envelope.payload).unwrap_or_else(|| format!("topic:{rest}"));
     Some(Claim { dialect: NAME, device: DeviceRef::new(NAME, id), part: String::new() })
 }
 
-fn decode(claim: &Claim, envelope: &Envelope, directory: &Directory) -> Result<Decoded, DecodeError> {
+fn decode(claim: &Claim, envelope: &Envelope<'_>, directory: &Directory) -> Result<Decoded, DecodeError> {
     if envelope.payload.is_empty() {
         return Ok(Decoded::default());
     }
-    let document = json::document(&envelope.payload, MAX_PAYLOAD)?;
+    let document = json::document(envelope.payload, MAX_PAYLOAD)?;
     let telegram = json::members(&document).map_err(|what| DecodeError::new(what, "the telegram", &document))?;
     // Versions before 1.17 do not write `_`.
     if telegram.get("_").is_some_and(|raw| raw != r#""telegram""#) {

@@ -54,8 +54,8 @@ fn topics(directory: &Directory) -> Vec<String> {
     directory.bases(NAME).iter().map(|base| format!("{base}/#")).collect()
 }
 
-fn claim(envelope: &Envelope, directory: &Directory) -> Option<Claim> {
-    let topic = envelope.topic.as_str();
+fn claim(envelope: &Envelope<'_>, directory: &Directory) -> Option<Claim> {
+    let topic = envelope.topic;
     let (base, rest) = split(directory, topic)?;
     let claim = |device, part: &str| Some(Claim { dialect: NAME, device, part: part.to_owned() });
     match rest {
@@ -80,7 +80,7 @@ fn claim(envelope: &Envelope, directory: &Directory) -> Option<Claim> {
     }
 }
 
-fn decode(claim: &Claim, envelope: &Envelope, directory: &Directory) -> Result<Decoded, DecodeError> {
+fn decode(claim: &Claim, envelope: &Envelope<'_>, directory: &Directory) -> Result<Decoded, DecodeError> {
     // An empty payload clears a retained message, as a rename does, and says nothing about the device.
     if envelope.payload.is_empty() {
         return Ok(Decoded::default());
@@ -171,10 +171,10 @@ fn provisional_topic(device: &DeviceRef, directory: &Directory) -> Option<String
 }
 
 /// `{"state":"online"}`, or the bare word of versions before 2.0.
-fn availability(claim: &Claim, envelope: &Envelope) -> Result<Decoded, DecodeError> {
-    let text = json::text(&envelope.payload, MAX_PAYLOAD)?.trim();
+fn availability(claim: &Claim, envelope: &Envelope<'_>) -> Result<Decoded, DecodeError> {
+    let text = json::text(envelope.payload, MAX_PAYLOAD)?.trim();
     let word = if text.starts_with('{') {
-        let document = json::document(&envelope.payload, MAX_PAYLOAD)?;
+        let document = json::document(envelope.payload, MAX_PAYLOAD)?;
         let members = json::members(&document).map_err(|what| DecodeError::new(what, "state", text))?;
         members.text("state").unwrap_or_default()
     } else {
@@ -197,8 +197,8 @@ fn availability(claim: &Claim, envelope: &Envelope) -> Result<Decoded, DecodeErr
     Ok(Decoded { observations: vec![observation], ..Decoded::default() })
 }
 
-fn state(claim: &Claim, envelope: &Envelope, directory: &Directory) -> Result<Decoded, DecodeError> {
-    let document = json::document(&envelope.payload, MAX_PAYLOAD)?;
+fn state(claim: &Claim, envelope: &Envelope<'_>, directory: &Directory) -> Result<Decoded, DecodeError> {
+    let document = json::document(envelope.payload, MAX_PAYLOAD)?;
     let members = json::members(&document).map_err(|what| DecodeError::new(what, "the state", &document))?;
     let known = directory.known(&claim.device);
     let device_time = members.get("last_seen").and_then(last_seen);
@@ -359,9 +359,9 @@ fn announce_bridge(device: &DeviceRef) -> Announcement {
 }
 
 /// `bridge/devices`: the whole network, each time. Who was on it before and is not named now has left.
-fn devices(claim: &Claim, envelope: &Envelope, directory: &Directory) -> Result<Decoded, DecodeError> {
+fn devices(claim: &Claim, envelope: &Envelope<'_>, directory: &Directory) -> Result<Decoded, DecodeError> {
     let base = claim.device.id.strip_prefix("bridge:").unwrap_or_default();
-    let document = json::document(&envelope.payload, MAX_DEVICES_PAYLOAD)?;
+    let document = json::document(envelope.payload, MAX_DEVICES_PAYLOAD)?;
     let entries = json::elements(&document, MAX_DEVICES)
         .map_err(|what| DecodeError::new(what, "the list of devices", &document))?;
     let mut out = Decoded { announcements: vec![announce_bridge(&claim.device)], ..Decoded::default() };

@@ -12,7 +12,7 @@ use domovoi_adapters::Road;
 use rumqttc::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, Publish, QoS, SubscribeReasonCode, Transport};
 use tokio::sync::{mpsc, watch};
 
-use super::{Commit, Ingest};
+use super::{Arrival, Commit, Ingest};
 
 /// zigbee2mqtt's list of 300 devices is a megabyte; the client's default of 10 KiB breaks the connection for ever.
 const MAX_PACKET: usize = 4 * 1024 * 1024;
@@ -162,8 +162,14 @@ async fn poll(
                 }
             }
             Ok(Event::Incoming(Incoming::Publish(publish))) => {
-                let commit =
-                    ingest.take(Road::External, &broker.client_id, &publish.topic, &publish.payload, publish.retain);
+                let commit = ingest.take(Arrival {
+                    road: Road::External,
+                    sender: &broker.client_id,
+                    topic: &publish.topic,
+                    payload: &publish.payload,
+                    retained: publish.retain,
+                    again: publish.dup,
+                });
                 if publish.qos != QoS::AtMostOnce && offer.send((publish, commit)).await.is_err() {
                     return NOT_KEPT.into();
                 }

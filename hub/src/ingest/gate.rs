@@ -12,7 +12,7 @@ use domovoi_broker::{
 use domovoi_store::CredentialInfo;
 
 use super::refusals::Tried;
-use super::{Ingest, printable};
+use super::{Arrival, Ingest, printable};
 use crate::audit::Actor;
 use crate::policy::{self, Assurance, Decision, Network, Role, Subject, Verb, Who, decide_topic};
 
@@ -116,7 +116,14 @@ impl Gate for HubGate {
             return Admission::refuse(Refusal::NotAuthorized);
         }
         let sender = peer.access.username.as_str();
-        let commit = self.ingest.take(Road::Embedded, sender, &publish.topic, &publish.payload, publish.retain);
+        let commit = self.ingest.take(Arrival {
+            road: Road::Embedded,
+            sender,
+            topic: &publish.topic,
+            payload: &publish.payload,
+            retained: publish.retain,
+            again: publish.dup,
+        });
         let durable = match commit {
             None => Durable::Now,
             Some(commit) => Durable::when(async { commit.await.map(drop).map_err(|_| NotKept) }),

@@ -71,6 +71,23 @@ pub struct Heard {
     pub properties: BTreeMap<String, String>,
 }
 
+/// One publish as it comes in, borrowed from whoever read it.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
+    /// By which road.
+    pub road: Road,
+    /// Who published: a credential's user name on the embedded road, the link's name on the external one.
+    pub sender: &'a str,
+    /// The topic.
+    pub topic: &'a str,
+    /// The payload.
+    pub payload: &'a [u8],
+    /// It is a retained message replayed at a subscription, or is to be retained.
+    pub retained: bool,
+    /// The sender says that it may have sent this before (DUP, MQTT 3.3.1.1).
+    pub again: bool,
+}
+
 /// What ingest has counted since the start.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -121,15 +138,9 @@ impl Ingest {
 
     /// Stamps and takes in one publish. The answer says when it is durable; `None` when nothing has to be.
     /// Never waits: it runs on the task that reads the socket.
-    pub fn take(&self, road: Road, sender: &str, topic: &str, payload: &[u8], retained: bool) -> Option<Commit> {
-        let envelope = Envelope {
-            road,
-            sender: sender.to_owned(),
-            topic: topic.to_owned(),
-            payload: payload.to_vec(),
-            retained,
-            received_at: self.clock.moment(),
-        };
+    pub fn take(&self, arrival: Arrival<'_>) -> Option<Commit> {
+        let Arrival { road, sender, topic, payload, retained, again: _ } = arrival;
+        let envelope = Envelope { road, sender, topic, payload, retained, received_at: self.clock.moment() };
         let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
         let Some((dialect, claim)) = domovoi_adapters::claim(&envelope, &directory) else {
             self.counters.unclaimed.fetch_add(1, Ordering::Relaxed);
@@ -254,17 +265,17 @@ impl Ingest {
         &self.store
     }
 
-    fn misread(&self, envelope: &Envelope, what: String) {
+    fn misread(&self, envelope: &Envelope<'_>, what: String) {
         self.counters.misread.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(sender = %printable(&envelope.sender), topic = %printable(&envelope.topic), "{}", printable(&what));
+        tracing::warn!(sender = %printable(envelope.sender), topic = %printable(envelope.topic), "{}", printable(&what));
         let mut misread = self.misread.lock().unwrap_or_else(PoisonError::into_inner);
         if misread.len() == FAULTS_KEPT {
             misread.pop_front();
         }
         misread.push_back(Misread {
             at: self.clock.wall(),
-            sender: printable(&envelope.sender),
-            topic: printable(&envelope.topic),
+            sender: printable(envelope.sender),
+            topic: printable(envelope.topic),
             what: printable(&what),
         });
     }
