@@ -13,7 +13,7 @@ use crate::{
     pending::{Entry, Receipt},
     router::Acknowledgement,
     session::Incoming2,
-    topic::{check_filter, check_name, is_reserved},
+    topic::{check_filter, check_name, is_reserved, share},
 };
 
 impl<G: Gate> Connection<G> {
@@ -146,15 +146,17 @@ impl<G: Gate> Connection<G> {
         self.check_count(filters.len())?;
         // What was published before the subscription is not for it.
         self.route_ready();
+        // 3.8.3.1: who shares cannot tell its own messages from the others'.
+        if filters.iter().any(|f| f.subscription.no_local && share(&f.filter).is_some()) {
+            return Err(self.violation(Violation::protocol("a shared subscription with No Local")));
+        }
         let router = &self.shared.router;
         let granted: Vec<Result<QoS, u8>> = filters
             .into_iter()
             .map(|Filter { filter, subscription, handling }| {
                 if check_filter(&filter, router.settings.max_topic_levels).is_err() {
                     Err(code::FILTER_INVALID)
-                } else if filter.split('/').next() == Some("$share") {
-                    Err(code::NO_SHARED_SUBSCRIPTIONS)
-                } else if !self.shared.gate.subscribe(&self.peer, &filter) {
+                } else if !self.shared.gate.subscribe(&self.peer, share(&filter).map_or(&filter, |s| s.filter)) {
                     Err(code::NOT_AUTHORIZED)
                 } else if !router.subscribe(&self.seat.claim, &filter, subscription, handling) {
                     Err(code::QUOTA)

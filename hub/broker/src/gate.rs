@@ -29,7 +29,8 @@ pub trait Gate: Send + Sync + 'static {
     /// chance to act on what cannot wait.
     fn overflow(&self, _peer: &Peer<Self::Access>, _publish: &Publish) {}
 
-    /// Asked per filter of a SUBSCRIBE, and again for each filter of a session that is resumed.
+    /// Asked per filter of a SUBSCRIBE, and again for each filter of a session that is resumed. Of a shared subscription
+    /// (`$share/name/filter`) only the filter is shown: sharing adds no right.
     fn subscribe(&self, peer: &Peer<Self::Access>, filter: &str) -> bool;
 
     /// A client that was connected no longer is.

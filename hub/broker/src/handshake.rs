@@ -22,6 +22,7 @@ use crate::{
     router::{Arrival, Attached},
     session::Will,
     stream::{close, fill},
+    topic::share,
     wire::{Wire, frame},
 };
 
@@ -153,7 +154,7 @@ async fn admit<G: Gate>(
     })?;
     let seat = Seat::new(shared.clone(), claim);
     // What the client was allowed when it subscribed may have changed since.
-    for filter in filters.iter().filter(|filter| !shared.gate.subscribe(&peer, filter)) {
+    for filter in filters.iter().filter(|f| !shared.gate.subscribe(&peer, share(f).map_or(f, |s| s.filter))) {
         shared.router.unsubscribe(&seat.claim, filter);
     }
     let mut wire = Wire::new(protocol, settings, connect.max_packet_bytes);
@@ -175,7 +176,7 @@ async fn admit<G: Gate>(
                 max_packet_size: Some(u32::try_from(settings.max_packet_bytes).unwrap_or(u32::MAX)),
                 assigned_client_id: connect.id_assigned.then_some(connect.client_id),
                 topic_alias_max: settings.max_topic_aliases,
-                shared_subscription_available: false,
+                shared_subscription_available: true,
                 server_keepalive_sec: prescribed,
                 ..Default::default()
             };

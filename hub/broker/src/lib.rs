@@ -5,7 +5,7 @@
 //! the business of `rmqtt-codec`. It knows bytes and topics and nothing of what they mean.
 //!
 //! Deliberately absent: storage (sessions and retained messages live as long as the process), TLS and WebSocket,
-//! shared subscriptions (refused with the reason code made for it), enhanced authentication, bridging.
+//! enhanced authentication, bridging.
 
 mod broker;
 mod connect;
@@ -40,4 +40,4 @@ pub use message::{Properties, Publish};
 pub use rmqtt_codec::types::QoS;
 pub use settings::Settings;
 pub use storage::{Forgetful, Rewritten, Storage, Torn};
-pub use topic::{TopicError, check_filter, check_name, matches};
+pub use topic::{Share, TopicError, check_filter, check_name, matches, share};

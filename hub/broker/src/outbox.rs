@@ -17,6 +17,8 @@ pub(crate) struct Delivery {
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
     pub(crate) identifiers: Vec<NonZeroU32>,
+    /// The shared filter that it came by: if this receiver never takes it, another of the group may.
+    pub(crate) share: Option<Arc<str>>,
 }
 
 /// What to write to the client next.
@@ -67,6 +69,10 @@ impl Outbox {
 
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
     }
 
     /// A new connection took over: everything in flight is to be sent again, in its order (4.4).
@@ -220,6 +226,14 @@ impl Outbox {
         true
     }
 
+    /// Takes out what came by shared subscriptions and could still be somebody else's: all that was not sent, and what
+    /// was sent at QoS 1. A QoS 2 exchange that has begun is this receiver's or nobody's (4.8.2-5).
+    pub(crate) fn take_shared(&mut self) -> Vec<Delivery> {
+        let begun = self.flight.iter_mut().filter(|entry| !entry.qos2).filter_map(|entry| entry.delivery.take());
+        let queued = self.queue.iter().cloned();
+        begun.chain(queued).filter(|delivery| delivery.share.is_some()).collect()
+    }
+
     /// Ends an exchange that cannot take place: the packet is larger than the client allows.
     pub(crate) fn abandon(&mut self, id: u16) {
         self.take(|entry| entry.id == id);
@@ -235,7 +249,7 @@ mod tests {
 
     fn delivery(name: &str, qos: QoS) -> Delivery {
         let message = Message::new(Publish::new(name, "x").with_qos(qos), None, Instant::now());
-        Delivery { message, qos, retain: false, identifiers: Vec::new() }
+        Delivery { message, qos, retain: false, identifiers: Vec::new(), share: None }
     }
 
     fn drain(outbox: &mut Outbox) -> Vec<(String, Option<u16>)> {

@@ -59,7 +59,6 @@ pub(crate) mod code {
     pub(crate) const QUOTA: u8 = 0x97;
     pub(crate) const ADMINISTRATIVE: u8 = 0x98;
     pub(crate) const PAYLOAD_INVALID: u8 = 0x99;
-    pub(crate) const NO_SHARED_SUBSCRIPTIONS: u8 = 0x9E;
 }
 
 pub(crate) fn refusal_code(refusal: Refusal) -> u8 {

@@ -19,9 +19,11 @@ use crate::{
     retained::Retained,
     session::{Link, Session, Will},
     settings::Settings,
+    topic::share,
     tree::{Subscription, Tree},
 };
 
+mod shared;
 mod traffic;
 
 pub(crate) use traffic::Acknowledgement;
@@ -131,7 +133,7 @@ impl<A> Router<A> {
             if resume {
                 resumed = Some(id);
             } else {
-                state.remove_session(id);
+                state.end_session(id, self);
             }
         }
         let id = match resumed {
@@ -177,7 +179,7 @@ impl<A> Router<A> {
             will = None;
         }
         if session.expiry.is_zero() {
-            state.remove_session(claim.session);
+            state.end_session(claim.session, self);
             return will;
         }
         let before = session.outbox.bytes();
@@ -216,7 +218,7 @@ impl<A> Router<A> {
         }
         add(&self.tally.expired_sessions, ended.len() as u64);
         for id in ended {
-            state.remove_session(id);
+            state.end_session(id, self);
         }
         if now.saturating_duration_since(state.purged) >= PURGE_EVERY {
             state.purged = now;
@@ -246,6 +248,10 @@ impl<A> Router<A> {
         }
         session.subscriptions.insert(filter.clone(), subscription);
         state.subscriptions.insert(filter, claim.session, subscription);
+        // 4.8.2: nothing retained for a shared subscription.
+        if share(filter).is_some() {
+            return true;
+        }
         if handling == RetainHandling::Send || (handling == RetainHandling::SendIfNew && !known) {
             let cursor = state.retained.cursor(filter.clone(), subscription);
             if let Some(session) = state.sessions.get_mut(&claim.session) {
@@ -297,12 +303,13 @@ impl<A> State<A> {
         self.sessions.get_mut(&claim.session).map(|session| &mut **session).filter(|s| s.is_served_by(&claim.link))
     }
 
-    fn remove_session(&mut self, id: u64) {
-        let Some(session) = self.sessions.remove(&id) else { return };
+    fn end_session(&mut self, id: u64, router: &Router<A>) {
+        let Some(mut session) = self.sessions.remove(&id) else { return };
         self.by_client.remove(&session.client_id);
         self.queued_bytes -= session.outbox.bytes();
         for filter in session.subscriptions.keys() {
             self.subscriptions.remove(filter, id);
         }
+        self.hand_over(session.outbox.take_shared(), router);
     }
 }

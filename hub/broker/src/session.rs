@@ -14,6 +14,7 @@ use crate::{
     message::Publish,
     outbox::Outbox,
     retained::Cursor,
+    settings::Settings,
     tree::Subscription,
 };
 
@@ -90,6 +91,18 @@ impl<A> Session<A> {
 
     pub(crate) fn is_served_by(&self, link: &Arc<Link>) -> bool {
         self.link.as_ref().is_some_and(|own| Arc::ptr_eq(own, link))
+    }
+
+    /// How well this session could take a shared message, 0 best.
+    pub(crate) fn rank(&self, settings: &Settings) -> Option<u8> {
+        let has_room = self.outbox.queued() < settings.queue_messages_per_session
+            && self.outbox.bytes() < settings.queue_bytes_per_session;
+        Some(match (&self.link, has_room) {
+            (Some(link), true) if link.ending().is_none() => 0,
+            (Some(link), false) if link.ending().is_none() => 1,
+            (_, true) => 2,
+            (_, false) => 3,
+        })
     }
 
     /// When something has to be done about a session that nobody serves.

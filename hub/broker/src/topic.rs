@@ -16,10 +16,41 @@ pub fn check_name(topic: &str, max_levels: usize) -> Result<(), TopicError> {
     Ok(())
 }
 
-/// Checks a topic filter, as in SUBSCRIBE and UNSUBSCRIBE. `$share/…` is well formed here; refusing it is elsewhere.
+/// A shared subscription taken apart: `$share/name/filter` (MQTT 5, 4.8.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share<'a> {
+    pub name: &'a str,
+    /// What it subscribes to; this is what a gate is asked about.
+    pub filter: &'a str,
+}
+
+/// None if the filter is not shared.
+pub fn share(filter: &str) -> Option<Share<'_>> {
+    let (name, filter) = filter.strip_prefix("$share/")?.split_once('/')?;
+    Some(Share { name, filter })
+}
+
+/// Checks a topic filter, as in SUBSCRIBE and UNSUBSCRIBE; of a shared one both parts.
 pub fn check_filter(filter: &str, max_levels: usize) -> Result<(), TopicError> {
-    check_common(filter, max_levels)?;
-    let mut levels = filter.split('/').peekable();
+    let own = match share(filter) {
+        Some(Share { name, .. }) if name.is_empty() || name.contains(['+', '#']) => {
+            return Err(TopicError("filter is shared under a name that cannot be one"));
+        }
+        Some(Share { name, filter }) => {
+            check_common(name, max_levels)?;
+            filter
+        }
+        None if filter == "$share" || filter.starts_with("$share/") => {
+            return Err(TopicError("filter is shared, and there is nothing that is shared"));
+        }
+        None => filter,
+    };
+    // A name and a filter, each of its own right length, may be too long together.
+    if filter.len() > MAX_TOPIC_BYTES {
+        return Err(TopicError("is longer than 65535 bytes"));
+    }
+    check_common(own, max_levels)?;
+    let mut levels = own.split('/').peekable();
     while let Some(level) = levels.next() {
         if level.contains('#') && (level != "#" || levels.peek().is_some()) {
             return Err(TopicError("filter has # elsewhere than alone in the last level"));
@@ -49,7 +80,7 @@ fn check_common(topic: &str, max_levels: usize) -> Result<(), TopicError> {
     Ok(())
 }
 
-/// Whether a well-formed filter matches a well-formed name.
+/// Whether a well-formed filter that is not shared matches a well-formed name.
 pub fn matches(filter: &str, topic: &str) -> bool {
     // 4.7.2: a leading wildcard does not match names that begin with $.
     if topic.starts_with('$') && filter.starts_with(['+', '#']) {
@@ -100,10 +131,27 @@ mod tests {
 
     #[test]
     fn filters() {
-        for good in ["#", "+", "a/#", "+/+", "/+", "a/+/b", "$SYS/#", "$share/g/a", "ю/+"] {
+        for good in [
+            "#",
+            "+",
+            "a/#",
+            "+/+",
+            "/+",
+            "a/+/b",
+            "$SYS/#",
+            "$share/g/a",
+            "$share/g/#",
+            "$share/g//",
+            "$shared",
+            "ю/+",
+        ] {
             assert_eq!(check_filter(good, 128), Ok(()), "{good}");
         }
-        for bad in ["", "a/#/b", "a+", "+a", "a#", "#/a", "a/b#", "##", "++", "a\0"] {
+        for bad in ["", "a/#/b", "a+", "+a", "a#", "#/a", "a/b#", "##", "++", "a\0"]
+            .into_iter()
+            .chain(["$share", "$share/", "$share/g", "$share/g/", "$share//a", "$share/+/a", "$share/g#/a"])
+            .chain(["$share/g\0/a", "$share/g/a#", "$share/g/#/a"])
+        {
             assert!(check_filter(bad, 128).is_err(), "{bad:?}");
         }
     }

@@ -1,10 +1,15 @@
 //! The subscriptions of all sessions as a tree of topic levels, so that a publish walks only what can match it.
 //!
+//! A shared subscription stands where its filter does, in a [`Group`] of those who share it (MQTT 5, 4.8.2). The tree
+//! says who could have a message; whether a member is there to take it is the router's knowledge.
+//!
 //! It trusts its callers to insert well-formed filters only; their cap on levels bounds the recursion here.
 
-use std::{collections::HashMap, num::NonZeroU32, str::Split};
+use std::{cell::Cell, collections::HashMap, num::NonZeroU32, str::Split, sync::Arc};
 
 use rmqtt_codec::types::QoS;
+
+use crate::topic::share;
 
 /// How a session wants the messages of one filter. Retain handling is spent at SUBSCRIBE and not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,9 +24,18 @@ pub(crate) struct Subscription {
 pub(crate) struct Tree {
     root: Node,
     len: usize,
+    /// How many of them are shared.
+    shared: usize,
 }
 
-type Subscribers = Vec<(u64, Subscription)>;
+/// The sessions that share one filter under one name: each message goes to one of them.
+pub(crate) struct Group {
+    /// All of it: `$share/name/filter`.
+    pub(crate) filter: Arc<str>,
+    members: Vec<(u64, Subscription)>,
+    /// Where the next search for a member begins.
+    turn: Cell<usize>,
+}
 
 #[derive(Default)]
 struct Node {
@@ -29,9 +43,16 @@ struct Node {
     /// `+` at this level.
     any: Option<Box<Node>>,
     /// Filters that end at this node.
-    here: Subscribers,
+    here: Ends,
     /// Filters that end with `#` below this node.
-    rest: Subscribers,
+    rest: Ends,
+}
+
+/// The subscriptions whose filter is the same.
+#[derive(Default)]
+struct Ends {
+    own: Vec<(u64, Subscription)>,
+    groups: Vec<Group>,
 }
 
 impl Tree {
@@ -39,83 +60,188 @@ impl Tree {
         self.len
     }
 
+    pub(crate) fn has_groups(&self) -> bool {
+        self.shared > 0
+    }
+
     /// Returns whether the session already had this filter.
     pub(crate) fn insert(&mut self, filter: &str, session: u64, subscription: Subscription) -> bool {
+        let shared = share(filter);
         let mut node = &mut self.root;
         let mut hash = false;
-        for level in filter.split('/') {
+        for level in shared.map_or(filter, |share| share.filter).split('/') {
             match level {
                 "#" => hash = true,
                 "+" => node = node.any.get_or_insert_default(),
                 literal => node = node.children.entry(literal.into()).or_default(),
             }
         }
-        let subscribers = if hash { &mut node.rest } else { &mut node.here };
-        if let Some((_, old)) = subscribers.iter_mut().find(|(owner, _)| *owner == session) {
-            *old = subscription;
-            return true;
-        }
-        subscribers.push((session, subscription));
-        self.len += 1;
-        false
+        let ends = if hash { &mut node.rest } else { &mut node.here };
+        let known = match shared {
+            None => put(&mut ends.own, session, subscription),
+            Some(_) => put(&mut ends.group(filter).members, session, subscription),
+        };
+        self.len += usize::from(!known);
+        self.shared += usize::from(!known && shared.is_some());
+        known
     }
 
     pub(crate) fn remove(&mut self, filter: &str, session: u64) -> bool {
-        let removed = self.root.remove(filter.split('/'), session);
+        let shared = share(filter);
+        let levels = shared.map_or(filter, |share| share.filter).split('/');
+        let removed = self.root.remove(levels, &mut |ends| match shared {
+            None => take(&mut ends.own, session),
+            Some(_) => ends.leave_group(filter, session),
+        });
         self.len -= usize::from(removed);
+        self.shared -= usize::from(removed && shared.is_some());
         removed
     }
 
-    /// Calls `found` for each subscription that matches; a session comes once per filter of its own that matches.
+    /// Calls `found` for each subscription that matches and is not shared; a session comes once per filter of its own
+    /// that matches.
     pub(crate) fn visit(&self, topic: &str, found: &mut impl FnMut(u64, &Subscription)) {
-        self.root.visit(topic.split('/'), topic.starts_with('$'), found);
+        self.root.visit(topic.split('/'), topic.starts_with('$'), &mut |ends| {
+            for (session, subscription) in &ends.own {
+                found(*session, subscription);
+            }
+        });
+    }
+
+    /// Calls `found` for each group whose filter matches.
+    pub(crate) fn visit_groups(&self, topic: &str, found: &mut impl FnMut(&Group)) {
+        if self.shared > 0 {
+            self.root
+                .visit(topic.split('/'), topic.starts_with('$'), &mut |ends| ends.groups.iter().for_each(&mut *found));
+        }
+    }
+
+    /// Whether anybody would hear of this topic.
+    pub(crate) fn is_heard(&self, topic: &str) -> bool {
+        let mut heard = false;
+        self.root.visit(topic.split('/'), topic.starts_with('$'), &mut |_| heard = true);
+        heard
+    }
+
+    /// The group of a shared filter.
+    pub(crate) fn group(&self, filter: &str) -> Option<&Group> {
+        let mut node = &self.root;
+        let mut hash = false;
+        for level in share(filter)?.filter.split('/') {
+            match level {
+                "#" => hash = true,
+                "+" => node = node.any.as_ref()?,
+                literal => node = node.children.get(literal)?,
+            }
+        }
+        let ends = if hash { &node.rest } else { &node.here };
+        ends.groups.iter().find(|group| &*group.filter == filter)
+    }
+}
+
+impl Group {
+    /// The member whose turn it is among those that `rank` ranks lowest; those it says nothing of are passed over.
+    pub(crate) fn choose(&self, rank: impl Fn(u64) -> Option<u8>) -> Option<(u64, Subscription)> {
+        let count = self.members.len();
+        let turn = self.turn.get();
+        let mut best: Option<(u8, usize)> = None;
+        for at in (0..count).map(|step| (turn + step) % count) {
+            let Some(rank) = self.members.get(at).and_then(|(session, _)| rank(*session)) else { continue };
+            if best.is_none_or(|(lowest, _)| rank < lowest) {
+                best = Some((rank, at));
+                if rank == 0 {
+                    break;
+                }
+            }
+        }
+        let (_, at) = best?;
+        self.turn.set(at + 1);
+        self.members.get(at).copied()
+    }
+}
+
+/// Returns whether the session was there before.
+fn put(list: &mut Vec<(u64, Subscription)>, session: u64, subscription: Subscription) -> bool {
+    if let Some((_, old)) = list.iter_mut().find(|(owner, _)| *owner == session) {
+        *old = subscription;
+        return true;
+    }
+    list.push((session, subscription));
+    false
+}
+
+fn take(list: &mut Vec<(u64, Subscription)>, session: u64) -> bool {
+    let before = list.len();
+    list.retain(|(owner, _)| *owner != session);
+    list.len() < before
+}
+
+impl Ends {
+    fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.groups.is_empty()
+    }
+
+    fn group(&mut self, filter: &str) -> &mut Group {
+        let at = self.groups.iter().position(|group| &*group.filter == filter).unwrap_or_else(|| {
+            self.groups.push(Group { filter: filter.into(), members: Vec::new(), turn: Cell::new(0) });
+            self.groups.len() - 1
+        });
+        &mut self.groups[at]
+    }
+
+    fn leave_group(&mut self, filter: &str, session: u64) -> bool {
+        let Some(at) = self.groups.iter().position(|group| &*group.filter == filter) else { return false };
+        let Some(group) = self.groups.get_mut(at) else { return false };
+        let removed = take(&mut group.members, session);
+        if group.members.is_empty() {
+            self.groups.swap_remove(at);
+        }
+        removed
     }
 }
 
 impl Node {
-    fn remove(&mut self, mut levels: Split<'_, char>, session: u64) -> bool {
-        let subscribers = match levels.next() {
-            None => &mut self.here,
-            Some("#") => &mut self.rest,
+    fn remove(&mut self, mut levels: Split<'_, char>, take: &mut impl FnMut(&mut Ends) -> bool) -> bool {
+        match levels.next() {
+            None => take(&mut self.here),
+            Some("#") => take(&mut self.rest),
             Some("+") => {
                 let Some(child) = &mut self.any else { return false };
-                let removed = child.remove(levels, session);
+                let removed = child.remove(levels, take);
                 if child.is_empty() {
                     self.any = None;
                 }
-                return removed;
+                removed
             }
             Some(literal) => {
                 let Some(child) = self.children.get_mut(literal) else { return false };
-                let removed = child.remove(levels, session);
+                let removed = child.remove(levels, take);
                 if child.is_empty() {
                     self.children.remove(literal);
                 }
-                return removed;
+                removed
             }
-        };
-        let before = subscribers.len();
-        subscribers.retain(|(owner, _)| *owner != session);
-        subscribers.len() < before
+        }
     }
 
     fn is_empty(&self) -> bool {
         self.children.is_empty() && self.any.is_none() && self.here.is_empty() && self.rest.is_empty()
     }
 
-    fn visit(&self, mut levels: Split<'_, char>, reserved: bool, found: &mut impl FnMut(u64, &Subscription)) {
-        if !reserved {
-            for (session, subscription) in &self.rest {
-                found(*session, subscription);
-            }
+    /// Calls `found` where filters that match end.
+    fn visit(&self, mut levels: Split<'_, char>, reserved: bool, found: &mut impl FnMut(&Ends)) {
+        if !reserved && !self.rest.is_empty() {
+            found(&self.rest);
         }
         let Some(level) = levels.next() else {
-            for (session, subscription) in &self.here {
-                found(*session, subscription);
+            if !self.here.is_empty() {
+                found(&self.here);
             }
             return;
         };
-        if let Some(child) = self.children.get(level) {
+        if !self.children.is_empty()
+            && let Some(child) = self.children.get(level)
+        {
             child.visit(levels.clone(), false, found);
         }
         if let (Some(child), false) = (&self.any, reserved) {
@@ -148,6 +274,41 @@ mod tests {
     fn naive_matches(filter: &str, topic: &str) -> bool {
         let dollar = topic.starts_with('$') && (filter.starts_with('+') || filter.starts_with('#'));
         !dollar && naive(&filter.split('/').collect::<Vec<_>>(), &topic.split('/').collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_group_takes_turns_and_passes_over_those_who_are_not_there() {
+        let mut tree = Tree::default();
+        for session in 1..=3 {
+            assert!(!tree.insert("$share/g/a/+", session, PLAIN));
+        }
+        assert!(tree.insert("$share/g/a/+", 2, PLAIN));
+        assert!(!tree.insert("$share/h/a/#", 2, PLAIN));
+        assert!(!tree.insert("a/b", 2, PLAIN));
+        assert_eq!(tree.len(), 5);
+        let turn = |tree: &Tree, rank: &dyn Fn(u64) -> Option<u8>| {
+            let mut chosen = Vec::new();
+            tree.visit_groups("a/b", &mut |group| chosen.extend(group.choose(rank).map(|(session, _)| session)));
+            chosen.sort_unstable();
+            chosen
+        };
+        assert_eq!((0..4).map(|_| turn(&tree, &|_| Some(0))).collect::<Vec<_>>(), [[1, 2], [2, 2], [2, 3], [1, 2]]);
+        // One is away: the others take its turns; all away: turns again.
+        for _ in 0..4 {
+            assert!(!turn(&tree, &|session| Some(u8::from(session == 1))).contains(&1));
+        }
+        assert_eq!((0..3).map(|_| turn(&tree, &|_| Some(1))).collect::<Vec<_>>(), [[1, 2], [2, 2], [2, 3]]);
+        assert!(turn(&tree, &|_| None).is_empty());
+        let mut own = Vec::new();
+        tree.visit("a/b", &mut |session, _| own.push(session));
+        assert_eq!(own, [2]);
+        assert!(tree.group("$share/g/a/+").is_some() && tree.group("$share/x/a/+").is_none());
+        for session in 1..=3 {
+            assert!(tree.remove("$share/g/a/+", session));
+        }
+        assert!(!tree.remove("$share/g/a/+", 1));
+        assert!(tree.remove("$share/h/a/#", 2) && tree.remove("a/b", 2));
+        assert!(tree.root.is_empty() && !tree.has_groups() && tree.len() == 0);
     }
 
     proptest! {

@@ -56,10 +56,12 @@ impl<A> Router<A> {
                     qos: granted.min(message.publish.qos),
                     retain: message.publish.retain && group.iter().any(|(_, s)| s.retain_as_published),
                     identifiers: group.iter().filter_map(|(_, s)| s.identifier).collect(),
+                    share: None,
                 };
                 state.enqueue(*session, delivery, self);
             }
             matched.clear();
+            state.route_shared(&message, self);
         }
     }
 
@@ -102,7 +104,7 @@ impl<A> Router<A> {
                 Step::Found(message) => {
                     let qos = subscription.qos.min(message.publish.qos);
                     let identifiers: Vec<NonZeroU32> = subscription.identifier.into_iter().collect();
-                    if !put(session.outbox.send(Delivery { message, qos, retain: true, identifiers })) {
+                    if !put(session.outbox.send(Delivery { message, qos, retain: true, identifiers, share: None })) {
                         return true;
                     }
                 }
@@ -178,7 +180,7 @@ impl<A> Router<A> {
 }
 
 impl<A> State<A> {
-    fn enqueue(&mut self, session: u64, delivery: Delivery, router: &Router<A>) {
+    pub(super) fn enqueue(&mut self, session: u64, delivery: Delivery, router: &Router<A>) {
         let Some(session) = self.sessions.get_mut(&session) else { return };
         if session.link.is_none() && delivery.qos == QoS::AtMostOnce {
             return;
