@@ -64,17 +64,18 @@ pub(crate) struct Connection<G: Gate> {
     pub(crate) expiry: Duration,
 }
 
-/// The hold on a session. Dropped without [`Seat::leave`], by a panic or an abort, it lets go all the same and leaves
-/// the will to the housekeeper.
+/// The hold on a session. Dropped without [`Seat::leave`], by a panic or an abort, it lets go all the same, tells the
+/// gate, and leaves the will to the housekeeper.
 pub(crate) struct Seat<G: Gate> {
     shared: Arc<Shared<G>>,
+    peer: Arc<Peer<G::Access>>,
     pub(crate) claim: Claim,
     left: bool,
 }
 
 impl<G: Gate> Seat<G> {
-    pub(crate) fn new(shared: Arc<Shared<G>>, claim: Claim) -> Self {
-        Self { shared, claim, left: false }
+    pub(crate) fn new(shared: Arc<Shared<G>>, peer: Arc<Peer<G::Access>>, claim: Claim) -> Self {
+        Self { shared, peer, claim, left: false }
     }
 
     fn leave(&mut self, ending: &Ending, expiry: Option<Duration>) -> Option<Will<G::Access>> {
@@ -85,11 +86,13 @@ impl<G: Gate> Seat<G> {
 
 impl<G: Gate> Drop for Seat<G> {
     fn drop(&mut self) {
-        if !self.left
-            && let Some(will) = self.leave(&Ending::Lost, None)
-        {
+        if self.left {
+            return;
+        }
+        if let Some(will) = self.leave(&Ending::Lost, None) {
             self.shared.router.leave_will(will);
         }
+        self.shared.gate.disconnected(&self.peer, &Ending::Lost);
     }
 }
 

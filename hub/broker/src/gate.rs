@@ -33,6 +33,12 @@ pub trait Gate: Send + Sync + 'static {
     /// (`$share/name/filter`) only the filter is shown: sharing adds no right.
     fn subscribe(&self, peer: &Peer<Self::Access>, filter: &str) -> bool;
 
+    /// Asked after a restart for a client that was let in before it and has not come back, so that its will can pass
+    /// [`Gate::publish`] in its name. `None`: it may no longer speak, and its will is not published.
+    fn recall(&self, _absent: &Absent) -> impl Future<Output = Option<Self::Access>> + Send {
+        std::future::ready(None)
+    }
+
     /// A client that was connected no longer is.
     fn disconnected(&self, _peer: &Peer<Self::Access>, _ending: &Ending) {}
 }
@@ -102,6 +108,15 @@ pub enum ConnectRefusal {
     Unavailable,
     /// 3.1.1: 2. MQTT 5: 0x85.
     BadClientId,
+}
+
+/// A client of an earlier run of the broker, as its log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    pub client_id: String,
+    pub username: Option<String>,
+    pub address: SocketAddr,
+    pub protocol: Protocol,
 }
 
 /// A connected client, as the gate knows it.

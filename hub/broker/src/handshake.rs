@@ -17,7 +17,7 @@ use crate::{
     connect::{self, Connect, Refused},
     connection::Seat,
     counters::count,
-    gate::{ConnectRefusal, ConnectRequest, Gate, Peer, Protocol, Road, WillSummary},
+    gate::{ConnectRefusal, ConnectRequest, Ending, Gate, Peer, Protocol, Refusal, Road, WillSummary},
     packet::{Violation, code},
     router::{Arrival, Attached},
     session::Will,
@@ -147,12 +147,12 @@ async fn admit<G: Gate>(
         window: connect.receive_max.min(settings.max_inflight),
         will: connect.will.map(|(publish, delay)| Will { publish, delay, peer: peer.clone() }),
     };
-    let Attached { claim, present, will_due, filters } = shared.router.attach(arrival).map_err(|_| Refused {
-        v3: Some(3),
-        v5: code::QUOTA,
-        what: "there are as many sessions as allowed",
+    let Attached { claim, present, will_due, filters } = shared.router.attach(arrival).map_err(|_| {
+        // The gate let it in and counts it as there.
+        shared.gate.disconnected(&peer, &Ending::Refused(Refusal::QuotaExceeded));
+        Refused { v3: Some(3), v5: code::QUOTA, what: "there are as many sessions as allowed" }
     })?;
-    let seat = Seat::new(shared.clone(), claim);
+    let seat = Seat::new(shared.clone(), peer.clone(), claim);
     // What the client was allowed when it subscribed may have changed since.
     for filter in filters.iter().filter(|f| !shared.gate.subscribe(&peer, share(f).map_or(f, |s| s.filter))) {
         shared.router.unsubscribe(&seat.claim, filter);

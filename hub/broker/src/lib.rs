@@ -33,8 +33,8 @@ pub use broker::{Broker, Resumed};
 pub use bytestring::ByteString;
 pub use counters::Counters;
 pub use gate::{
-    Admission, ConnectRefusal, ConnectRequest, Durable, Ending, Gate, Kept, NotKept, Peer, Protocol, Refusal, Road,
-    Verdict, WillSummary,
+    Absent, Admission, ConnectRefusal, ConnectRequest, Durable, Ending, Gate, Kept, NotKept, Peer, Protocol, Refusal,
+    Road, Verdict, WillSummary,
 };
 pub use message::{Properties, Publish};
 pub use rmqtt_codec::types::QoS;

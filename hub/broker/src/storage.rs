@@ -28,6 +28,11 @@ pub trait Storage: Send + Sync + 'static {
     /// Bytes appended since the last rewrite.
     fn grown_bytes(&self) -> u64;
 
+    /// Whether anything is kept at all. Where nothing is, the broker encodes nothing and waits for nothing.
+    fn keeps(&self) -> bool {
+        true
+    }
+
     /// The owner's wall clock in milliseconds since 1970, `None` while it is not to be trusted: sessions and messages
     /// expire across a restart by it, and without it count as if they had begun at the restart.
     fn now_millis(&self) -> Option<i64>;
@@ -68,5 +73,9 @@ impl Storage for Forgetful {
 
     fn now_millis(&self) -> Option<i64> {
         None
+    }
+
+    fn keeps(&self) -> bool {
+        false
     }
 }
