@@ -7,6 +7,7 @@
 mod committer;
 mod encoding;
 mod read;
+mod series;
 mod tail;
 
 use std::future::Future;
@@ -22,6 +23,7 @@ use tokio::sync::{oneshot, watch};
 use self::committer::{Committer, Queue};
 pub(crate) use self::encoding::{unit_code, unit_from_code};
 pub use self::read::{Bucket, Change, Imported, Level, Point, Rolled, SeriesInfo, Stretch, Trouble, Usage};
+use self::series::{Catalogue, SERIES_LIMIT};
 use self::tail::Tail;
 use crate::db::Db;
 use crate::error::StoreError;
@@ -61,6 +63,9 @@ pub enum NotKept {
     /// No room on the disk.
     #[error("the disk is full")]
     Full,
+    /// The series is a new one, and no new ones of its kind are taken.
+    #[error("the series is not taken: {0}")]
+    Series(&'static str),
     /// The store is being closed.
     #[error("the store is closed")]
     Closed,
@@ -89,6 +94,7 @@ pub struct History {
     db: Arc<Db>,
     tail: Arc<Tail>,
     last: watch::Receiver<Seq>,
+    catalogue: Arc<Catalogue>,
     door: Arc<Door>,
 }
 
@@ -112,6 +118,7 @@ impl History {
         queue_bytes: usize,
     ) -> Result<Self, StoreError> {
         let next = committer::next_seq(db.read().await?.conn()).await?;
+        let catalogue = Arc::new(Catalogue::load(&db, SERIES_LIMIT).await?);
         let queue = Queue::new(queue_samples, queue_bytes);
         let tail = Arc::new(Tail::default());
         let (sender, last) = watch::channel(Seq(next - 1));
@@ -128,6 +135,7 @@ impl History {
             db,
             tail,
             last,
+            catalogue,
             door: Arc::new(Door { queue, committer: tokio::sync::Mutex::new(Some(committer)) }),
         })
     }
