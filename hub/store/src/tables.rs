@@ -47,9 +47,10 @@ pub(crate) static AUDIT_HEAD: Table = Table { name: "audit_head", numbered: true
 pub(crate) static SERIES: Table = Table { name: "series", numbered: true, version: 1, batch: 200 };
 pub(crate) static BLOCK: Table = Table { name: "block", numbered: true, version: 1, batch: 50 };
 pub(crate) static ROLLUP: Table = Table { name: "rollup", numbered: true, version: 1, batch: 50 };
+pub(crate) static HISTORY_MARK: Table = Table { name: "history_mark", numbered: true, version: 1, batch: 10 };
 pub(crate) static BROKER_LOG: Table = Table { name: "broker_log", numbered: true, version: 1, batch: 50 };
 
-pub(crate) static SEALED: [&Table; 24] = [
+pub(crate) static SEALED: [&Table; 25] = [
     &JOURNAL,
     &BOOT,
     &CURSOR,
@@ -73,6 +74,7 @@ pub(crate) static SEALED: [&Table; 24] = [
     &SERIES,
     &BLOCK,
     &ROLLUP,
+    &HISTORY_MARK,
     &BROKER_LOG,
 ];
 

@@ -4,6 +4,8 @@
 //! Consumers follow by a cursor: they ask for what comes after the last seq they have dealt with. Nothing is pushed, so
 //! nothing can be lost between here and there, and a slow consumer slows nobody.
 
+mod block;
+mod columns;
 mod committer;
 mod encoding;
 mod read;
