@@ -10,17 +10,20 @@ use std::{
 use bytes::BytesMut;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     task::JoinSet,
     time::{Instant, timeout},
 };
 
 use crate::{
+    carrier::{Reader, Writer},
     connection::Connection,
     counters::{Counters, count},
+    door::{Door, Entered},
     gate::{Ending, Gate},
-    handshake::handshake,
+    handshake::{Admitted, Arriving, handshake},
     message::{Message, Publish},
+    places::{Place, Places},
     router::Router,
     settings::Settings,
     storage::Storage,
@@ -32,7 +35,7 @@ pub(crate) struct Shared<G: Gate> {
     pub(crate) gate: Arc<G>,
     pub(crate) router: Router<G::Access>,
     pub(crate) orphaned_bytes: AtomicUsize,
-    slots: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 /// What a broker found in its log.
@@ -58,9 +61,9 @@ impl<G: Gate> Clone for Broker<G> {
 
 impl<G: Gate> Broker<G> {
     pub fn new(settings: Settings, gate: Arc<G>) -> Self {
-        let slots = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
+        let places = Places::new(settings.max_connections, settings.max_connections_per_address);
         let router = Router::new(settings);
-        Self { shared: Arc::new(Shared { gate, router, orphaned_bytes: AtomicUsize::new(0), slots }) }
+        Self { shared: Arc::new(Shared { gate, router, orphaned_bytes: AtomicUsize::new(0), places }) }
     }
 
     /// A broker that goes on where the log ends: `frames` are what the storage kept, oldest first.
@@ -74,11 +77,17 @@ impl<G: Gate> Broker<G> {
         (Self::new(settings, gate), Resumed::default())
     }
 
+    /// Serves whoever comes without TLS; see [`Broker::serve_door`].
+    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        self.serve_door(listener, Door::plain(), shutdown).await;
+    }
+
     /// Serves clients until `shutdown` resolves, then says goodbye and returns when every connection is closed, or
     /// `stop_timeout` later. May be called for several listeners at once: they share sessions and limits.
     ///
     /// At a stop wills are not published, and nothing that was not acknowledged is waited for.
-    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    pub async fn serve_door(&self, listener: TcpListener, door: Door, shutdown: impl Future<Output = ()>) {
+        let door = Arc::new(door);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let mut house = tasks.spawn(self.shared.clone().keep_house(stopped.clone())).id();
@@ -103,13 +112,13 @@ impl<G: Gate> Broker<G> {
             match accepted {
                 Ok((stream, address)) => {
                     let tally = &self.shared.router.tally;
-                    let Ok(slot) = self.shared.slots.clone().try_acquire_owned() else {
+                    let Some(place) = self.shared.places.take(address.ip()) else {
                         count(&tally.refused_sockets);
                         tracing::warn!(%address, "connection closed: as many are open as allowed");
                         continue;
                     };
                     count(&tally.accepted_sockets);
-                    tasks.spawn(attend(self.shared.clone(), stream, address, stopped.clone(), slot));
+                    tasks.spawn(attend(self.shared.clone(), door.clone(), stream, address, stopped.clone(), place));
                 }
                 Err(error) => {
                     // Usually no file descriptor is left. Accepting again at once would spin.
@@ -151,25 +160,51 @@ impl<G: Gate> Broker<G> {
 
 async fn attend<G: Gate>(
     shared: Arc<Shared<G>>,
+    door: Arc<Door>,
     stream: TcpStream,
     address: SocketAddr,
     mut stop: watch::Receiver<bool>,
-    slot: OwnedSemaphorePermit,
+    place: Place,
 ) {
     // Answers are small and somebody waits for each. If it cannot be set, they are slower, no more.
     let _ = stream.set_nodelay(true);
-    let (mut reader, mut writer) = stream.into_split();
-    let mut input = BytesMut::new();
     // Each phase in a box of its own: a task keeps room for the largest future in it for as long as it lives, and a
     // connection lives long in a phase that needs little.
-    let admitted = {
-        let handshake = Box::pin(handshake(&shared, &mut reader, &mut writer, &mut input, address));
+    let arrived = {
+        let arriving = Box::pin(arrive(&shared, &door, stream, address));
         tokio::select! {
-            admitted = handshake => admitted,
+            arrived = arriving => arrived,
             _ = stop.changed() => return,
         }
     };
-    if let Some(admitted) = admitted {
-        Box::new(Connection::new(shared, admitted, input)).run(reader, writer, stop, slot).await;
+    drop(door);
+    if let Some((admitted, reader, writer, input)) = arrived {
+        Box::new(Connection::new(shared, admitted, input)).run(reader, writer, stop, place).await;
     }
+}
+
+/// From the socket to a session, within the connect timeout. None if there is nobody to talk to.
+async fn arrive<G: Gate>(
+    shared: &Arc<Shared<G>>,
+    door: &Door,
+    stream: TcpStream,
+    address: SocketAddr,
+) -> Option<(Admitted<G>, Reader, Writer, BytesMut)> {
+    let settings = &shared.router.settings;
+    let deadline = Instant::now() + settings.connect_timeout;
+    // The upgrade to a WebSocket has its own bound in the library, which is 64 KiB.
+    let allowance = settings.max_control_packet_bytes.saturating_add(80 << 10);
+    let Entered { mut reader, mut writer, mut input, road, certificate } =
+        match door.enter(stream, deadline, allowance).await {
+            Ok(entered) => entered,
+            Err(why) => {
+                count(&shared.router.tally.failed_handshakes);
+                tracing::info!(%address, "connection refused: {why}");
+                return None;
+            }
+        };
+    let arriving = Arriving { address, road, certificate, deadline };
+    let admitted = handshake(shared, &mut reader, &mut writer, &mut input, arriving).await?;
+    reader.let_in();
+    Some((admitted, reader, writer, input))
 }

@@ -39,6 +39,11 @@ pub trait Gate: Send + Sync + 'static {
         std::future::ready(None)
     }
 
+    /// Asked after a restart for each message that was retained before it: what may no longer be is forgotten.
+    fn may_stay_retained(&self, _topic: &str) -> bool {
+        true
+    }
+
     /// A client that was connected no longer is.
     fn disconnected(&self, _peer: &Peer<Self::Access>, _ending: &Ending) {}
 }
@@ -151,6 +156,8 @@ impl Admission {
 pub enum Verdict {
     /// Acknowledge, retain if asked to, and send to subscribers.
     Forward,
+    /// The same, but nothing is retained, whatever the client asked for; what was retained before stays.
+    ForwardUnretained,
     /// Acknowledge; nobody else hears of it and nothing is retained.
     Keep,
     /// MQTT 5: acknowledge with the reason code. 3.1.1 has none: acknowledge and drop.

@@ -5,7 +5,7 @@
 
 use std::{net::SocketAddr, num::NonZeroU16, sync::Arc, time::Duration};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use rmqtt_codec::{v3, v5};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -38,13 +38,23 @@ pub(crate) struct Admitted<G: Gate> {
     pub(crate) expiry: Duration,
 }
 
+/// What is known of a connection before its first packet.
+pub(crate) struct Arriving {
+    pub(crate) address: SocketAddr,
+    pub(crate) road: Road,
+    /// DER of what the client showed in the TLS handshake.
+    pub(crate) certificate: Option<Bytes>,
+    /// Of the connect timeout.
+    pub(crate) deadline: Instant,
+}
+
 /// None if there is nobody to talk to: the socket has been answered, if there was an answer, and closed.
 pub(crate) async fn handshake<G, R, W>(
     shared: &Arc<Shared<G>>,
     reader: &mut R,
     writer: &mut W,
     input: &mut BytesMut,
-    address: SocketAddr,
+    arriving: Arriving,
 ) -> Option<Admitted<G>>
 where
     G: Gate,
@@ -52,9 +62,9 @@ where
     W: AsyncWrite + Unpin,
 {
     let settings = &shared.router.settings;
-    let deadline = Instant::now() + settings.connect_timeout;
-    let refusal = match timeout_at(deadline, read_connect(shared, reader, input)).await {
-        Ok(Ok((protocol, connect))) => match admit(shared, protocol, connect, address, deadline).await {
+    let address = arriving.address;
+    let refusal = match timeout_at(arriving.deadline, read_connect(shared, reader, input)).await {
+        Ok(Ok((protocol, connect))) => match admit(shared, protocol, connect, arriving).await {
             Ok(admitted) => return Some(admitted),
             Err(refused) => Some((Some(protocol), refused)),
         },
@@ -108,18 +118,18 @@ async fn admit<G: Gate>(
     shared: &Arc<Shared<G>>,
     protocol: Protocol,
     connect: Connect,
-    address: SocketAddr,
-    deadline: Instant,
+    arriving: Arriving,
 ) -> Result<Admitted<G>, Refused> {
     let settings = &shared.router.settings;
+    let Arriving { address, road, certificate, deadline } = arriving;
     let request = ConnectRequest {
         client_id: connect.client_id.to_string(),
         username: connect.username.clone(),
         password: connect.password,
         peer: address,
         protocol,
-        road: Road::default(),
-        certificate: None,
+        road,
+        certificate,
         will: connect.will.as_ref().map(|(will, _)| WillSummary {
             topic: will.topic.clone(),
             qos: will.qos,

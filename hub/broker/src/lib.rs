@@ -4,14 +4,18 @@
 //! durable. The broker owns sessions, subscriptions, retained messages and acknowledgements; the bytes on the wire are
 //! the business of `rmqtt-codec`. It knows bytes and topics and nothing of what they mean.
 //!
-//! Deliberately absent: storage (sessions and retained messages live as long as the process), TLS and WebSocket,
-//! enhanced authentication, bridging.
+//! Connections come by TCP, TLS or WebSocket (see [`Door`]).
+//!
+//! Deliberately absent: storage (sessions and retained messages live as long as the process), enhanced authentication,
+//! bridging.
 
 mod broker;
+mod carrier;
 mod connect;
 mod connection;
 mod counters;
 mod dispatch;
+mod door;
 mod gate;
 mod handshake;
 mod housekeeping;
@@ -19,6 +23,7 @@ mod message;
 mod outbox;
 mod packet;
 mod pending;
+mod places;
 mod retained;
 mod router;
 mod session;
@@ -27,11 +32,13 @@ mod storage;
 mod stream;
 mod topic;
 mod tree;
+mod websocket;
 mod wire;
 
 pub use broker::{Broker, Resumed};
 pub use bytestring::ByteString;
 pub use counters::Counters;
+pub use door::{Door, TlsSource};
 pub use gate::{
     Absent, Admission, ConnectRefusal, ConnectRequest, Durable, Ending, Gate, Kept, NotKept, Peer, Protocol, Refusal,
     Road, Verdict, WillSummary,
@@ -40,4 +47,7 @@ pub use message::{Properties, Publish};
 pub use rmqtt_codec::types::QoS;
 pub use settings::Settings;
 pub use storage::{Forgetful, Rewritten, Storage, Torn};
-pub use topic::{Share, TopicError, check_filter, check_name, matches, share};
+//! Connections come by TCP, TLS or WebSocket (see [`Door`]).
+//!
+//! Deliberately absent: storage (sessions and retained messages live as long as the process), enhanced authentication,
+//! bridging.

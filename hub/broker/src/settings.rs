@@ -16,6 +16,8 @@ pub struct Settings {
     pub max_topic_levels: usize,
     /// Sockets at once; one more is closed as soon as it is accepted.
     pub max_connections: usize,
+    /// Of these, from one IPv4 address or one IPv6 network of 64 bits; this machine's own address is not bounded so.
+    pub max_connections_per_address: usize,
     /// Sessions, connected or not; one more is refused as unavailable.
     pub max_sessions: usize,
     /// From accept to CONNACK, the gate's answer included.
@@ -54,6 +56,7 @@ impl Default for Settings {
             max_user_properties: 128,
             max_topic_levels: 128,
             max_connections: 512,
+            max_connections_per_address: 128,
             max_sessions: 2048,
             connect_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
