@@ -99,9 +99,19 @@ impl<G: Gate> Connection<G> {
         self.take_in(publish, id, admission, bytes)
     }
 
-    fn take_in(&mut self, publish: Publish, id: Option<u16>, admission: Admission, bytes: usize) -> Result<(), Ending> {
+    fn take_in(
+        &mut self,
+        mut publish: Publish,
+        id: Option<u16>,
+        admission: Admission,
+        bytes: usize,
+    ) -> Result<(), Ending> {
         let refusal = match admission.verdict {
             Verdict::Forward | Verdict::Keep => None,
+            Verdict::ForwardUnretained => {
+                publish.retain = false;
+                None
+            }
             Verdict::Refuse(refusal) => Some(refusal),
             Verdict::Disconnect(refusal) => {
                 count(&self.shared.router.tally.refused_publishes);
@@ -119,7 +129,7 @@ impl<G: Gate> Connection<G> {
             (Some(id), _) => Receipt::PubAck { id, refusal },
             (None, _) => Receipt::None,
         };
-        let forward = (admission.verdict == Verdict::Forward)
+        let forward = matches!(admission.verdict, Verdict::Forward | Verdict::ForwardUnretained)
             .then(|| Message::new(publish, Some(self.seat.claim.session), tokio::time::Instant::now()));
         let entry = Entry { receipt, forward, durable: admission.durable, bytes };
         if self.pending.is_empty() && matches!(entry.durable, Durable::Now) {

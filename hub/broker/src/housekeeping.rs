@@ -25,10 +25,11 @@ const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 
 impl<G: Gate> Shared<G> {
     /// Passes a will through the gate, as a publish of the client it speaks for, into a line of pending ones.
-    pub(crate) fn offer_will(&self, will: Will<G::Access>, pending: &mut Pending) {
+    pub(crate) fn offer_will(&self, mut will: Will<G::Access>, pending: &mut Pending) {
         let admission = self.gate.publish(&will.peer, &will.publish);
         match admission.verdict {
             Verdict::Forward => {}
+            Verdict::ForwardUnretained => will.publish.retain = false,
             Verdict::Keep => return,
             Verdict::Refuse(_) | Verdict::Disconnect(_) => return count(&self.router.tally.refused_publishes),
         }

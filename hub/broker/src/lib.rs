@@ -47,7 +47,5 @@ pub use message::{Properties, Publish};
 pub use rmqtt_codec::types::QoS;
 pub use settings::Settings;
 pub use storage::{Forgetful, Rewritten, Storage, Torn};
-//! Connections come by TCP, TLS or WebSocket (see [`Door`]).
-//!
-//! Deliberately absent: storage (sessions and retained messages live as long as the process), enhanced authentication,
-//! bridging.
+pub use topic::{Share, TopicError, check_filter, check_name, matches, share};
+pub use websocket::WebSockets;
