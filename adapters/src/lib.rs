@@ -88,7 +88,7 @@ impl Outgoing {
     }
 }
 
-/// A dialect: a name and four functions, in the order in which every dialect's file has them.
+/// A dialect: a name and five functions, in the order in which every dialect's file has them.
 #[derive(Debug)]
 pub struct Dialect {
     /// The name, as it stands in `DeviceRef::dialect`, in the settings and as the folder of its captures.
@@ -103,6 +103,8 @@ pub struct Dialect {
     pub decode: fn(&Claim, &Envelope<'_>, &Directory) -> Result<Decoded, DecodeError>,
     /// How a command is said.
     pub encode: fn(&Command, &Directory) -> Result<Vec<Outgoing>, EncodeError>,
+    /// Whether devices take commands on this topic, whoever sends them.
+    pub is_command: fn(&str, &Directory) -> bool,
 }
 
 /// The longest topic that any dialect looks at, in bytes. The longest honest one seen is a third of it.
@@ -114,6 +116,19 @@ pub fn claim(envelope: &Envelope<'_>, directory: &Directory) -> Option<(&'static
         return None;
     }
     mqtt::DIALECTS.iter().find_map(|dialect| Some((dialect, (dialect.claim)(envelope, directory)?)))
+}
+
+/// Whether devices take commands on this topic: as one of the dialects has it, or by the custom of those that the house
+/// does not speak (`…/set`; ESPHome and Shelly: `…/command`; Shelly's second generation: `…/rpc`). A command that a broker
+/// retains switches its device again at each reconnect.
+pub fn is_command(topic: &str, directory: &Directory) -> bool {
+    let dialects = mqtt::DIALECTS;
+    if dialects.iter().any(|dialect| (dialect.is_command)(topic, directory)) {
+        return true;
+    }
+    let last = topic.rsplit('/').next().unwrap_or_default();
+    matches!(last, "set" | "command" | "cmd" | "rpc")
+        && !dialects.iter().any(|dialect| matches!(directory.speaker(dialect.name, topic), Some((_, ""))))
 }
 
 /// The dialect of this name.

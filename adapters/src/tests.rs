@@ -229,6 +229,9 @@ fn run(name: &str, place: &str, case: &Case, directory: &Directory, failures: &m
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         assert!(sends.iter().all(|out| !out.retain && out.qos == 1), "{place}: a command is never retained");
+        for out in &sends {
+            assert!(is_command(&out.topic, directory), "{place}: {} is where a device takes commands", out.topic);
+        }
         let sends: Vec<String> =
             sends.into_iter().map(|out| format!("{} {}", out.topic, String::from_utf8(out.payload).unwrap())).collect();
         compare(failures, place, "sends", &said.sends, &sends);
@@ -534,9 +537,48 @@ fn take(directory: &mut Directory, topic: &str, payload: Vec<u8>) -> Option<Resu
     Some(decoded)
 }
 
+#[test]
+fn a_command_is_told_from_what_a_device_says() {
+    let mut directory = Directory::default();
+    for (topic, yes) in [
+        ("zigbee2mqtt/Лампа/set", true),
+        ("zigbee2mqtt/Лампа/set/state", true),
+        ("zigbee2mqtt/Лампа/get", true),
+        ("zigbee2mqtt/bridge/request/permit_join", true),
+        ("zigbee2mqtt/bridge/devices", false),
+        ("zigbee2mqtt/Лампа", false),
+        ("zigbee2mqtt/Лампа/availability", false),
+        ("zigbee2mqtt/set", true),
+        ("cmnd/plug/POWER", true),
+        ("tele/plug/STATE", false),
+        ("stat/plug/RESULT", false),
+        ("wmbusmeters/12345699", false),
+        ("esphome/switch/relay/command", true),
+        ("shellies/x/relay/0/command", true),
+        ("shellyplus1-a/rpc", true),
+        ("home/lamp/set", true),
+        ("home/lamp/settings", false),
+        ("home/lamp", false),
+        ("set", true),
+        ("", false),
+    ] {
+        assert_eq!(is_command(topic, &directory), yes, "{topic}");
+    }
+    let mut lamp = Announcement::of(DeviceRef::new("zigbee2mqtt", "0x00158d0001a2b3c4"));
+    lamp.speaks = vec!["zigbee2mqtt/Кухня/set".to_owned()];
+    directory.learn(&lamp);
+    assert!(!is_command("zigbee2mqtt/Кухня/set", &directory), "a device that is called so says its state there");
+    assert!(is_command("zigbee2mqtt/Кухня/set/set", &directory));
+    let mut plug = Announcement::of(DeviceRef::new("tasmota", "5CCF7FA1B2C3"));
+    plug.listens = vec!["garden/plug/orders".to_owned()];
+    directory.learn(&plug);
+    assert!(is_command("garden/plug/orders/POWER", &directory) && !is_command("garden/plug/ordersX/POWER", &directory));
+}
+
 proptest! {
     #[test]
     fn rubbish_never_panics(topic in topic(), payload in any::<Vec<u8>>()) {
+        is_command(&topic, &Directory::default());
         take(&mut Directory::default(), &topic, payload);
     }
 

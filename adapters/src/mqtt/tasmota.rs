@@ -15,7 +15,8 @@ use crate::{
 const NAME: &str = "tasmota";
 
 /// The dialect. A base is a full-topic pattern (`FullTopic`); what it lacks of `%prefix%` and `%topic%` is appended.
-pub const DIALECT: Dialect = Dialect { name: NAME, bases: &["%prefix%/%topic%"], topics, claim, decode, encode };
+pub const DIALECT: Dialect =
+    Dialect { name: NAME, bases: &["%prefix%/%topic%"], topics, claim, decode, encode, is_command };
 
 /// The commands of relays are POWER, or POWER1 to POWER32.
 const MAX_RELAYS: u32 = 32;
@@ -63,7 +64,7 @@ const WIFI: &[(&str, Unit)] = &[("RSSI", Unit::Percent), ("Signal", Unit::Decibe
 fn topics(directory: &Directory) -> Vec<String> {
     let mut out = vec!["tasmota/discovery/+/config".to_owned()];
     for pattern in directory.bases(NAME).iter().map(|base| discovery::pattern(base)) {
-        for prefix in ["tele", "stat"] {
+        for prefix in SAYING {
             let filter: Vec<String> = pattern
                 .replace("%prefix%", prefix)
                 .split('/')
@@ -73,7 +74,7 @@ fn topics(directory: &Directory) -> Vec<String> {
         }
     }
     for topic in directory.devices().filter(|known| known.device.dialect == NAME).flat_map(|known| &known.speaks) {
-        if by_pattern(directory, &format!("{topic}/STATE")).is_none() {
+        if by_pattern(directory, &format!("{topic}/STATE"), SAYING).is_none() {
             out.push(format!("{topic}/+"));
         }
     }
@@ -89,7 +90,7 @@ fn claim(envelope: &Envelope<'_>, directory: &Directory) -> Option<Claim> {
     let (device, part) = match directory.speaker(NAME, topic) {
         Some((device, part)) => (device.clone(), part),
         None => {
-            let (t, part) = by_pattern(directory, topic)?;
+            let (t, part) = by_pattern(directory, topic, SAYING)?;
             (DeviceRef::new(NAME, format!("topic:{t}")), part)
         }
     };
@@ -162,6 +163,16 @@ fn encode(command: &Command, directory: &Directory) -> Result<Vec<Outgoing>, Enc
     Ok(listens.iter().map(|base| Outgoing::command(format!("{base}/{upper}"), word)).collect())
 }
 
+/// Below `cmnd` where a pattern has its prefix, and wherever a device said that it listens.
+fn is_command(topic: &str, directory: &Directory) -> bool {
+    if by_pattern(directory, topic, &["cmnd"]).is_some() {
+        return true;
+    }
+    let known = directory.devices().filter(|known| known.device.dialect == NAME);
+    let below = |base: &String| topic.strip_prefix(base.as_str()).is_some_and(|rest| rest.starts_with('/'));
+    known.flat_map(|known| &known.listens).any(below)
+}
+
 /// `POWER` → 0, `POWER3` → 3.
 fn relay(part: &str) -> Option<u32> {
     let number = part.strip_prefix("POWER")?;
@@ -172,8 +183,11 @@ fn relay(part: &str) -> Option<u32> {
     number.parse().ok().filter(|n| plain && *n <= MAX_RELAYS)
 }
 
-/// Tasmota's topic and the last level, for a topic of telemetry or of results that fits one of the patterns.
-fn by_pattern<'t>(directory: &Directory, topic: &'t str) -> Option<(&'t str, &'t str)> {
+/// What telemetry and results have for a prefix.
+const SAYING: &[&str] = &["tele", "stat"];
+
+/// Tasmota's topic and the last level, for a topic that fits one of the patterns with one of these prefixes.
+fn by_pattern<'t>(directory: &Directory, topic: &'t str, prefixes: &[&str]) -> Option<(&'t str, &'t str)> {
     let (base, part) = topic.rsplit_once('/')?;
     let fits = |pattern: &str, prefix: &str| {
         let pattern = pattern.replace("%prefix%", prefix);
@@ -191,7 +205,7 @@ fn by_pattern<'t>(directory: &Directory, topic: &'t str) -> Option<(&'t str, &'t
     };
     directory.bases(NAME).iter().find_map(|pattern| {
         let pattern = discovery::pattern(pattern);
-        let t = ["tele", "stat"].iter().find_map(|prefix| fits(&pattern, prefix))?;
+        let t = prefixes.iter().find_map(|prefix| fits(&pattern, prefix))?;
         Some((t, part))
     })
 }

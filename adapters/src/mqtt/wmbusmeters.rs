@@ -15,7 +15,7 @@ use crate::{
 const NAME: &str = "wmbusmeters";
 
 /// The dialect.
-pub const DIALECT: Dialect = Dialect { name: NAME, bases: &["wmbusmeters"], topics, claim, decode, encode };
+pub const DIALECT: Dialect = Dialect { name: NAME, bases: &["wmbusmeters"], topics, claim, decode, encode, is_command };
 
 /// The last word of a field's name → its unit; wmbusmeters 1.17, src/units.h. What is not here (bar, h, hca…) passes
 /// as a number without a unit.
@@ -96,6 +96,11 @@ fn decode(claim: &Claim, envelope: &Envelope<'_>, directory: &Directory) -> Resu
 fn encode(command: &Command, _directory: &Directory) -> Result<Vec<Outgoing>, EncodeError> {
     let target = command.target.clone();
     Err(EncodeError::ReadOnly { device: target.device, property: target.property })
+}
+
+/// Meters are only listened to.
+fn is_command(_topic: &str, _directory: &Directory) -> bool {
+    false
 }
 
 fn identity(payload: &[u8]) -> Option<String> {

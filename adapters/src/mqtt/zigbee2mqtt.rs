@@ -19,7 +19,7 @@ use crate::{
 const NAME: &str = "zigbee2mqtt";
 
 /// The dialect.
-pub const DIALECT: Dialect = Dialect { name: NAME, bases: &["zigbee2mqtt"], topics, claim, decode, encode };
+pub const DIALECT: Dialect = Dialect { name: NAME, bases: &["zigbee2mqtt"], topics, claim, decode, encode, is_command };
 
 /// The list of devices has some 3.5 KB for each; the largest networks known have 300.
 const MAX_DEVICES_PAYLOAD: usize = 4 << 20;
@@ -126,6 +126,19 @@ fn encode(command: &Command, directory: &Directory) -> Result<Vec<Outgoing>, Enc
     })?;
     let payload = format!("{{{}:{}}}", json::quoted(property), json::write(&said));
     Ok(vec![Outgoing::command(format!("{topic}/set"), payload)])
+}
+
+/// `…/set`, `…/get`, either with a property behind it, and what the bridge is asked to do.
+fn is_command(topic: &str, directory: &Directory) -> bool {
+    let Some((_, rest)) = split(directory, topic) else { return false };
+    if let Some(asked) = rest.strip_prefix("bridge/") {
+        return asked.starts_with("request/");
+    }
+    // A device may be called «Кухня/set».
+    if let Some((_, "" | "availability")) = directory.speaker(NAME, topic) {
+        return false;
+    }
+    rest.split('/').skip(1).any(|level| matches!(level, "set" | "get"))
 }
 
 /// The longest base that the topic is below, and what is below it.

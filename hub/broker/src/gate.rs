@@ -19,6 +19,13 @@ pub trait Gate: Send + Sync + 'static {
     /// to it that one client cannot come in under the id of another.
     fn connect(&self, request: ConnectRequest) -> impl Future<Output = Result<Self::Access, ConnectRefusal>> + Send;
 
+    /// Whose the client's session is: it resumes one only that began under the same name, which is also what
+    /// [`Peer::username`] and [`Absent::username`] have. What lets a client in otherwise than by its user name must say
+    /// who it is here: a user name that nobody checked is anybody's.
+    fn owner(&self, _access: &Self::Access, username: Option<&str>) -> Option<String> {
+        username.map(str::to_owned)
+    }
+
     /// Called as each PUBLISH is read: authorises, takes the message in, and says what is to become of it. Wills come
     /// here when they fall due. A QoS 2 repetition that the session already holds does not come again; a QoS 1
     /// repetition does, with `dup` set.
@@ -128,6 +135,7 @@ pub struct Absent {
 #[derive(Debug)]
 pub struct Peer<A> {
     pub client_id: String,
+    /// See [`Gate::owner`].
     pub username: Option<String>,
     pub address: SocketAddr,
     pub protocol: Protocol,

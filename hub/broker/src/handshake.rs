@@ -141,17 +141,13 @@ async fn admit<G: Gate>(
         .await
         .unwrap_or(Err(ConnectRefusal::Unavailable))
         .map_err(Refused::from)?;
-    let peer = Arc::new(Peer {
-        client_id: connect.client_id.to_string(),
-        username: connect.username.clone(),
-        address,
-        protocol,
-        access,
-    });
+    let owner = shared.gate.owner(&access, connect.username.as_deref());
+    let peer =
+        Arc::new(Peer { client_id: connect.client_id.to_string(), username: owner.clone(), address, protocol, access });
     let expiry = connect.expiry.min(settings.max_session_expiry);
     let arrival = Arrival {
         client_id: connect.client_id.clone(),
-        username: connect.username,
+        username: owner,
         clean_start: connect.clean_start,
         expiry,
         window: connect.receive_max.min(settings.max_inflight),
