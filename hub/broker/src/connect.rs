@@ -33,6 +33,8 @@ pub(crate) struct Connect {
     pub(crate) expiry: Duration,
     pub(crate) receive_max: u16,
     pub(crate) max_packet_bytes: usize,
+    /// The client's Topic Alias Maximum.
+    pub(crate) topic_aliases: u16,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Bytes>,
     pub(crate) will: Option<(Publish, Duration)>,
@@ -126,6 +128,7 @@ fn read_v3(packet: &mut BytesMut, settings: &Settings) -> Result<Connect, Refuse
         expiry: if connect.clean_session { Duration::ZERO } else { settings.max_session_expiry },
         receive_max: u16::MAX,
         max_packet_bytes: usize::MAX,
+        topic_aliases: 0,
         username: connect.username.map(|name| name.to_string()),
         password: connect.password.as_deref().map(Bytes::copy_from_slice),
         will: connect
@@ -166,6 +169,7 @@ fn read_v5(packet: &mut BytesMut, settings: &Settings) -> Result<Connect, Refuse
         },
         receive_max: connect.receive_max.map_or(u16::MAX, |max| max.get()),
         max_packet_bytes: connect.max_packet_size.map_or(usize::MAX, |max| max.get() as usize),
+        topic_aliases: connect.topic_alias_max,
         username: connect.username.map(|name| name.to_string()),
         password: connect.password.as_deref().map(Bytes::copy_from_slice),
         will: connect.last_will.map(|will| {

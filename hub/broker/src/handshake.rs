@@ -163,7 +163,7 @@ async fn admit<G: Gate>(
     for filter in filters.iter().filter(|f| !shared.gate.subscribe(&peer, share(f).map_or(f, |s| s.filter))) {
         shared.router.unsubscribe(&seat.claim, filter);
     }
-    let mut wire = Wire::new(protocol, settings, connect.max_packet_bytes);
+    let mut wire = Wire::new(protocol, settings, connect.max_packet_bytes, connect.topic_aliases);
     let mut output = BytesMut::new();
     let mut keep_alive_secs = connect.keep_alive_secs;
     match protocol {
@@ -201,13 +201,13 @@ fn reply<G: Gate>(protocol: Option<Protocol>, refused: Refused, shared: &Arc<Sha
         (Some(Protocol::V311), Some(code)) => {
             let return_code = v3::ConnectAckReason::try_from(code).unwrap_or(v3::ConnectAckReason::ServiceUnavailable);
             let ack = v3::ConnectAck { return_code, session_present: false };
-            Wire::new(Protocol::V311, settings, usize::MAX).connack_v3(ack, &mut output);
+            Wire::new(Protocol::V311, settings, usize::MAX, 0).connack_v3(ack, &mut output);
         }
         (Some(Protocol::V5), _) => {
             let reason_code =
                 v5::ConnectAckReason::try_from(refused.v5).unwrap_or(v5::ConnectAckReason::UnspecifiedError);
             let ack = v5::ConnectAck { reason_code, ..Default::default() };
-            Wire::new(Protocol::V5, settings, usize::MAX).connack_v5(ack, &mut output);
+            Wire::new(Protocol::V5, settings, usize::MAX, 0).connack_v5(ack, &mut output);
         }
         _ => {}
     }

@@ -9,6 +9,7 @@
 //! Deliberately absent: storage (sessions and retained messages live as long as the process), enhanced authentication,
 //! bridging.
 
+mod aliases;
 mod broker;
 mod carrier;
 mod connect;
@@ -16,6 +17,7 @@ mod connection;
 mod counters;
 mod dispatch;
 mod door;
+mod encode;
 mod gate;
 mod handshake;
 mod housekeeping;

@@ -53,6 +53,7 @@ pub(crate) mod code {
     pub(crate) const TAKEN_OVER: u8 = 0x8E;
     pub(crate) const FILTER_INVALID: u8 = 0x8F;
     pub(crate) const TOPIC_INVALID: u8 = 0x90;
+    pub(crate) const ID_NOT_FOUND: u8 = 0x92;
     pub(crate) const RECEIVE_MAXIMUM: u8 = 0x93;
     pub(crate) const ALIAS_INVALID: u8 = 0x94;
     pub(crate) const PACKET_TOO_LARGE: u8 = 0x95;

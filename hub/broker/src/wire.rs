@@ -1,22 +1,22 @@
-//! Bytes to packets and back for one connection, through `rmqtt-codec`, with the size limits of both sides.
+//! Bytes to packets and back for one connection, with the size limits of both sides: the packets of the hot road (a
+//! PUBLISH without properties, what [`encode`] writes) by hand, everything else through `rmqtt-codec`.
 //!
 //! Framing is checked here before the codec sees a byte, because the codec reserves memory for whatever length a
 //! header announces.
 
 use std::num::NonZeroU16;
 
-use bytes::BytesMut;
-use rmqtt_codec::{
-    types::{Publish as CodecPublish, QoS},
-    v3, v5,
-};
-use tokio::time::Instant;
+use bytes::{Buf, Bytes, BytesMut};
+use rmqtt_codec::{types::QoS, v3, v5};
 use tokio_util::codec::{Decoder, Encoder};
 
 use crate::{
+    aliases::Aliases,
+    encode::{self, Sending},
     gate::{Protocol, Refusal},
+    message::{Properties, Publish},
     outbox::Delivery,
-    packet::{Incoming, Violation, code, from_v3, from_v5, malformed},
+    packet::{Incoming, Violation, code, from_v3, from_v5, malformed, refusal_code},
     settings::Settings,
 };
 
@@ -33,6 +33,7 @@ pub(crate) struct Wire {
     max_user_properties: usize,
     /// The client's Maximum Packet Size.
     max_out: usize,
+    aliases: Aliases,
 }
 
 /// The receiver does not take packets of this size.
@@ -60,7 +61,7 @@ pub(crate) fn frame(input: &[u8], max: usize, max_control: usize) -> Result<Opti
 }
 
 impl Wire {
-    pub(crate) fn new(protocol: Protocol, settings: &Settings, max_out: usize) -> Self {
+    pub(crate) fn new(protocol: Protocol, settings: &Settings, max_out: usize, aliases: u16) -> Self {
         // The sizes are checked here, on both roads: the codec counts them in its own way.
         let codec = match protocol {
             Protocol::V311 => Codec::V3(v3::Codec::new(0)),
@@ -72,6 +73,7 @@ impl Wire {
             max_control_in: settings.max_control_packet_bytes,
             max_user_properties: settings.max_user_properties,
             max_out,
+            aliases: Aliases::new(aliases.min(settings.max_topic_aliases)),
         }
     }
 
@@ -91,6 +93,12 @@ impl Wire {
     pub(crate) fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Incoming>, Violation> {
         let Some(total) = frame(input, self.max_in, self.max_control_in)? else { return Ok(None) };
         let Some(packet) = input.get(..total) else { return Ok(None) };
+        if packet.first().is_some_and(|first| first >> 4 == 3)
+            && let Some(publish) = plain_publish(packet, self.is_v5())
+        {
+            input.advance(total);
+            return Ok(Some(publish));
+        }
         match &mut self.codec {
             Codec::V3(codec) => match codec.decode(input).map_err(malformed)? {
                 Some((packet, _)) => from_v3(packet).map(Some),
@@ -140,61 +148,37 @@ impl Wire {
         dup: bool,
         output: &mut BytesMut,
     ) -> Result<(), TooLarge> {
-        let publish = &delivery.message.publish;
-        let properties = self.is_v5().then(|| {
-            let p = &publish.properties;
-            v5::PublishProperties {
-                topic_alias: None,
-                correlation_data: p.correlation.clone(),
-                message_expiry_interval: delivery.message.remaining_secs(Instant::now()),
-                content_type: p.content_type.clone(),
-                user_properties: p.user.clone(),
-                is_utf8_payload: p.utf8,
-                response_topic: p.response_topic.clone(),
-                subscription_ids: delivery.identifiers.clone(),
-            }
-        });
-        let packet = Box::new(CodecPublish {
-            dup,
-            retain: delivery.retain,
-            qos: delivery.qos,
-            topic: publish.topic.clone(),
-            packet_id: id.and_then(NonZeroU16::new),
-            payload: publish.payload.clone(),
-            properties,
-        });
-        match self.codec {
-            Codec::V3(_) => self.put(Some(v3::Packet::Publish(packet)), None, output),
-            Codec::V5(_) => self.put(None, Some(v5::Packet::Publish(packet)), output),
+        let topic = &delivery.message.publish.topic;
+        let v5 = self.is_v5().then(|| self.aliases.name(topic));
+        Sending { delivery, id, dup, v5 }.write(self.max_out, output)?;
+        if let Some(naming) = v5 {
+            self.aliases.sent(topic, naming);
         }
+        Ok(())
     }
 
     pub(crate) fn puback(&mut self, id: u16, refusal: Option<Refusal>, output: &mut BytesMut) {
-        let Some(packet_id) = NonZeroU16::new(id) else { return };
-        let v5 =
-            v5::Packet::PublishAck(v5::PublishAck { packet_id, reason_code: reason(refusal), ..Default::default() });
-        self.control(Some(v3::Packet::PublishAck { packet_id }), Some(v5), output);
+        self.ack(0x40, id, refusal.map_or(0, refusal_code), output);
     }
 
     pub(crate) fn pubrec(&mut self, id: u16, refusal: Option<Refusal>, output: &mut BytesMut) {
-        let Some(packet_id) = NonZeroU16::new(id) else { return };
-        let ack = v5::PublishAck { packet_id, reason_code: reason(refusal), ..Default::default() };
-        let v5 = v5::Packet::PublishReceived(ack);
-        self.control(Some(v3::Packet::PublishReceived { packet_id }), Some(v5), output);
+        self.ack(0x50, id, refusal.map_or(0, refusal_code), output);
     }
 
     pub(crate) fn pubrel(&mut self, id: u16, known: bool, output: &mut BytesMut) {
-        let Some(packet_id) = NonZeroU16::new(id) else { return };
-        let ack = v5::PublishAck2 { packet_id, reason_code: known_reason(known), ..Default::default() };
-        let v5 = v5::Packet::PublishRelease(ack);
-        self.control(Some(v3::Packet::PublishRelease { packet_id }), Some(v5), output);
+        self.ack(0x62, id, if known { 0 } else { code::ID_NOT_FOUND }, output);
     }
 
     pub(crate) fn pubcomp(&mut self, id: u16, known: bool, output: &mut BytesMut) {
-        let Some(packet_id) = NonZeroU16::new(id) else { return };
-        let ack = v5::PublishAck2 { packet_id, reason_code: known_reason(known), ..Default::default() };
-        let v5 = v5::Packet::PublishComplete(ack);
-        self.control(Some(v3::Packet::PublishComplete { packet_id }), Some(v5), output);
+        self.ack(0x70, id, if known { 0 } else { code::ID_NOT_FOUND }, output);
+    }
+
+    fn ack(&mut self, first: u8, id: u16, code: u8, output: &mut BytesMut) {
+        let code = if self.is_v5() { code } else { 0 };
+        // What is said of `control` holds here too.
+        if self.max_out >= if code == 0 { 4 } else { 5 } {
+            encode::ack(first, id, code, output);
+        }
     }
 
     /// `granted` holds a QoS, or the MQTT 5 reason code of a refusal.
@@ -245,17 +229,34 @@ impl Wire {
     }
 }
 
-fn reason(refusal: Option<Refusal>) -> v5::PublishAckReason {
-    match refusal {
-        None => v5::PublishAckReason::Success,
-        Some(Refusal::NotAuthorized) => v5::PublishAckReason::NotAuthorized,
-        Some(Refusal::QuotaExceeded) => v5::PublishAckReason::QuotaExceeded,
-        Some(Refusal::PayloadInvalid) => v5::PublishAckReason::PayloadFormatInvalid,
+/// The PUBLISH that nearly all are: well formed and without properties. None sends it on the codec's road, which finds
+/// the words for what is wrong with it.
+fn plain_publish(packet: &[u8], v5: bool) -> Option<Incoming> {
+    let (first, rest) = packet.split_first()?;
+    let header = rest.iter().position(|byte| byte & 0x80 == 0)? + 1;
+    let (length, body) = rest.get(header..)?.split_first_chunk::<2>()?;
+    let (topic, body) = body.split_at_checked(u16::from_be_bytes(*length).into())?;
+    let qos = QoS::try_from(first >> 1 & 0b11).ok()?;
+    let dup = first & 0b1000 != 0;
+    let (id, body) = if qos == QoS::AtMostOnce {
+        (None, body)
+    } else {
+        let (id, body) = body.split_first_chunk::<2>()?;
+        (Some(u16::from_be_bytes(*id)), body)
+    };
+    let payload = if v5 { body.strip_prefix(&[0])? } else { body };
+    if topic.is_empty() || id == Some(0) || (dup && id.is_none()) {
+        return None;
     }
-}
-
-fn known_reason(known: bool) -> v5::PublishAck2Reason {
-    if known { v5::PublishAck2Reason::Success } else { v5::PublishAck2Reason::PacketIdNotFound }
+    let publish = Publish {
+        topic: std::str::from_utf8(topic).ok()?.into(),
+        payload: Bytes::copy_from_slice(payload),
+        qos,
+        retain: first & 1 != 0,
+        dup,
+        properties: Properties::default(),
+    };
+    Some(Incoming::Publish { publish, id, alias: None })
 }
 
 /// The length of the property section of a MQTT 5 PUBLISH; None where the codec will complain anyway.
@@ -276,4 +277,44 @@ fn property_bytes(packet: &[u8]) -> Option<usize> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// What the short road takes, the codec reads the same; what it leaves, it leaves for a reason.
+        #[test]
+        fn the_short_road_and_the_codec_agree(
+            flags in 0u8..16, body in prop::collection::vec(prop_oneof![Just(0u8), 0u8..4, any::<u8>()], 0..20),
+        ) {
+            let packet = [vec![0x30 | flags, body.len() as u8], body].concat();
+            let input = BytesMut::from(&packet[..]);
+            let v3 = match v3::Codec::new(0).decode(&mut input.clone()) {
+                Ok(Some((read, _))) => from_v3(read).ok(),
+                _ => None,
+            };
+            let v5 = match v5::Codec::new(0, 0).decode(&mut input.clone()) {
+                Ok(Some((read, _))) => from_v5(read, 9).ok(),
+                _ => None,
+            };
+            for (slow, quick) in [(v3, plain_publish(&packet, false)), (v5, plain_publish(&packet, true))] {
+                match (slow, quick) {
+                    (
+                        Some(Incoming::Publish { publish, id, alias }),
+                        Some(Incoming::Publish { publish: quick, id: quick_id, alias: quick_alias }),
+                    ) => prop_assert_eq!((publish, id, alias), (quick, quick_id, quick_alias)),
+                    (None, None) => {}
+                    (Some(Incoming::Publish { publish, .. }), None) => {
+                        prop_assert!(publish.topic.is_empty() || property_bytes(&packet) != Some(0), "{:?}", packet);
+                    }
+                    (None, Some(_)) => prop_assert!(false, "taken, and the codec refuses it: {:?}", packet),
+                    _ => prop_assert!(false, "not a publish"),
+                }
+            }
+        }
+    }
 }
