@@ -5,6 +5,12 @@ mod consents;
 mod contacts;
 mod events;
 mod factors;
+mod history;
+mod history_cells;
+mod history_export;
+mod history_import;
+#[cfg(test)]
+mod history_tests;
 mod journal;
 mod keys;
 mod meters;
@@ -83,7 +89,34 @@ fn source_said(desk: &Desk, caller: &Caller, source: &Source) -> String {
 
 /// Every door of the API. One that is not here does not exist.
 pub fn doors(desk: &Desk) -> Doors {
-    house_doors(desk).and(people_doors(desk)).and(factor_doors(desk)).and(sign_in_doors(desk))
+    house_doors(desk).and(history_doors(desk)).and(people_doors(desk)).and(factor_doors(desk)).and(sign_in_doors(desk))
+}
+
+/// What devices said. Who may see which of them is asked within, property by property.
+fn history_doors(desk: &Desk) -> Doors {
+    use Kind::{Device, System};
+    use Verb::{Export, See, Submit};
+    let (get, post) = (&Method::GET, &Method::POST);
+    Doors::new(desk, MAX_BODY)
+        .door(get, "/api/v1/history/series", rule(See, Device), history::series)
+        .door(get, "/api/v1/history/samples", rule(See, Device), history::samples)
+        .door(get, "/api/v1/history/rollups", rule(See, Device), history::rollups)
+        .door(get, "/api/v1/history/at", rule(See, Device), history::at)
+        .door(get, "/api/v1/history/change", rule(See, Device), history::change)
+        .door(get, "/api/v1/history/usage", rule(See, System), history::usage)
+        .door(
+            get,
+            "/api/v1/history/export",
+            rule(Export, Device).dangerous().deed("history.exported"),
+            history_export::export,
+        )
+        // Reads its body as it comes, and bounds it itself.
+        .door(
+            post,
+            "/api/v1/history/import",
+            rule(Submit, Device).dangerous().deed("history.imported"),
+            history_import::import,
+        )
 }
 
 /// People: who they are, what they may, what they agreed to; the journal.

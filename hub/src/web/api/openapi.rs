@@ -11,8 +11,8 @@ use utoipa::OpenApi;
 
 use super::problem::ApiProblem;
 use super::{
-    acts, consents, contacts, events, factors, journal, keys, meters, mqtt, pairing, people, portal, rights, sessions,
-    setup, sign_in, system, tokens,
+    acts, consents, contacts, events, factors, history, history_export, history_import, journal, keys, meters, mqtt,
+    pairing, people, portal, rights, sessions, setup, sign_in, system, tokens,
 };
 use crate::policy::{Kind, Verb};
 use crate::web::doors::{Door, Whose};
@@ -44,6 +44,14 @@ use crate::web::{CSRF_HEADER, Desk};
         portal::accounts,
         portal::consent,
         portal::set_consent,
+        history::series,
+        history::samples,
+        history::rollups,
+        history::at,
+        history::change,
+        history::usage,
+        history_export::export,
+        history_import::import,
         mqtt::list,
         mqtt::add,
         mqtt::remove,

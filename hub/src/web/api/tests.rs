@@ -22,32 +22,32 @@ use crate::policy::Role;
 use crate::web::{Desk, Peer, cookies, know_the_caller};
 
 /// 2026-11-21T12:00:00Z.
-const NOON: Timestamp = Timestamp(1_795_262_400_000);
+pub(super) const NOON: Timestamp = Timestamp(1_795_262_400_000);
 
 const ORIGIN: &str = "https://domovoi.local:8443";
 
-struct Home {
+pub(super) struct Home {
     _folder: tempfile::TempDir,
     _house: House,
-    desk: Desk,
+    pub desk: Desk,
     page: Router,
-    console: Router,
+    pub console: Router,
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Value,
+pub(super) struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
 }
 
 /// A browser that is signed in.
-struct Browser {
+pub(super) struct Browser {
     cookie: String,
     csrf: String,
 }
 
 impl Home {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings::parse("[mqtt]\nlisten = [\"127.0.0.1:1\"]\n", "test.toml", folder.path()).unwrap();
         let clock = Clock::by_hand(Id([7; 16]), NOON);
@@ -65,7 +65,7 @@ impl Home {
         Home { _folder: folder, _house: house, desk, page, console }
     }
 
-    async fn ask(&self, request: axum::http::request::Builder, body: Option<Value>) -> Answer {
+    pub async fn ask(&self, request: axum::http::request::Builder, body: Option<Value>) -> Answer {
         let request = match body {
             Some(body) => request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
             None => request.body(Body::empty()),
@@ -73,7 +73,7 @@ impl Home {
         answered(&self.page, request.unwrap()).await
     }
 
-    async fn console(&self, method: Method, uri: &str, body: Option<Value>) -> Answer {
+    pub async fn console(&self, method: Method, uri: &str, body: Option<Value>) -> Answer {
         let mut request = Request::builder().method(method).uri(uri);
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
@@ -83,7 +83,7 @@ impl Home {
     }
 
     /// A person of this role, signed in with a password that was chosen by a one-time link.
-    async fn signed_in(&self, name: &str, role: Role) -> (String, Browser) {
+    pub async fn signed_in(&self, name: &str, role: Role) -> (String, Browser) {
         let until = (role == Role::Guest).then(|| NOON.plus_millis(86_400_000));
         let new = NewPerson {
             name: name.into(),
@@ -93,13 +93,18 @@ impl Home {
             until,
         };
         let person = self.desk.people.add(new).await.unwrap().id;
+        (person.to_string(), self.enter(person).await)
+    }
+
+    /// The same person once more, with what they may now.
+    pub async fn enter(&self, person: domovoi_model::PersonId) -> Browser {
         let token = self.desk.signin.entry_token(person, true).await.unwrap();
         let form = json!({ "token": token.expose(), "password": "восемь тёплых валенок на печи" });
         let request = post("/api/v1/entry").header(header::ORIGIN, ORIGIN);
         let answer = self.ask(request, Some(form)).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
         let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
-        (person.to_string(), Browser { cookie, csrf: answer.body["csrf"].as_str().unwrap().to_owned() })
+        Browser { cookie, csrf: answer.body["csrf"].as_str().unwrap().to_owned() }
     }
 }
 
@@ -119,16 +124,16 @@ fn post(uri: &str) -> axum::http::request::Builder {
 }
 
 impl Browser {
-    fn get(&self, uri: &str) -> axum::http::request::Builder {
+    pub fn get(&self, uri: &str) -> axum::http::request::Builder {
         get(uri).header(header::COOKIE, &self.cookie)
     }
 
-    fn change(&self, method: Method, uri: &str) -> axum::http::request::Builder {
+    pub fn change(&self, method: Method, uri: &str) -> axum::http::request::Builder {
         self.get(uri).method(method).header(header::ORIGIN, ORIGIN).header("x-csrf-token", &self.csrf)
     }
 }
 
-fn is_problem(answer: &Answer, status: u16, code: &str) {
+pub(super) fn is_problem(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.status.as_u16(), status, "{}", answer.body);
     assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json");
     assert_eq!(answer.body["type"], format!("https://domovoi.local/problems/{code}"), "{}", answer.body);
