@@ -233,8 +233,12 @@ impl<G: Gate> Connection<G> {
                 () = tokio::task::yield_now(), if more_input || (more_output && output.is_empty()) => Event::Again,
             };
             match event {
-                Event::Read(Ok(1..)) => last_read = Instant::now(),
+                Event::Read(Ok(read @ 1..)) => {
+                    add(&self.shared.router.tally.bytes_read, read as u64);
+                    last_read = Instant::now();
+                }
                 Event::Wrote(Ok(written @ 1..)) => {
+                    add(&self.shared.router.tally.bytes_written, written as u64);
                     self.output.advance(written);
                     if self.output.is_empty() {
                         // An idle connection holds no buffers.

@@ -39,6 +39,9 @@ counters! {
     /// Connections closed because the peer broke the protocol or a limit.
     violations,
     takeovers,
+    /// Bytes of connected clients: what came before their CONNACK is not in it.
+    bytes_read,
+    bytes_written,
     publishes_read,
     /// Messages handed to the router (after they became durable).
     routed,

@@ -97,11 +97,12 @@ impl<G: Gate> Shared<G> {
             for will in due {
                 self.offer_will(will, &mut wills);
             }
+            let status = self.router.tell_status(now);
             let latest = now + AT_LEAST_EVERY;
             tokio::select! {
                 settled = wills.settled(), if !wills.is_empty() => settled.into_iter().for_each(|s| self.forward(s)),
                 () = self.router.housekeeping.notified() => {}
-                () = sleep_until(next.unwrap_or(latest).min(latest)) => {}
+                () = sleep_until(next.into_iter().chain(status).fold(latest, Instant::min)) => {}
                 _ = stop.changed() => return,
             }
         }

@@ -24,6 +24,7 @@ use crate::{
 };
 
 mod shared;
+mod status;
 mod traffic;
 
 pub(crate) use traffic::Acknowledgement;
@@ -42,6 +43,7 @@ struct State<A> {
     by_client: HashMap<ByteString, u64>,
     next_session: u64,
     subscriptions: Tree,
+    status: status::Status,
     retained: Retained,
     queued_bytes: usize,
     /// When retained messages were last looked through for expired ones.
@@ -94,6 +96,7 @@ impl<A> Router<A> {
             by_client: HashMap::new(),
             next_session: 0,
             subscriptions: Tree::default(),
+            status: status::Status::new(Instant::now()),
             retained: Retained::new(settings.retained_bytes),
             queued_bytes: 0,
             purged: Instant::now(),
@@ -248,6 +251,9 @@ impl<A> Router<A> {
         }
         session.subscriptions.insert(filter.clone(), subscription);
         state.subscriptions.insert(filter, claim.session, subscription);
+        if status::asks(share(filter).map_or(filter, |share| share.filter)) {
+            self.want_status(&mut state.status);
+        }
         // 4.8.2: nothing retained for a shared subscription.
         if share(filter).is_some() {
             return true;

@@ -42,10 +42,12 @@ pub struct Settings {
     pub max_uncommitted_bytes: usize,
     /// Publishes of all closed connections that still wait to become durable.
     pub max_orphaned_bytes: usize,
-    /// Topic aliases a client may set up on one connection.
+    /// Topic aliases a client may set up on one connection, and the most that are set up towards it.
     pub max_topic_aliases: u16,
     /// Prescribed to MQTT 5 clients that ask for a longer keep-alive or for none; `None` takes what the client says.
     pub max_keep_alive_secs: Option<u16>,
+    /// How often the `$SYS` topics are told to those who subscribed to them; zero tells nobody anything.
+    pub sys_interval: Duration,
 }
 
 impl Default for Settings {
@@ -73,6 +75,7 @@ impl Default for Settings {
             max_orphaned_bytes: 8 << 20,
             max_topic_aliases: 16,
             max_keep_alive_secs: None,
+            sys_interval: Duration::from_secs(10),
         }
     }
 }

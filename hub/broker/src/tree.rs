@@ -116,11 +116,9 @@ impl Tree {
         }
     }
 
-    /// Whether anybody would hear of this topic.
-    pub(crate) fn is_heard(&self, topic: &str) -> bool {
-        let mut heard = false;
-        self.root.visit(topic.split('/'), topic.starts_with('$'), &mut |_| heard = true);
-        heard
+    /// Whether a filter begins with this very level.
+    pub(crate) fn begins(&self, level: &str) -> bool {
+        self.root.children.contains_key(level)
     }
 
     /// The group of a shared filter.

@@ -222,9 +222,9 @@ async fn the_owner_publishes_and_reads_what_is_retained() {
     let mut rig = Rig::new().await;
     let mut client = Client::connect(rig.address, &v5("a")).await;
     client.subscribe("#", 1).await;
-    client.subscribe("$SYS/#", 1).await;
+    client.subscribe("$house/#", 1).await;
     rig.broker.publish(Message::new("ю/дом", "тепло").retained()).unwrap();
-    rig.broker.publish(Message::new("$SYS/uptime", "1")).unwrap();
+    rig.broker.publish(Message::new("$house/uptime", "1")).unwrap();
     assert_eq!(client.recv().await.payload(), "тепло");
     assert_eq!(client.recv().await.payload(), "1");
     assert_eq!(rig.broker.retained("ю/дом").unwrap().payload, "тепло");

@@ -18,4 +18,8 @@ mod retained;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod shared;
+#[cfg(test)]
+mod status;
+#[cfg(test)]
 mod wills;
