@@ -26,7 +26,7 @@ use crate::{
     places::{Place, Places},
     router::Router,
     settings::Settings,
-    storage::Storage,
+    storage::{Forgetful, Storage},
     topic::{TopicError, check_name},
 };
 
@@ -44,6 +44,8 @@ pub struct Resumed {
     pub sessions: usize,
     pub retained: usize,
     pub queued: usize,
+    /// Of clients that were connected, or whose will had not fallen due.
+    pub wills: usize,
     /// Frames that are not what the broker writes; they were passed over.
     pub unreadable: usize,
 }
@@ -61,20 +63,21 @@ impl<G: Gate> Clone for Broker<G> {
 
 impl<G: Gate> Broker<G> {
     pub fn new(settings: Settings, gate: Arc<G>) -> Self {
-        let places = Places::new(settings.max_connections, settings.max_connections_per_address);
-        let router = Router::new(settings);
-        Self { shared: Arc::new(Shared { gate, router, orphaned_bytes: AtomicUsize::new(0), places }) }
+        Self::resume(settings, gate, Arc::new(Forgetful), Vec::new()).0
     }
 
     /// A broker that goes on where the log ends: `frames` are what the storage kept, oldest first.
-    // SKELETON: storage is not used yet.
     pub fn resume(
         settings: Settings,
         gate: Arc<G>,
-        _storage: Arc<dyn Storage>,
-        _frames: Vec<Vec<u8>>,
+        storage: Arc<dyn Storage>,
+        frames: Vec<Vec<u8>>,
     ) -> (Self, Resumed) {
-        (Self::new(settings, gate), Resumed::default())
+        let places = Places::new(settings.max_connections, settings.max_connections_per_address);
+        let (router, mut resumed) = Router::resume(settings, storage, &frames);
+        resumed.retained -= router.retain(|topic| gate.may_stay_retained(topic));
+        let broker = Self { shared: Arc::new(Shared { gate, router, orphaned_bytes: AtomicUsize::new(0), places }) };
+        (broker, resumed)
     }
 
     /// Serves whoever comes without TLS; see [`Broker::serve_door`].
@@ -140,7 +143,7 @@ impl<G: Gate> Broker<G> {
     /// Does not pass the gate; may use topics that begin with `$`.
     pub fn publish(&self, publish: Publish) -> Result<(), TopicError> {
         check_name(&publish.topic, self.shared.router.settings.max_topic_levels)?;
-        self.shared.router.route([Message::new(publish, None, Instant::now())]);
+        self.shared.router.route([(Message::new(publish, None, Instant::now()), 0)]);
         Ok(())
     }
 

@@ -22,13 +22,13 @@ use tokio::{
 use crate::{
     broker::Shared,
     counters::{add, count},
-    gate::{Ending, Gate, Peer, Protocol},
+    gate::{Durable, Ending, Gate, Peer, Protocol},
     handshake::Admitted,
     message::Message,
     outbox::Outgoing,
     packet::{code, refusal_code},
-    pending::{Pending, Receipt, Settled},
-    router::{Acknowledgement, Claim},
+    pending::{Answer, Line, Pending, Receipt, Settled},
+    router::{Acknowledgement, Claim, Pulled},
     session::Will,
     stream::{close, fill},
     wire::Wire,
@@ -50,7 +50,13 @@ pub(crate) struct Connection<G: Gate> {
     input: BytesMut,
     pub(crate) pending: Pending,
     /// Durable, to be routed at the end of the batch.
-    pub(crate) ready: Vec<Arc<Message>>,
+    pub(crate) ready: Vec<(Arc<Message>, u64)>,
+    /// What is due once the log is settled: answers, and messages that were drawn and must not be on the wire before.
+    /// Both stay empty unless the session is in the log.
+    pub(crate) answers: Line<Answer>,
+    held: Line<Vec<Outgoing>>,
+    /// The session outlives the connection and the process.
+    pub(crate) logged: bool,
     pub(crate) aliases: HashMap<u16, ByteString>,
     /// A QoS 1 or 2 publish was not taken; so no later one may be acknowledged (4.6).
     pub(crate) overflowed: bool,
@@ -100,6 +106,8 @@ enum Event {
     Read(std::io::Result<usize>),
     Wrote(std::io::Result<usize>),
     Settled(Option<Settled>),
+    Answer(Option<Answer>),
+    Held(Option<Vec<Outgoing>>),
     Bell,
     Stop,
     Time,
@@ -108,7 +116,7 @@ enum Event {
 
 impl<G: Gate> Connection<G> {
     pub(crate) fn new(shared: Arc<Shared<G>>, admitted: Admitted<G>, input: BytesMut) -> Self {
-        let Admitted { peer, seat, will_due, wire, output, keep_alive, expiry } = admitted;
+        let Admitted { peer, seat, will_due, logged, wire, output, keep_alive, expiry } = admitted;
         let mut pending = Pending::default();
         if let Some(will) = will_due {
             // First in line, so that "offline" is never heard after this connection's "online".
@@ -123,6 +131,9 @@ impl<G: Gate> Connection<G> {
             input,
             pending,
             ready: Vec::new(),
+            answers: Line::default(),
+            held: Line::default(),
+            logged,
             aliases: HashMap::new(),
             overflowed: false,
             unacked: 0,
@@ -222,11 +233,13 @@ impl<G: Gate> Connection<G> {
                 timer.as_mut().reset(now + Duration::from_secs(3600));
             }
 
-            let Self { input, output, pending, seat, .. } = self;
+            let Self { input, output, pending, answers, held, seat, .. } = self;
             let event = tokio::select! {
                 read = fill(reader, input), if reading && !more_input => Event::Read(read),
                 wrote = writer.write(output), if !output.is_empty() => Event::Wrote(wrote),
                 settled = pending.settled(), if !pending.is_empty() => Event::Settled(settled),
+                answer = answers.next(), if !answers.is_empty() => Event::Answer(answer),
+                drawn = held.next(), if !held.is_empty() => Event::Held(drawn),
                 () = seat.claim.link.bell.notified() => Event::Bell,
                 _ = stop.changed() => Event::Stop,
                 () = &mut timer => Event::Time,
@@ -248,6 +261,11 @@ impl<G: Gate> Connection<G> {
                 }
                 Event::Read(_) | Event::Wrote(_) => return Err(Ending::Lost),
                 Event::Settled(Some(settled)) => self.settle(settled)?,
+                Event::Answer(answer) => answer.into_iter().for_each(|answer| self.say(answer)),
+                Event::Held(drawn) => {
+                    self.send(drawn.unwrap_or_default());
+                    self.wake = true;
+                }
                 Event::Bell => {
                     if let Some(ending) = self.seat.claim.link.ending() {
                         return Err(ending);
@@ -263,8 +281,21 @@ impl<G: Gate> Connection<G> {
         }
     }
 
-    /// Handles a batch of what has been read. True if whole packets are left.
+    /// Handles a batch of what has been read, and lets the log know what must be kept of it. True if whole packets are
+    /// left.
     fn take_input(&mut self) -> Result<bool, Ending> {
+        let left = self.take_batch();
+        self.plan();
+        left
+    }
+
+    pub(crate) fn plan(&mut self) {
+        if let Some(entries) = self.pending.take_unplanned() {
+            self.shared.router.plan(entries);
+        }
+    }
+
+    fn take_batch(&mut self) -> Result<bool, Ending> {
         for _ in 0..BATCH_PACKETS {
             match self.wire.decode(&mut self.input) {
                 Ok(Some(packet)) => self.handle(packet)?,
@@ -283,12 +314,40 @@ impl<G: Gate> Connection<G> {
         Ok(self.wire.is_ready(&self.input))
     }
 
+    /// Answers at once, or when the log is settled. Past the bound of what may wait the connection is closed; the client
+    /// asks again.
+    pub(crate) fn answer(&mut self, answer: Answer) -> Result<(), Ending> {
+        let router = &self.shared.router;
+        if self.logged {
+            let durable = router.settled();
+            if !self.answers.is_empty() || matches!(durable, Durable::When(_)) {
+                if self.answers.len() >= router.settings.max_uncommitted_packets.into() {
+                    return Err(Ending::Overflow);
+                }
+                self.answers.push(answer, durable);
+                return Ok(());
+            }
+        }
+        self.say(answer);
+        Ok(())
+    }
+
+    fn say(&mut self, answer: Answer) {
+        match answer {
+            Answer::PubRel { id, known } => self.wire.pubrel(id, known, &mut self.output),
+            Answer::PubComp { id, known } => self.wire.pubcomp(id, known, &mut self.output),
+            Answer::SubAck { id, granted } => self.wire.suback(id, &granted, &mut self.output),
+            Answer::UnsubAck { id, verdicts } => self.wire.unsuback(id, verdicts, &mut self.output),
+        }
+    }
+
     /// A publish of this connection has met its fate: acknowledge and forward, or neither.
     pub(crate) fn settle(&mut self, settled: Settled) -> Result<(), Ending> {
         let router = &self.shared.router;
         let claim = &self.seat.claim;
         if !settled.kept {
             count(&router.tally.not_kept);
+            router.cancel(settled.number);
             return match settled.receipt {
                 Receipt::None => Ok(()),
                 Receipt::PubAck { .. } => Err(Ending::NotKept),
@@ -298,7 +357,11 @@ impl<G: Gate> Connection<G> {
                 }
             };
         }
-        self.ready.extend(settled.forward);
+        match settled.forward {
+            Some(message) => self.ready.push((message, settled.number)),
+            None if settled.number != 0 => router.forget_plan(settled.number),
+            None => {}
+        }
         match settled.receipt {
             Receipt::None => {}
             Receipt::PubAck { id, refusal } => {
@@ -328,11 +391,22 @@ impl<G: Gate> Connection<G> {
     /// Moves what the session has to send into the output. True if more waits for room.
     fn draw_output(&mut self) -> bool {
         let room = OUTPUT_BYTES.saturating_sub(self.output.len());
-        if !self.wake || room == 0 {
-            return self.wake;
+        // What is held goes first, and it is one batch at most.
+        if !self.wake || room == 0 || !self.held.is_empty() {
+            return self.wake && self.held.is_empty();
         }
         let mut drawn = Vec::new();
-        self.wake = self.shared.router.pull(&self.seat.claim, room, &mut drawn);
+        let Pulled { more, wait } = self.shared.router.pull(&self.seat.claim, room, &mut drawn);
+        self.wake = more;
+        if wait && let durable @ Durable::When(_) = self.shared.router.settled() {
+            self.held.push(drawn, durable);
+            return false;
+        }
+        self.send(drawn);
+        self.wake
+    }
+
+    fn send(&mut self, drawn: Vec<Outgoing>) {
         let mut delivered = 0;
         for outgoing in drawn {
             match outgoing {
@@ -352,7 +426,6 @@ impl<G: Gate> Connection<G> {
             }
         }
         add(&self.shared.router.tally.delivered, delivered);
-        self.wake
     }
 }
 

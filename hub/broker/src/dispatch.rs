@@ -10,7 +10,7 @@ use crate::{
     gate::{Admission, Durable, Ending, Gate, Refusal, Verdict},
     message::{Message, Publish},
     packet::{Filter, Incoming, Violation, code},
-    pending::{Entry, Receipt},
+    pending::{Answer, Entry, Plan, Receipt},
     router::Acknowledgement,
     session::Incoming2,
     topic::{check_filter, check_name, is_reserved, share},
@@ -24,16 +24,20 @@ impl<G: Gate> Connection<G> {
             Incoming::PubRec { id, accepted } => {
                 let known = self.shared.router.acknowledge(&self.seat.claim, Acknowledgement::PubRec { id, accepted });
                 // An unknown id is answered too: the client would ask for ever (4.3.3, reason 0x92).
-                if accepted {
-                    self.wire.pubrel(id, known, &mut self.output);
-                }
                 self.wake = true;
+                // Not before it is in the log that the client has the message: it forgets the id when it is released,
+                // and would take the message for a new one.
+                if accepted {
+                    self.answer(Answer::PubRel { id, known })?;
+                }
             }
             Incoming::PubComp(id) => self.acknowledge(Acknowledgement::PubComp(id)),
             Incoming::PubRel(id) => {
                 let known = self.shared.router.release_qos2(&self.seat.claim, id);
                 self.unreleased = self.unreleased.saturating_sub(known.into());
-                self.wire.pubcomp(id, known, &mut self.output);
+                // Not before the release is in the log: the client may use the id for another message at once, which
+                // would be taken for a repetition after a crash.
+                self.answer(Answer::PubComp { id, known })?;
             }
             Incoming::Subscribe { id, filters } => self.subscribe(id, filters)?,
             Incoming::Unsubscribe { id, filters } => self.unsubscribe(id, &filters)?,
@@ -129,10 +133,22 @@ impl<G: Gate> Connection<G> {
             (Some(id), _) => Receipt::PubAck { id, refusal },
             (None, _) => Receipt::None,
         };
-        let forward = matches!(admission.verdict, Verdict::Forward | Verdict::ForwardUnretained)
-            .then(|| Message::new(publish, Some(self.seat.claim.session), tokio::time::Instant::now()));
-        let entry = Entry { receipt, forward, durable: admission.durable, bytes };
-        if self.pending.is_empty() && matches!(entry.durable, Durable::Now) {
+        let router = &self.shared.router;
+        let session = self.seat.claim.session;
+        // 4.3.3: a PUBREC with an error ends the exchange, so nothing of it is to be remembered.
+        let taken = match receipt {
+            Receipt::PubRec { id, refusal: None } if self.logged => Some((session, id)),
+            _ => None,
+        };
+        let forwarded = matches!(admission.verdict, Verdict::Forward | Verdict::ForwardUnretained);
+        let plan = if taken.is_some() || (forwarded && router.needs_plan(&publish)) {
+            Plan::Wanted { taken, will: 0 }
+        } else {
+            Plan::Number(0)
+        };
+        let forward = forwarded.then(|| Message::new(publish, Some(session), tokio::time::Instant::now()));
+        let entry = Entry { receipt, forward, durable: admission.durable, plan, bytes };
+        if self.pending.is_empty() && matches!((&entry.durable, plan), (Durable::Now, Plan::Number(_))) {
             return self.settle(entry.into());
         }
         self.pending.push(entry);
@@ -155,6 +171,7 @@ impl<G: Gate> Connection<G> {
     fn subscribe(&mut self, id: u16, filters: Vec<Filter>) -> Result<(), Ending> {
         self.check_count(filters.len())?;
         // What was published before the subscription is not for it.
+        self.plan();
         self.route_ready();
         // 3.8.3.1: who shares cannot tell its own messages from the others'.
         if filters.iter().any(|f| f.subscription.no_local && share(&f.filter).is_some()) {
@@ -175,13 +192,13 @@ impl<G: Gate> Connection<G> {
                 }
             })
             .collect();
-        self.wire.suback(id, &granted, &mut self.output);
         self.wake = true;
-        Ok(())
+        self.answer(Answer::SubAck { id, granted })
     }
 
     fn unsubscribe(&mut self, id: u16, filters: &[ByteString]) -> Result<(), Ending> {
         self.check_count(filters.len())?;
+        self.plan();
         self.route_ready();
         let router = &self.shared.router;
         let verdicts = filters
@@ -196,8 +213,7 @@ impl<G: Gate> Connection<G> {
                 }
             })
             .collect();
-        self.wire.unsuback(id, verdicts, &mut self.output);
-        Ok(())
+        self.answer(Answer::UnsubAck { id, verdicts })
     }
 
     /// A list longer than a session's subscriptions is no honest one.

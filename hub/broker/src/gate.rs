@@ -1,6 +1,12 @@
 //! The gate: what the owner of the broker decides and when. The broker asks; it has no policy of its own.
 
-use std::{fmt, future::Future, net::SocketAddr, pin::Pin};
+use std::{
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -198,6 +204,17 @@ pub type Kept = Pin<Box<dyn Future<Output = Result<(), NotKept>> + Send>>;
 impl Durable {
     pub fn when(kept: impl Future<Output = Result<(), NotKept>> + Send + 'static) -> Self {
         Self::When(Box::pin(kept))
+    }
+
+    /// Whether it is known by now that it will not be kept.
+    pub(crate) fn is_lost(&mut self) -> bool {
+        let Self::When(kept) = self else { return false };
+        match kept.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(())) => *self = Self::Now,
+            Poll::Ready(Err(NotKept)) => *self = Self::when(std::future::ready(Err(NotKept))),
+        }
+        matches!(self, Self::When(_))
     }
 
     /// Kept once both are.

@@ -17,10 +17,10 @@ use crate::{
     connect::{self, Connect, Refused},
     connection::Seat,
     counters::count,
-    gate::{ConnectRefusal, ConnectRequest, Ending, Gate, Peer, Protocol, Refusal, Road, WillSummary},
+    gate::{ConnectRefusal, ConnectRequest, Durable, Ending, Gate, Peer, Protocol, Refusal, Road, WillSummary},
     packet::{Violation, code},
     router::{Arrival, Attached},
-    session::Will,
+    session::{Speaker, Will},
     stream::{close, fill},
     topic::share,
     wire::{Wire, frame},
@@ -32,6 +32,7 @@ pub(crate) struct Admitted<G: Gate> {
     pub(crate) seat: Seat<G>,
     /// The will of the connection or session that this one ended.
     pub(crate) will_due: Option<Will<G::Access>>,
+    pub(crate) logged: bool,
     pub(crate) wire: Wire,
     pub(crate) output: BytesMut,
     pub(crate) keep_alive: Option<Duration>,
@@ -151,14 +152,28 @@ async fn admit<G: Gate>(
         clean_start: connect.clean_start,
         expiry,
         window: connect.receive_max.min(settings.max_inflight),
-        will: connect.will.map(|(publish, delay)| Will { publish, delay, peer: peer.clone() }),
+        will: connect.will.map(|(publish, delay)| Will {
+            publish,
+            delay,
+            speaker: Speaker::Peer(peer.clone()),
+            number: 0,
+        }),
     };
-    let Attached { claim, present, will_due, filters } = shared.router.attach(arrival).map_err(|_| {
-        // The gate let it in and counts it as there.
-        shared.gate.disconnected(&peer, &Ending::Refused(Refusal::QuotaExceeded));
-        Refused { v3: Some(3), v5: code::QUOTA, what: "there are as many sessions as allowed" }
-    })?;
+    let Attached { claim, present, will_due, filters, logged, ended } =
+        shared.router.attach(arrival).map_err(|_| {
+            // The gate let it in and counts it as there.
+            shared.gate.disconnected(&peer, &Ending::Refused(Refusal::QuotaExceeded));
+            Refused { v3: Some(3), v5: code::QUOTA, what: "there are as many sessions as allowed" }
+        })?;
     let seat = Seat::new(shared.clone(), peer.clone(), claim);
+    if let Durable::When(ended) = ended {
+        // Half the time there is, and then it goes on: a disk that keeps nothing must not shut clients out. Should there
+        // be a crash too before the disk is back, this client may find its old session again.
+        let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
+        if timeout_at(half, ended).await.is_err() {
+            tracing::warn!(%address, "a session has ended and the log does not have it yet");
+        }
+    }
     // What the client was allowed when it subscribed may have changed since.
     for filter in filters.iter().filter(|f| !shared.gate.subscribe(&peer, share(f).map_or(f, |s| s.filter))) {
         shared.router.unsubscribe(&seat.claim, filter);
@@ -191,7 +206,7 @@ async fn admit<G: Gate>(
     }
     // 3.1.2.10: one and a half times the interval; 0 turns it off.
     let keep_alive = (keep_alive_secs > 0).then(|| Duration::from_millis(u64::from(keep_alive_secs) * 1500));
-    Ok(Admitted { peer, seat, will_due, wire, output, keep_alive, expiry })
+    Ok(Admitted { peer, seat, will_due, logged, wire, output, keep_alive, expiry })
 }
 
 fn reply<G: Gate>(protocol: Option<Protocol>, refused: Refused, shared: &Arc<Shared<G>>) -> BytesMut {

@@ -1,10 +1,12 @@
-//! What happens without a connection: sessions expire, delayed wills fall due, orphaned publishes become durable.
+//! What happens without a connection: sessions expire, delayed wills fall due, orphaned publishes become durable, the
+//! log is written anew.
 
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -13,30 +15,57 @@ use tokio::{
 use crate::{
     broker::Shared,
     counters::{add, count},
-    gate::{Gate, Verdict},
+    gate::{Absent, Gate, Peer, Verdict},
     message::Message,
-    pending::{Entry, Pending, Receipt, Settled},
+    pending::{Entry, Pending, Plan, Receipt, Settled},
     router::Claim,
-    session::Will,
+    session::{Speaker, Will},
 };
 
 /// Expired retained messages are looked for at least this often.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+/// How often it is asked whether the log has a hole or has grown too long.
+const LOOK_AT_LOG_EVERY: Duration = Duration::from_secs(2);
+/// First pause after a rewrite that failed; doubled up to [`AT_LEAST_EVERY`].
+const REWRITE_AGAIN: Duration = Duration::from_secs(1);
 
 impl<G: Gate> Shared<G> {
-    /// Passes a will through the gate, as a publish of the client it speaks for, into a line of pending ones.
-    pub(crate) fn offer_will(&self, mut will: Will<G::Access>, pending: &mut Pending) {
-        let admission = self.gate.publish(&will.peer, &will.publish);
+    /// Passes a will through the gate, as a publish of the client it speaks for, into a line of pending ones. One whose
+    /// client is of an earlier run is left to the housekeeper, who asks the gate for it.
+    pub(crate) fn offer_will(&self, will: Will<G::Access>, pending: &mut Pending) {
+        match &will.speaker {
+            Speaker::Peer(peer) => {
+                let peer = peer.clone();
+                self.offer_will_of(&peer, will, pending);
+            }
+            Speaker::Absent(_) => self.router.leave_will(will),
+        }
+    }
+
+    fn offer_will_of(&self, peer: &Peer<G::Access>, mut will: Will<G::Access>, pending: &mut Pending) {
+        let admission = self.gate.publish(peer, &will.publish);
         match admission.verdict {
             Verdict::Forward => {}
             Verdict::ForwardUnretained => will.publish.retain = false,
-            Verdict::Keep => return,
-            Verdict::Refuse(_) | Verdict::Disconnect(_) => return count(&self.router.tally.refused_publishes),
+            Verdict::Keep => return self.router.drop_will(will.number),
+            Verdict::Refuse(_) | Verdict::Disconnect(_) => {
+                self.router.drop_will(will.number);
+                return count(&self.router.tally.refused_publishes);
+            }
         }
         count(&self.router.tally.wills_published);
+        // In the log the message takes the will's place: one of them survives a crash, and never both.
+        let plan = match will.number {
+            0 if !self.router.needs_plan(&will.publish) => Plan::Number(0),
+            will => Plan::Wanted { taken: None, will },
+        };
         let message = Message::new(will.publish, None, Instant::now());
         let bytes = message.bytes;
-        pending.push(Entry { receipt: Receipt::None, forward: Some(message), durable: admission.durable, bytes });
+        let durable = admission.durable;
+        pending.push(Entry { receipt: Receipt::None, forward: Some(message), durable, plan, bytes });
+        if let Some(entries) = pending.take_unplanned() {
+            self.router.plan(entries);
+        }
     }
 
     /// Forwards what a closed connection left behind as it becomes durable. A client that publishes and disconnects at
@@ -55,7 +84,8 @@ impl<G: Gate> Shared<G> {
         let taken = Orphans::take(self, bytes);
         if taken.is_none() {
             add(&self.router.tally.orphans_dropped, len as u64);
-            for receipt in pending.into_receipts() {
+            for (receipt, number) in pending.into_receipts() {
+                self.router.cancel(number);
                 if let Receipt::PubRec { id, .. } = receipt {
                     self.router.settle_qos2(claim, id, false);
                 }
@@ -82,28 +112,73 @@ impl<G: Gate> Shared<G> {
 
     fn forward(&self, settled: Settled) {
         if !settled.kept {
+            self.router.cancel(settled.number);
             return count(&self.router.tally.not_kept);
         }
-        if let Some(message) = settled.forward {
-            self.router.route([message]);
+        match settled.forward {
+            Some(message) => self.router.route([(message, settled.number)]),
+            None if settled.number != 0 => self.router.forget_plan(settled.number),
+            None => {}
         }
     }
 
     pub(crate) async fn keep_house(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut wills = Pending::default();
+        let mut recalls = FuturesUnordered::new();
+        let mut rewriting = None;
+        let mut next_rewrite = Instant::now();
+        let mut backoff = REWRITE_AGAIN;
+        let every = if self.router.keeps() { LOOK_AT_LOG_EVERY } else { AT_LEAST_EVERY };
         loop {
             let now = Instant::now();
             let (due, next) = self.router.sweep(now);
             for will in due {
-                self.offer_will(will, &mut wills);
+                match &will.speaker {
+                    Speaker::Peer(_) => self.offer_will(will, &mut wills),
+                    Speaker::Absent(absent) => {
+                        let (me, absent) = (self.clone(), absent.clone());
+                        recalls.push(Box::pin(async move { (me.gate.recall(&absent).await, absent, will) }));
+                    }
+                }
+            }
+            if rewriting.is_none() && now >= next_rewrite && self.router.claims_rewrite() {
+                let me = self.clone();
+                rewriting = Some(Box::pin(async move { me.router.rewrite().await }));
             }
             let status = self.router.tell_status(now);
-            let latest = now + AT_LEAST_EVERY;
+            let latest = now + every;
             tokio::select! {
                 settled = wills.settled(), if !wills.is_empty() => settled.into_iter().for_each(|s| self.forward(s)),
+                Some((access, absent, will)) = recalls.next() => self.recalled(access, absent, will, &mut wills),
+                done = async { rewriting.as_mut()?.await.into() }, if rewriting.is_some() => {
+                    rewriting = None;
+                    if let Some(Err(error)) = done {
+                        tracing::error!("{error}; until it is, nothing new of sessions and retained messages is durable");
+                        next_rewrite = Instant::now() + backoff;
+                        backoff = (backoff * 2).min(AT_LEAST_EVERY);
+                    } else {
+                        backoff = REWRITE_AGAIN;
+                    }
+                }
                 () = self.router.housekeeping.notified() => {}
                 () = sleep_until(next.into_iter().chain(status).fold(latest, Instant::min)) => {}
-                _ = stop.changed() => return,
+                _ = stop.changed() => break,
+            }
+        }
+        self.router.flush();
+    }
+
+    fn recalled(&self, access: Option<G::Access>, absent: Absent, will: Will<G::Access>, wills: &mut Pending) {
+        let Absent { client_id, username, address, protocol } = absent;
+        match access {
+            Some(access) => {
+                let peer = Peer { client_id, username, address, protocol, access };
+                self.offer_will_of(&peer, will, wills);
+            }
+            None => {
+                tracing::warn!(client = %client_id, "the will of a client that is no longer known is not published");
+                count(&self.router.tally.refused_publishes);
+                self.router.drop_will(will.number);
             }
         }
     }

@@ -26,6 +26,7 @@ mod outbox;
 mod packet;
 mod pending;
 mod places;
+mod record;
 mod retained;
 mod router;
 mod session;

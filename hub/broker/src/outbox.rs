@@ -19,6 +19,8 @@ pub(crate) struct Delivery {
     pub(crate) identifiers: Vec<NonZeroU32>,
     /// The shared filter that it came by: if this receiver never takes it, another of the group may.
     pub(crate) share: Option<Arc<str>>,
+    /// Its number in the log; 0 if the log does not know of it.
+    pub(crate) number: u64,
 }
 
 /// What to write to the client next.
@@ -28,8 +30,23 @@ pub(crate) enum Outgoing {
     PubRec(u16),
 }
 
+/// What became of a message that was to be queued.
+pub(crate) struct Pushed {
+    /// Messages lost by it, the newcomer included.
+    pub(crate) lost: usize,
+    pub(crate) taken: bool,
+}
+
+/// One end of what is kept for a session: what an exchange or a place in the queue looks like from outside.
+pub(crate) enum Held<'a> {
+    Queued(&'a Delivery),
+    InFlight { id: u16, delivery: &'a Delivery },
+    Releasing { id: u16, number: u64 },
+}
+
 struct InFlight {
     id: u16,
+    number: u64,
     /// None once PUBREC has come: only the id is still needed.
     delivery: Option<Delivery>,
     qos2: bool,
@@ -85,9 +102,15 @@ impl Outbox {
         self.to_repeat = self.flight.len();
     }
 
-    /// Queues within the bounds; returns how many messages were lost by it. The oldest QoS 0 messages make room first,
+    /// Whether [`Outbox::push`] would find room without taking it from others.
+    pub(crate) fn has_room_for(&self, message: &Message, bounds: QueueBounds) -> bool {
+        self.queue.is_empty()
+            || (self.queue.len() < bounds.messages && self.bytes.saturating_add(message.bytes) <= bounds.bytes)
+    }
+
+    /// Queues within the bounds. The oldest QoS 0 messages make room first,
     /// then the newcomer is refused. An empty queue takes one message of any size, or it could never be delivered.
-    pub(crate) fn push(&mut self, delivery: Delivery, bounds: QueueBounds) -> usize {
+    pub(crate) fn push(&mut self, delivery: Delivery, bounds: QueueBounds) -> Pushed {
         let mut lost = 0;
         let size = delivery.message.bytes;
         while !self.queue.is_empty() && (self.queue.len() >= bounds.messages || self.bytes + size > bounds.bytes) {
@@ -96,7 +119,7 @@ impl Outbox {
             } else {
                 self.queue.iter().position(|queued| queued.qos == QoS::AtMostOnce)
             };
-            let Some(at) = at else { return lost + 1 };
+            let Some(at) = at else { return Pushed { lost: lost + 1, taken: false } };
             if let Some(old) = self.queue.remove(at) {
                 self.left(&old);
             }
@@ -105,7 +128,7 @@ impl Outbox {
         self.bytes += size;
         self.qos0 += usize::from(delivery.qos == QoS::AtMostOnce);
         self.queue.push_back(delivery);
-        lost
+        Pushed { lost, taken: true }
     }
 
     fn left(&mut self, delivery: &Delivery) {
@@ -150,8 +173,9 @@ impl Outbox {
         self.to_repeat > 0
     }
 
-    /// The next message of the queue, if the window lets it out; expired ones are skipped and counted in `expired`.
-    pub(crate) fn next_queued(&mut self, now: Instant, expired: &mut usize) -> Option<Outgoing> {
+    /// The next message of the queue, if the window lets it out; the numbers of expired ones, which are
+    /// skipped, go into `expired`.
+    pub(crate) fn next_queued(&mut self, now: Instant, expired: &mut Vec<u64>) -> Option<Outgoing> {
         loop {
             let head = self.queue.front()?;
             let is_expired = head.message.is_expired(now);
@@ -161,7 +185,7 @@ impl Outbox {
             let delivery = self.queue.pop_front()?;
             self.left(&delivery);
             if is_expired {
-                *expired += 1;
+                expired.push(delivery.number);
                 continue;
             }
             return Some(self.send(delivery));
@@ -176,6 +200,7 @@ impl Outbox {
         let id = self.free_id();
         self.flight.push_back(InFlight {
             id,
+            number: delivery.number,
             delivery: Some(delivery.clone()),
             qos2: delivery.qos == QoS::ExactlyOnce,
             sent_on_this_connection: true,
@@ -194,36 +219,38 @@ impl Outbox {
         }
     }
 
-    fn take(&mut self, wanted: impl Fn(&InFlight) -> bool) -> bool {
-        let Some(at) = self.flight.iter().position(wanted) else { return false };
-        if let Some(entry) = self.flight.remove(at)
-            && !entry.sent_on_this_connection
-        {
+    fn take(&mut self, wanted: impl Fn(&InFlight) -> bool) -> Option<u64> {
+        let at = self.flight.iter().position(wanted)?;
+        let entry = self.flight.remove(at)?;
+        if !entry.sent_on_this_connection {
             self.to_repeat -= 1;
         }
-        true
+        Some(entry.number)
     }
 
-    pub(crate) fn puback(&mut self, id: u16) -> bool {
+    /// This and its siblings return the number of the message if the exchange is known.
+    pub(crate) fn puback(&mut self, id: u16) -> Option<u64> {
         self.take(|entry| entry.id == id && !entry.qos2)
     }
 
-    pub(crate) fn pubcomp(&mut self, id: u16) -> bool {
+    pub(crate) fn pubcomp(&mut self, id: u16) -> Option<u64> {
         self.take(|entry| entry.id == id && entry.qos2 && entry.delivery.is_none())
     }
 
-    /// PUBREC: the payload is no longer needed. An error code ends the exchange (4.3.3).
-    pub(crate) fn pubrec(&mut self, id: u16, accepted: bool) -> bool {
-        if !accepted {
-            return self.take(|entry| entry.id == id && entry.qos2);
-        }
-        let Some(entry) = self.flight.iter_mut().find(|entry| entry.id == id && entry.qos2) else { return false };
+    /// PUBREC that ends the exchange with an error (4.3.3).
+    pub(crate) fn pubrec_refused(&mut self, id: u16) -> Option<u64> {
+        self.take(|entry| entry.id == id && entry.qos2)
+    }
+
+    /// PUBREC: the payload is no longer needed.
+    pub(crate) fn pubrec(&mut self, id: u16) -> Option<u64> {
+        let entry = self.flight.iter_mut().find(|entry| entry.id == id && entry.qos2)?;
         entry.delivery = None;
         if !entry.sent_on_this_connection {
             entry.sent_on_this_connection = true;
             self.to_repeat -= 1;
         }
-        true
+        Some(entry.number)
     }
 
     /// Takes out what came by shared subscriptions and could still be somebody else's: all that was not sent, and what
@@ -235,8 +262,37 @@ impl Outbox {
     }
 
     /// Ends an exchange that cannot take place: the packet is larger than the client allows.
-    pub(crate) fn abandon(&mut self, id: u16) {
-        self.take(|entry| entry.id == id);
+    pub(crate) fn abandon(&mut self, id: u16) -> Option<u64> {
+        self.take(|entry| entry.id == id)
+    }
+
+    /// All that is kept, exchanges first, each part in its order.
+    pub(crate) fn held(&self) -> impl Iterator<Item = Held<'_>> {
+        let flight = self.flight.iter().map(|entry| match &entry.delivery {
+            Some(delivery) => Held::InFlight { id: entry.id, delivery },
+            None => Held::Releasing { id: entry.id, number: entry.number },
+        });
+        flight.chain(self.queue.iter().map(Held::Queued))
+    }
+
+    /// Takes back a QoS 2 exchange of an earlier run; without a delivery the client has the message.
+    pub(crate) fn restore_exchange(&mut self, id: u16, number: u64, delivery: Option<Delivery>) {
+        self.flight.retain(|entry| entry.id != id);
+        let sent_before = true;
+        self.flight.push_back(InFlight {
+            id,
+            number,
+            delivery,
+            qos2: true,
+            sent_on_this_connection: false,
+            sent_before,
+        });
+    }
+
+    /// Takes back a message of an earlier run, past all bounds: it was promised.
+    pub(crate) fn restore(&mut self, delivery: Delivery) {
+        self.bytes += delivery.message.bytes;
+        self.queue.push_back(delivery);
     }
 }
 
@@ -249,11 +305,11 @@ mod tests {
 
     fn delivery(name: &str, qos: QoS) -> Delivery {
         let message = Message::new(Publish::new(name, "x").with_qos(qos), None, Instant::now());
-        Delivery { message, qos, retain: false, identifiers: Vec::new(), share: None }
+        Delivery { message, qos, retain: false, identifiers: Vec::new(), share: None, number: 0 }
     }
 
     fn drain(outbox: &mut Outbox) -> Vec<(String, Option<u16>)> {
-        std::iter::from_fn(|| outbox.next_queued(Instant::now(), &mut 0))
+        std::iter::from_fn(|| outbox.next_queued(Instant::now(), &mut Vec::new()))
             .map(|out| match out {
                 Outgoing::Publish { delivery, id, .. } => (delivery.message.publish.topic.to_string(), id),
                 _ => unreachable!(),
@@ -264,11 +320,11 @@ mod tests {
     #[test]
     fn a_full_queue_gives_up_old_qos_0_first_and_then_the_newcomer() {
         let mut outbox = Outbox::new(10);
-        assert_eq!(outbox.push(delivery("a", QoS::AtLeastOnce), BOUNDS), 0);
-        assert_eq!(outbox.push(delivery("b", QoS::AtMostOnce), BOUNDS), 0);
-        assert_eq!(outbox.push(delivery("c", QoS::AtLeastOnce), BOUNDS), 0);
-        assert_eq!(outbox.push(delivery("d", QoS::AtLeastOnce), BOUNDS), 1);
-        assert_eq!(outbox.push(delivery("e", QoS::AtLeastOnce), BOUNDS), 1);
+        assert_eq!(outbox.push(delivery("a", QoS::AtLeastOnce), BOUNDS).lost, 0);
+        assert_eq!(outbox.push(delivery("b", QoS::AtMostOnce), BOUNDS).lost, 0);
+        assert_eq!(outbox.push(delivery("c", QoS::AtLeastOnce), BOUNDS).lost, 0);
+        assert_eq!(outbox.push(delivery("d", QoS::AtLeastOnce), BOUNDS).lost, 1);
+        assert_eq!(outbox.push(delivery("e", QoS::AtLeastOnce), BOUNDS).lost, 1);
         let names: Vec<_> = drain(&mut outbox).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["a", "c", "d"]);
         assert_eq!(outbox.bytes(), 0);
@@ -278,8 +334,8 @@ mod tests {
     fn an_empty_queue_takes_a_message_larger_than_its_bound() {
         let mut outbox = Outbox::new(10);
         let tiny = QueueBounds { messages: 3, bytes: 1 };
-        assert_eq!(outbox.push(delivery("a", QoS::AtMostOnce), tiny), 0);
-        assert_eq!(outbox.push(delivery("b", QoS::AtMostOnce), tiny), 1);
+        assert_eq!(outbox.push(delivery("a", QoS::AtMostOnce), tiny).lost, 0);
+        assert_eq!(outbox.push(delivery("b", QoS::AtMostOnce), tiny).lost, 1);
     }
 
     #[test]
@@ -292,11 +348,11 @@ mod tests {
         outbox.reconnect(1);
         assert!(matches!(outbox.next_repeat(), Some(Outgoing::Publish { id: Some(1), dup: true, .. })));
         assert!(outbox.next_repeat().is_none());
-        assert!(outbox.puback(1));
-        assert!(!outbox.puback(1));
+        assert!(outbox.puback(1).is_some());
+        assert!(outbox.puback(1).is_none());
         assert!(matches!(outbox.next_repeat(), Some(Outgoing::Publish { id: Some(2), dup: true, .. })));
         assert!(drain(&mut outbox).is_empty());
-        assert!(outbox.puback(2));
+        assert!(outbox.puback(2).is_some());
         assert_eq!(drain(&mut outbox), [("c".into(), Some(3))]);
     }
 
@@ -305,12 +361,12 @@ mod tests {
         let mut outbox = Outbox::new(5);
         outbox.push(delivery("a", QoS::ExactlyOnce), BOUNDS);
         assert_eq!(drain(&mut outbox).len(), 1);
-        assert!(!outbox.puback(1), "PUBACK does not end QoS 2");
-        assert!(!outbox.pubcomp(1), "PUBCOMP before PUBREC");
-        assert!(outbox.pubrec(1, true));
+        assert!(outbox.puback(1).is_none(), "PUBACK does not end QoS 2");
+        assert!(outbox.pubcomp(1).is_none(), "PUBCOMP before PUBREC");
+        assert!(outbox.pubrec(1).is_some());
         outbox.reconnect(5);
         assert!(matches!(outbox.next_repeat(), Some(Outgoing::PubRel(1))));
-        assert!(outbox.pubcomp(1));
+        assert!(outbox.pubcomp(1).is_some());
         assert!(!outbox.repeats_left());
     }
 

@@ -1,6 +1,6 @@
 //! Retained messages, ordered by topic so that a subscription reads them through a cursor instead of a copied list.
 //!
-//! In memory only. The store has a bound in bytes; a message past it is not retained, and what its topic held before
+//! What survives a restart is written down by the router. The store has a bound in bytes; a message past it is not retained, and what its topic held before
 //! goes too: no value is better than a stale one that looks current.
 
 use std::{
@@ -39,6 +39,20 @@ pub(crate) struct Cursor {
     after: Option<ByteString>,
     /// Messages from this number on reach the subscription live, not through the cursor.
     until: u64,
+}
+
+impl Cursor {
+    pub(crate) fn after(&self) -> Option<&ByteString> {
+        self.after.as_ref()
+    }
+
+    pub(crate) fn go_to(&mut self, after: Option<ByteString>) {
+        self.after = after;
+    }
+
+    pub(crate) fn until(&self) -> u64 {
+        self.until
+    }
 }
 
 pub(crate) enum Step {
@@ -89,6 +103,22 @@ impl Retained {
 
     pub(crate) fn cursor(&self, filter: ByteString, subscription: Subscription) -> Cursor {
         Cursor { filter, subscription, after: None, until: self.next }
+    }
+
+    /// A cursor of an earlier run: `place` counts the retained messages before its end, in the order of their numbers.
+    pub(crate) fn cursor_at(
+        &self,
+        filter: ByteString,
+        subscription: Subscription,
+        after: Option<ByteString>,
+        place: u64,
+    ) -> Cursor {
+        Cursor { filter, subscription, after, until: place.min(self.next) }
+    }
+
+    /// Everything with the number that orders it.
+    pub(crate) fn all(&self) -> Vec<(u64, Arc<Message>)> {
+        self.entries.values().map(|entry| (entry.number, entry.message.clone())).collect()
     }
 
     /// The next message under the cursor. `budget` bounds the entries looked at, over as many calls as it is kept for.

@@ -4,33 +4,51 @@
 //! that reads slowly costs its own queue and nobody's time.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use bytestring::ByteString;
+use rmqtt_codec::types::QoS;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     counters::{Counters, Tally, add, count},
-    gate::Ending,
+    gate::{Durable, Ending},
     message::Publish,
+    record::{Record, WillRecord},
     retained::Retained,
-    session::{Link, Session, Will},
+    session::{Link, Session, Speaker, Will},
     settings::Settings,
+    storage::Storage,
     topic::share,
     tree::{Subscription, Tree},
 };
 
+mod forward;
+mod log;
+mod replay;
 mod shared;
+mod snapshot;
 mod status;
 mod traffic;
 
-pub(crate) use traffic::Acknowledgement;
+use forward::{Contest, Planned};
+use log::{Log, patient};
+
+pub(crate) use traffic::{Acknowledgement, Pulled};
 
 pub(crate) struct Router<A> {
     state: Mutex<State<A>>,
+    storage: Arc<dyn Storage>,
+    /// Whether the storage keeps anything.
+    keeps: bool,
+    /// How many sessions are in the log: without any, messages that are not retained need no plan.
+    lasting: AtomicUsize,
     pub(crate) tally: Tally,
     pub(crate) settings: Settings,
     /// Rung when a deadline of a session may have moved.
@@ -50,6 +68,12 @@ struct State<A> {
     purged: Instant,
     /// Wills of sessions that ended where nobody could publish them.
     overdue: Vec<Will<A>>,
+    /// Messages that were read and planned and are not forwarded, by their numbers.
+    planned: HashMap<u64, Box<Planned>>,
+    contests: HashMap<ByteString, Contest>,
+    /// The wills that the log has, by their numbers.
+    wills: BTreeMap<u64, Box<WillRecord>>,
+    log: Log,
 }
 
 /// One connection's claim on a session. It goes stale when another connection takes the session over; calls with a
@@ -77,6 +101,11 @@ pub(crate) struct Attached<A> {
     pub(crate) will_due: Option<Will<A>>,
     /// Filters of the resumed session, for the gate to look at again.
     pub(crate) filters: Vec<ByteString>,
+    /// The session outlives its connection and the process.
+    pub(crate) logged: bool,
+    /// That a session which was in the log is no more: to be waited for before the client hears that it has none, or it
+    /// could meet the old one again after a crash.
+    pub(crate) ended: Durable,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +119,7 @@ pub(crate) enum RetainHandling {
 pub(crate) struct NoRoom;
 
 impl<A> Router<A> {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings, storage: Arc<dyn Storage>) -> Self {
         let state = State {
             sessions: HashMap::new(),
             by_client: HashMap::new(),
@@ -101,8 +130,31 @@ impl<A> Router<A> {
             queued_bytes: 0,
             purged: Instant::now(),
             overdue: Vec::new(),
+            planned: HashMap::new(),
+            contests: HashMap::new(),
+            wills: BTreeMap::new(),
+            log: Log::new(storage.clone()),
         };
-        Self { state: Mutex::new(state), tally: Tally::default(), settings, housekeeping: Notify::new() }
+        Self {
+            state: Mutex::new(state),
+            keeps: storage.keeps(),
+            storage,
+            lasting: AtomicUsize::new(0),
+            tally: Tally::default(),
+            settings,
+            housekeeping: Notify::new(),
+        }
+    }
+
+    /// Whether a message has to be planned before anything of it is acknowledged. It is asked without the lock: who
+    /// subscribes at this very moment is found when the message is forwarded.
+    pub(crate) fn needs_plan(&self, publish: &Publish) -> bool {
+        self.keeps && publish.qos != QoS::AtMostOnce && (publish.retain || self.lasting.load(Ordering::Relaxed) > 0)
+    }
+
+    /// Durable once all that the log was told is.
+    pub(crate) fn settled(&self) -> Durable {
+        patient(&self.storage)
     }
 
     /// A panic elsewhere must not take the broker down with it: the state is consistent between statements.
@@ -116,8 +168,11 @@ impl<A> Router<A> {
         let mut guard = self.lock();
         let state = &mut *guard;
         let link = Arc::new(Link::default());
+        let lasts = self.keeps && !arrival.expiry.is_zero();
         let mut will_due = None;
         let mut resumed = None;
+        let mut forgotten = false;
+        let mut cancelled = 0;
         if let Some(&id) = state.by_client.get(&arrival.client_id)
             && let Some(session) = state.sessions.get_mut(&id)
         {
@@ -131,18 +186,33 @@ impl<A> Router<A> {
                 && session.expires_at.is_none_or(|at| at > now)
                 && session.username == arrival.username;
             // 3.1.3.2.2: a delay that has not run out is cancelled by the client's return, not by the session's end.
+            // Nobody was gone in the eyes of a client that finds the broker restarted and comes back in time.
             let ran_out = session.will_due.is_some_and(|at| at <= now);
-            will_due = session.will.take().filter(|will| !resume || ran_out || will.delay.is_zero());
+            if let Some(will) = session.will.take() {
+                match &will.speaker {
+                    Speaker::Peer(_) if !resume || ran_out || will.delay.is_zero() => will_due = Some(will),
+                    Speaker::Absent(_) if ran_out => state.overdue.push(will),
+                    _ => cancelled = will.number,
+                }
+            }
+            forgotten = session.logged && !(resume && lasts);
+            if forgotten && resume {
+                session.logged = false;
+                self.lasting.fetch_sub(1, Ordering::Relaxed);
+                state.log.write(&Record::Ended { session: id });
+            }
             if resume {
                 resumed = Some(id);
             } else {
                 state.end_session(id, self);
             }
         }
+        state.clear_will(cancelled);
         let id = match resumed {
             Some(id) => id,
             None if state.sessions.len() >= self.settings.max_sessions => {
                 state.overdue.extend(will_due);
+                state.log.flush();
                 self.housekeeping.notify_one();
                 return Err(NoRoom);
             }
@@ -150,13 +220,17 @@ impl<A> Router<A> {
                 let id = state.next_session;
                 state.next_session += 1;
                 state.by_client.insert(arrival.client_id.clone(), id);
-                let session = Session::new(arrival.client_id, arrival.username, arrival.window);
+                let mut session = Session::new(arrival.client_id, arrival.username, arrival.window);
+                session.logged = lasts;
+                self.lasting.fetch_add(lasts.into(), Ordering::Relaxed);
                 state.sessions.insert(id, Box::new(session));
                 id
             }
         };
         let mut filters = Vec::new();
+        let mut logged = false;
         if let Some(session) = state.sessions.get_mut(&id) {
+            logged = session.logged;
             session.link = Some(link.clone());
             session.expiry = arrival.expiry;
             session.expires_at = None;
@@ -164,9 +238,22 @@ impl<A> Router<A> {
             session.will_due = None;
             session.outbox.reconnect(arrival.window);
             filters.extend(session.subscriptions.keys().cloned());
+            if logged {
+                state.log.write(&session.record(id, None));
+            }
+            if let (true, Some(will)) = (self.keeps, &mut session.will) {
+                will.number = state.log.number();
+                let record = will.record();
+                state.log.write(&Record::Will(record.clone()));
+                state.wills.insert(will.number, record);
+            }
         }
+        state.log.flush();
         link.bell.notify_one();
-        Ok(Attached { claim: Claim { session: id, link }, present: resumed.is_some(), will_due, filters })
+        drop(guard);
+        let ended = if forgotten { self.settled() } else { Durable::Now };
+        let claim = Claim { session: id, link };
+        Ok(Attached { claim, present: resumed.is_some(), will_due, filters, logged, ended })
     }
 
     /// The connection is gone. Returns its will if it is due at once; a delayed one falls due in [`Router::sweep`].
@@ -178,11 +265,20 @@ impl<A> Router<A> {
         session.link = None;
         session.expiry = expiry.unwrap_or(session.expiry);
         let mut will = session.will.take();
-        if matches!(ending, Ending::Disconnected { will: false } | Ending::Shutdown) {
+        let mut silenced = 0;
+        // At a stop the will stays in the log: a client that is not back soon after the restart is gone (3.1.2.5 allows
+        // a server that stops to defer it).
+        if *ending == Ending::Shutdown {
             will = None;
+        } else if let Ending::Disconnected { will: false } = ending
+            && let Some(will) = will.take()
+        {
+            silenced = will.number;
         }
         if session.expiry.is_zero() {
+            state.clear_will(silenced);
             state.end_session(claim.session, self);
+            state.log.flush();
             return will;
         }
         let before = session.outbox.bytes();
@@ -193,6 +289,12 @@ impl<A> Router<A> {
             session.will_due = now.checked_add(delayed.delay.min(session.expiry));
             session.will = Some(delayed);
         }
+        if session.logged {
+            let ends_at = session.expires_at.and_then(|at| state.log.millis_at(at));
+            state.log.write(&session.record(claim.session, ends_at));
+        }
+        state.clear_will(silenced);
+        state.log.flush();
         self.housekeeping.notify_one();
         will
     }
@@ -220,14 +322,23 @@ impl<A> Router<A> {
             }
         }
         add(&self.tally.expired_sessions, ended.len() as u64);
-        for id in ended {
-            state.end_session(id, self);
+        if !ended.is_empty() {
+            for id in ended {
+                state.end_session(id, self);
+            }
+            state.log.flush();
         }
         if now.saturating_duration_since(state.purged) >= PURGE_EVERY {
             state.purged = now;
             add(&self.tally.expired_messages, state.retained.purge(now) as u64);
         }
-        (due, state.sessions.values().filter_map(|session| session.next_deadline()).min())
+        let lingering = state.log.flush_lingering(now);
+        (due, state.sessions.values().filter_map(|session| session.next_deadline()).chain(lingering).min())
+    }
+
+    /// Nothing lingers any more.
+    pub(crate) fn flush(&self) {
+        self.lock().log.flush();
     }
 
     pub(crate) fn retained(&self, topic: &str) -> Option<Publish> {
@@ -250,15 +361,18 @@ impl<A> Router<A> {
             return false;
         }
         session.subscriptions.insert(filter.clone(), subscription);
+        // 4.8.2: nothing retained for a shared subscription.
+        let retained = share(filter).is_none()
+            && (handling == RetainHandling::Send || (handling == RetainHandling::SendIfNew && !known));
+        if session.logged {
+            let (session, filter) = (claim.session, filter.clone());
+            state.log.write(&Record::Subscribed { session, filter, subscription, retained });
+        }
         state.subscriptions.insert(filter, claim.session, subscription);
         if status::asks(share(filter).map_or(filter, |share| share.filter)) {
             self.want_status(&mut state.status);
         }
-        // 4.8.2: nothing retained for a shared subscription.
-        if share(filter).is_some() {
-            return true;
-        }
-        if handling == RetainHandling::Send || (handling == RetainHandling::SendIfNew && !known) {
+        if retained {
             let cursor = state.retained.cursor(filter.clone(), subscription);
             if let Some(session) = state.sessions.get_mut(&claim.session) {
                 session.cursors.retain(|old| old.filter != *filter);
@@ -266,6 +380,7 @@ impl<A> Router<A> {
             }
             claim.link.bell.notify_one();
         }
+        state.log.flush();
         true
     }
 
@@ -275,7 +390,12 @@ impl<A> Router<A> {
         let state = &mut *guard;
         let Some(session) = state.served(claim) else { return false };
         session.cursors.retain(|cursor| cursor.filter != *filter);
-        session.subscriptions.remove(filter).is_some() && state.subscriptions.remove(filter, claim.session)
+        let known = session.subscriptions.remove(filter).is_some();
+        if session.logged && known {
+            state.log.write(&Record::Unsubscribed { session: claim.session, filter: filter.into() });
+            state.log.flush();
+        }
+        known && state.subscriptions.remove(filter, claim.session)
     }
 
     /// Closes the connection of a client; its session stays.
@@ -315,6 +435,10 @@ impl<A> State<A> {
         self.queued_bytes -= session.outbox.bytes();
         for filter in session.subscriptions.keys() {
             self.subscriptions.remove(filter, id);
+        }
+        if session.logged {
+            router.lasting.fetch_sub(1, Ordering::Relaxed);
+            self.log.write(&Record::Ended { session: id });
         }
         self.hand_over(session.outbox.take_shared(), router);
     }

@@ -10,9 +10,10 @@ use bytestring::ByteString;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    gate::{Ending, Peer},
+    gate::{Absent, Ending, Peer},
     message::Publish,
     outbox::Outbox,
+    record::{Record, WillRecord},
     retained::Cursor,
     settings::Settings,
     tree::Subscription,
@@ -41,7 +42,42 @@ impl Link {
 pub(crate) struct Will<A> {
     pub(crate) publish: Publish,
     pub(crate) delay: Duration,
-    pub(crate) peer: Arc<Peer<A>>,
+    pub(crate) speaker: Speaker<A>,
+    /// Its number in the log; 0 if it is not there.
+    pub(crate) number: u64,
+}
+
+impl<A> Will<A> {
+    pub(crate) fn record(&self) -> Box<WillRecord> {
+        Box::new(WillRecord {
+            will: self.number,
+            client: self.speaker.to_absent(),
+            publish: self.publish.clone(),
+            delay_millis: u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+}
+
+/// In whose name a will passes the gate.
+pub(crate) enum Speaker<A> {
+    Peer(Arc<Peer<A>>),
+    /// A client of an earlier run; the gate is asked whether it still knows it.
+    Absent(Absent),
+}
+
+impl<A> Speaker<A> {
+    /// As the log has it.
+    pub(crate) fn to_absent(&self) -> Absent {
+        match self {
+            Self::Absent(absent) => absent.clone(),
+            Self::Peer(peer) => Absent {
+                client_id: peer.client_id.clone(),
+                username: peer.username.clone(),
+                address: peer.address,
+                protocol: peer.protocol,
+            },
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +93,8 @@ pub(crate) struct Session<A> {
     pub(crate) username: Option<String>,
     pub(crate) link: Option<Arc<Link>>,
     pub(crate) expiry: Duration,
+    /// Its changes go to the log.
+    pub(crate) logged: bool,
     /// Set while no connection serves it.
     pub(crate) expires_at: Option<Instant>,
     pub(crate) will: Option<Will<A>>,
@@ -78,6 +116,7 @@ impl<A> Session<A> {
             username,
             link: None,
             expiry: Duration::ZERO,
+            logged: false,
             expires_at: None,
             will: None,
             will_due: None,
@@ -91,6 +130,17 @@ impl<A> Session<A> {
 
     pub(crate) fn is_served_by(&self, link: &Arc<Link>) -> bool {
         self.link.as_ref().is_some_and(|own| Arc::ptr_eq(own, link))
+    }
+
+    /// Its terms, for the log.
+    pub(crate) fn record(&self, session: u64, ends_at_millis: Option<i64>) -> Record {
+        Record::Session {
+            session,
+            client_id: self.client_id.clone(),
+            username: self.username.clone(),
+            expiry_millis: u64::try_from(self.expiry.as_millis()).unwrap_or(u64::MAX),
+            ends_at_millis,
+        }
     }
 
     /// How well this session could take a shared message, 0 best.

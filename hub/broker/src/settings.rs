@@ -37,6 +37,9 @@ pub struct Settings {
     pub retained_bytes: usize,
     /// Longest a session outlives its connection; MQTT 3.1.1 `clean_session = 0` gets exactly this.
     pub max_session_expiry: Duration,
+    /// After a restart: how long a client of the run before may take to come back before it counts as lost and its will
+    /// is published, unless the will's own delay is longer.
+    pub will_grace: Duration,
     /// Publishes read from one connection and not yet durable. Announced to MQTT 5 clients as Receive Maximum.
     pub max_uncommitted_packets: u16,
     pub max_uncommitted_bytes: usize,
@@ -70,6 +73,7 @@ impl Default for Settings {
             max_subscriptions_per_session: 1000,
             retained_bytes: 64 << 20,
             max_session_expiry: Duration::from_secs(7 * 24 * 3600),
+            will_grace: Duration::from_secs(30),
             max_uncommitted_packets: 1000,
             max_uncommitted_bytes: 1 << 20,
             max_orphaned_bytes: 8 << 20,

@@ -5,26 +5,27 @@
 
 use std::sync::Arc;
 
+use super::forward::{Late, shared_delivery};
 use super::{Router, State};
 use crate::{message::Message, outbox::Delivery, tree::Subscription};
 
 impl<A> State<A> {
-    pub(super) fn route_shared(&mut self, message: &Arc<Message>, router: &Router<A>) {
-        if !self.subscriptions.has_groups() {
-            return;
-        }
+    /// Those whose turn it is, each for its group; the number that the log has for them is not given yet.
+    pub(super) fn choose_shared(
+        &self,
+        message: &Message,
+        router: &Router<A>,
+    ) -> Vec<(u64, Subscription, Arc<str>, u64)> {
         let mut chosen = Vec::new();
-        let sessions = &self.sessions;
-        self.subscriptions.visit_groups(&message.publish.topic, &mut |group| {
-            if let Some((session, subscription)) =
-                group.choose(|session| sessions.get(&session)?.rank(&router.settings))
-            {
-                chosen.push((session, subscription, group.filter.clone()));
-            }
-        });
-        for (session, subscription, share) in chosen {
-            self.enqueue(session, shared_delivery(message.clone(), subscription, share), router);
+        if self.subscriptions.has_groups() {
+            self.subscriptions.visit_groups(&message.publish.topic, &mut |group| {
+                let rank = |session| self.sessions.get(&session)?.rank(&router.settings);
+                if let Some((session, subscription)) = group.choose(rank) {
+                    chosen.push((session, subscription, group.filter.clone(), 0));
+                }
+            });
         }
+        chosen
     }
 
     /// Finds new receivers in their groups for what one that has ended did not take.
@@ -34,21 +35,13 @@ impl<A> State<A> {
             let heir = share.and_then(|share| {
                 let group = self.subscriptions.group(&share)?;
                 let (session, subscription) = group.choose(|session| sessions.get(&session)?.rank(&router.settings))?;
-                Some((session, shared_delivery(message, subscription, share)))
+                Some((session, shared_delivery(message.clone(), subscription, share)))
             });
             if let Some((session, delivery)) = heir {
-                self.enqueue(session, delivery, router);
+                let mut late = Late::default();
+                self.enqueue(session, delivery, router, &mut late);
+                self.write_late(&message, late, false);
             }
         }
-    }
-}
-
-fn shared_delivery(message: Arc<Message>, subscription: Subscription, share: Arc<str>) -> Delivery {
-    Delivery {
-        qos: subscription.qos.min(message.publish.qos),
-        retain: message.publish.retain && subscription.retain_as_published,
-        identifiers: subscription.identifier.into_iter().collect(),
-        share: Some(share),
-        message,
     }
 }

@@ -69,7 +69,8 @@ impl<A> Router<A> {
         let told = told(&self.counters(), uptime);
         self.route(
             told.into_iter()
-                .map(|(name, value)| Message::new(Publish::new(format!("{LEVEL}/broker/{name}"), value), None, now)),
+                .map(|(name, value)| Message::new(Publish::new(format!("{LEVEL}/broker/{name}"), value), None, now))
+                .map(|message| (message, 0)),
         );
         now.checked_add(every)
     }

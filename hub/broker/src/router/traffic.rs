@@ -1,17 +1,21 @@
 //! Messages through the router: into the queues, out of them, and acknowledged.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::num::{NonZeroU16, NonZeroU32};
 
 use rmqtt_codec::types::QoS;
 use tokio::time::Instant;
 
-use super::{Claim, Router, State};
+use super::{
+    Claim, Router,
+    forward::{message_record, receiver},
+    log::Log,
+};
 use crate::{
     counters::{add, count},
-    message::Message,
-    outbox::{Delivery, Outgoing, QueueBounds},
-    retained::Step,
-    session::Incoming2,
+    outbox::{Delivery, Outgoing},
+    record::Record,
+    retained::{Cursor, Retained, Step},
+    session::{Incoming2, Session},
 };
 
 /// What a client says of a message in flight to it.
@@ -30,116 +34,77 @@ pub(crate) enum Acknowledgement {
 /// Retained entries looked at under one lock.
 const CURSOR_BUDGET: usize = 4096;
 
+pub(crate) struct Pulled {
+    /// More waits for nothing but room.
+    pub(crate) more: bool,
+    /// What was drawn may be written once the log is settled.
+    pub(crate) wait: bool,
+}
+
 impl<A> Router<A> {
-    /// Stores what is to be retained and queues each message for every session that wants it.
-    pub(crate) fn route(&self, messages: impl IntoIterator<Item = Arc<Message>>) {
+    /// Takes what is to be written next, up to about `room` bytes.
+    pub(crate) fn pull(&self, claim: &Claim, room: usize, out: &mut Vec<Outgoing>) -> Pulled {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let mut matched = Vec::new();
-        for message in messages {
-            count(&self.tally.routed);
-            if message.publish.retain && !state.retained.set(&message) {
-                count(&self.tally.retained_refused);
-            }
-            state.subscriptions.visit(&message.publish.topic, &mut |session, subscription| {
-                if !(subscription.no_local && message.publisher == Some(session)) {
-                    matched.push((session, *subscription));
-                }
-            });
-            // One copy per session, at the highest QoS of its matching filters, with all their identifiers (3.3.4).
-            matched.sort_unstable_by_key(|(session, _)| *session);
-            for group in matched.chunk_by(|(a, _), (b, _)| a == b) {
-                let Some((session, _)) = group.first() else { continue };
-                let granted = group.iter().map(|(_, s)| s.qos).max().unwrap_or(QoS::AtMostOnce);
-                let delivery = Delivery {
-                    message: message.clone(),
-                    qos: granted.min(message.publish.qos),
-                    retain: message.publish.retain && group.iter().any(|(_, s)| s.retain_as_published),
-                    identifiers: group.iter().filter_map(|(_, s)| s.identifier).collect(),
-                    share: None,
-                };
-                state.enqueue(*session, delivery, self);
-            }
-            matched.clear();
-            state.route_shared(&message, self);
-        }
-    }
-
-    /// Takes what is to be written next, up to about `room` bytes. True if more waits for nothing but room.
-    pub(crate) fn pull(&self, claim: &Claim, room: usize, out: &mut Vec<Outgoing>) -> bool {
-        let now = Instant::now();
-        let mut guard = self.lock();
-        let State { sessions, retained, queued_bytes, .. } = &mut *guard;
-        let Some(session) = sessions.get_mut(&claim.session).filter(|s| s.is_served_by(&claim.link)) else {
-            return false;
+        let Some(session) = state.sessions.get_mut(&claim.session).filter(|s| s.is_served_by(&claim.link)) else {
+            return Pulled { more: false, wait: false };
         };
-        let mut left = room;
-        let mut put = |outgoing: Outgoing| {
-            left = left.saturating_sub(match &outgoing {
-                Outgoing::Publish { delivery, .. } => delivery.message.bytes,
-                Outgoing::PubRel(_) | Outgoing::PubRec(_) => 4,
-            });
-            out.push(outgoing);
-            left > 0
-        };
-        while let Some(id) = session.pubrec_due.pop_front() {
-            put(Outgoing::PubRec(id));
-        }
-        while let Some(repeat) = session.outbox.next_repeat() {
-            if !put(repeat) {
-                return true;
-            }
-        }
-        if session.outbox.repeats_left() {
-            return false;
-        }
-        let mut budget = CURSOR_BUDGET;
-        while let Some(cursor) = session.cursors.front_mut() {
-            if cursor.subscription.qos != QoS::AtMostOnce && !session.outbox.has_room_in_flight() {
-                return false;
-            }
-            let subscription = cursor.subscription;
-            match retained.next(cursor, &mut budget, now) {
-                Step::Found(message) if subscription.no_local && message.publisher == Some(claim.session) => {}
-                Step::Found(message) => {
-                    let qos = subscription.qos.min(message.publish.qos);
-                    let identifiers: Vec<NonZeroU32> = subscription.identifier.into_iter().collect();
-                    if !put(session.outbox.send(Delivery { message, qos, retain: true, identifiers, share: None })) {
-                        return true;
-                    }
-                }
-                Step::Paused => return true,
-                Step::End => drop(session.cursors.pop_front()),
-            }
-        }
         let before = session.outbox.bytes();
-        let mut expired = 0;
-        let mut more = false;
-        while let Some(queued) = session.outbox.next_queued(now, &mut expired) {
-            if !put(queued) {
-                more = true;
-                break;
-            }
+        let mut draw = Draw {
+            session: claim.session,
+            logged: session.logged,
+            now: Instant::now(),
+            left: room,
+            out,
+            wait: false,
+            expired: Vec::new(),
+            log: &mut state.log,
+        };
+        let more = draw.fill(session, &state.retained);
+        let Draw { wait, expired, .. } = draw;
+        state.queued_bytes -= before - session.outbox.bytes();
+        add(&self.tally.expired_messages, expired.len() as u64);
+        if wait {
+            state.log.flush();
+        } else if state.log.arm() {
+            self.housekeeping.notify_one();
         }
-        *queued_bytes -= before - session.outbox.bytes();
-        add(&self.tally.expired_messages, expired as u64);
-        more
+        Pulled { more, wait }
     }
 
+    /// Whether the exchange is known.
     pub(crate) fn acknowledge(&self, claim: &Claim, acknowledgement: Acknowledgement) -> bool {
-        let known = self.lock().served(claim).is_some_and(|session| match acknowledgement {
-            Acknowledgement::PubAck(id) => session.outbox.puback(id),
-            Acknowledgement::PubRec { id, accepted } => session.outbox.pubrec(id, accepted),
-            Acknowledgement::PubComp(id) => session.outbox.pubcomp(id),
-            Acknowledgement::Abandon(id) => {
-                session.outbox.abandon(id);
-                true
-            }
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let session = state.sessions.get_mut(&claim.session).filter(|session| session.is_served_by(&claim.link));
+        let ended = session.and_then(|session| {
+            let outbox = &mut session.outbox;
+            let number = match acknowledgement {
+                Acknowledgement::PubAck(id) => outbox.puback(id),
+                Acknowledgement::PubRec { id, accepted: true } => outbox.pubrec(id),
+                Acknowledgement::PubRec { id, accepted: false } => outbox.pubrec_refused(id),
+                Acknowledgement::PubComp(id) => outbox.pubcomp(id),
+                Acknowledgement::Abandon(id) => outbox.abandon(id),
+            };
+            number.map(|number| (number, session.logged && number != 0))
         });
-        if !known {
-            count(&self.tally.unknown_acks);
+        match (ended, acknowledgement) {
+            (Some((message, true)), Acknowledgement::PubRec { id, accepted: true }) => {
+                if let Some(id) = NonZeroU16::new(id) {
+                    state.log.write(&Record::Releasing { session: claim.session, message, id });
+                    state.log.flush();
+                }
+            }
+            (Some((message, true)), _) => {
+                state.log.linger(&Record::Done { session: claim.session, message });
+                if state.log.arm() {
+                    self.housekeeping.notify_one();
+                }
+            }
+            (Some(_), _) | (None, Acknowledgement::Abandon(_)) => {}
+            (None, _) => count(&self.tally.unknown_acks),
         }
-        known
+        ended.is_some()
     }
 
     /// Notes a QoS 2 packet id as being taken in. Returns what the session knew of it.
@@ -174,28 +139,149 @@ impl<A> Router<A> {
     /// PUBREL. False if the id is not held, or its message is not durable yet and so cannot have been acknowledged.
     pub(crate) fn release_qos2(&self, claim: &Claim, id: u16) -> bool {
         let mut guard = self.lock();
-        let Some(session) = guard.served(claim) else { return false };
-        session.incoming.get(&id) == Some(&Incoming2::Received) && session.incoming.remove(&id).is_some()
+        let state = &mut *guard;
+        let Some(session) = state.served(claim) else { return false };
+        let known = session.incoming.get(&id) == Some(&Incoming2::Received) && session.incoming.remove(&id).is_some();
+        if let (true, true, Some(id)) = (known, session.logged, NonZeroU16::new(id)) {
+            state.log.write(&Record::Released { session: claim.session, id });
+            state.log.flush();
+        }
+        known
     }
 }
 
-impl<A> State<A> {
-    pub(super) fn enqueue(&mut self, session: u64, delivery: Delivery, router: &Router<A>) {
-        let Some(session) = self.sessions.get_mut(&session) else { return };
-        if session.link.is_none() && delivery.qos == QoS::AtMostOnce {
-            return;
+/// One go at filling the output of a connection.
+struct Draw<'a> {
+    session: u64,
+    logged: bool,
+    now: Instant,
+    left: usize,
+    out: &'a mut Vec<Outgoing>,
+    /// Something drawn must be in the log before it is on the wire.
+    wait: bool,
+    expired: Vec<u64>,
+    log: &'a mut Log,
+}
+
+impl Draw<'_> {
+    /// True if more waits for nothing but room.
+    fn fill<A>(&mut self, session: &mut Session<A>, retained: &Retained) -> bool {
+        while let Some(id) = session.pubrec_due.pop_front() {
+            self.put(Outgoing::PubRec(id));
         }
-        let settings = &router.settings;
-        let before = session.outbox.bytes();
-        let total_left = settings.queue_bytes_total.saturating_sub(self.queued_bytes);
-        let bounds = QueueBounds {
-            messages: settings.queue_messages_per_session,
-            bytes: settings.queue_bytes_per_session.min(before + total_left),
-        };
-        add(&router.tally.queue_dropped, session.outbox.push(delivery, bounds) as u64);
-        self.queued_bytes = self.queued_bytes + session.outbox.bytes() - before;
-        if let Some(link) = &session.link {
-            link.bell.notify_one();
+        while let Some(repeat) = session.outbox.next_repeat() {
+            if !self.put(repeat) {
+                return true;
+            }
         }
+        if session.outbox.repeats_left() {
+            return false;
+        }
+        if !session.cursors.is_empty()
+            && let Some(more) = self.retained(session, retained)
+        {
+            return more;
+        }
+        let mut more = false;
+        while let Some(queued) = session.outbox.next_queued(self.now, &mut self.expired) {
+            if !self.put_new(queued) {
+                more = true;
+                break;
+            }
+        }
+        if self.logged {
+            for &message in self.expired.iter().filter(|number| **number != 0) {
+                self.log.linger(&Record::Done { session: self.session, message });
+            }
+        }
+        more
+    }
+
+    /// Draws what is retained. None if there is no more of it, so that the queue's turn has come.
+    fn retained<A>(&mut self, session: &mut Session<A>, retained: &Retained) -> Option<bool> {
+        let mut budget = CURSOR_BUDGET;
+        let mut moved = false;
+        let mut answer = None;
+        while let Some(cursor) = session.cursors.front_mut() {
+            if cursor.subscription.qos != QoS::AtMostOnce && !session.outbox.has_room_in_flight() {
+                answer = Some(false);
+                break;
+            }
+            let subscription = cursor.subscription;
+            match retained.next(cursor, &mut budget, self.now) {
+                Step::Found(message) => {
+                    moved = true;
+                    if subscription.no_local && message.publisher == Some(self.session) {
+                        continue;
+                    }
+                    let qos = subscription.qos.min(message.publish.qos);
+                    let identifiers: Vec<NonZeroU32> = subscription.identifier.into_iter().collect();
+                    let number = if self.logged && qos != QoS::AtMostOnce { self.log.number() } else { 0 };
+                    let delivery = Delivery { message, qos, retain: true, identifiers, share: None, number };
+                    if number != 0 {
+                        let to = vec![receiver(self.session, delivery.clone())];
+                        let expires = self.log.expiry_of(&delivery.message);
+                        let record = message_record(&delivery.message, number, false, to, expires);
+                        self.log.write(&Record::Message(Box::new(record)));
+                    }
+                    if !self.put_new(session.outbox.send(delivery)) {
+                        answer = Some(true);
+                        break;
+                    }
+                }
+                Step::Paused => {
+                    moved = true;
+                    answer = Some(true);
+                    break;
+                }
+                Step::End => {
+                    moved = false;
+                    if let Some(Cursor { filter, .. }) = session.cursors.pop_front()
+                        && self.logged
+                    {
+                        self.log.linger(&Record::CursorDone { session: self.session, filter });
+                    }
+                }
+            }
+        }
+        if let (true, true, Some(cursor)) = (self.logged, moved, session.cursors.front()) {
+            self.log.linger(&Record::Cursor {
+                session: self.session,
+                filter: cursor.filter.clone(),
+                subscription: cursor.subscription,
+                after: cursor.after().cloned(),
+                until: 0,
+            });
+        }
+        answer
+    }
+
+    /// False if there is no more room.
+    fn put(&mut self, outgoing: Outgoing) -> bool {
+        self.wait |= self.logged
+            && match &outgoing {
+                Outgoing::Publish { delivery, .. } => delivery.qos == QoS::ExactlyOnce,
+                Outgoing::PubRel(_) => true,
+                Outgoing::PubRec(_) => false,
+            };
+        self.left = self.left.saturating_sub(match &outgoing {
+            Outgoing::Publish { delivery, .. } => delivery.message.bytes,
+            Outgoing::PubRel(_) | Outgoing::PubRec(_) => 4,
+        });
+        self.out.push(outgoing);
+        self.left > 0
+    }
+
+    /// The same for what was not sent before: the id of a QoS 2 message is written down first, or a crash would give
+    /// the message another and the client would take it twice.
+    fn put_new(&mut self, outgoing: Outgoing) -> bool {
+        if let Outgoing::Publish { delivery, id: Some(id), .. } = &outgoing
+            && self.logged
+            && delivery.qos == QoS::ExactlyOnce
+            && let Some(id) = NonZeroU16::new(*id)
+        {
+            self.log.write(&Record::Assigned { session: self.session, message: delivery.number, id });
+        }
+        self.put(outgoing)
     }
 }
