@@ -10,6 +10,8 @@ mod gate_tests;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod lines;
+#[cfg(test)]
 mod peers;
 #[cfg(test)]
 mod protocol;
@@ -21,5 +23,7 @@ mod sessions;
 mod shared;
 #[cfg(test)]
 mod status;
+#[cfg(test)]
+mod triggers;
 #[cfg(test)]
 mod wills;
