@@ -203,7 +203,7 @@ mod tests {
             let identifiers: Vec<_> = ids.iter().copied().filter_map(NonZeroU32::new).collect();
             let message = Message::new(publish.clone(), None, Instant::now());
             let delivery =
-                Delivery { qos: publish.qos, retain: publish.retain, identifiers, share: None, message };
+                Delivery { qos: publish.qos, retain: publish.retain, identifiers, share: None, number: 0, message };
             let qos0 = publish.qos == QoS::AtMostOnce;
             for v5 in [None, Some(naming)] {
                 let sending = Sending { delivery: &delivery, id: (!qos0).then_some(id), dup: dup && !qos0, v5 };
@@ -255,7 +255,8 @@ mod tests {
     fn a_string_too_long_for_the_protocol_is_not_sent() {
         let properties = Properties { correlation: Some(Bytes::from(vec![0; 65_536])), ..Properties::default() };
         let message = Message::new(Publish { properties, ..Publish::new("a", "b") }, None, Instant::now());
-        let delivery = Delivery { qos: QoS::AtMostOnce, retain: false, identifiers: Vec::new(), share: None, message };
+        let delivery =
+            Delivery { qos: QoS::AtMostOnce, retain: false, identifiers: Vec::new(), share: None, number: 0, message };
         let send =
             |v5| Sending { delivery: &delivery, id: None, dup: false, v5 }.write(usize::MAX, &mut BytesMut::new());
         assert!(send(Some(Naming::Topic)).is_err() && send(None).is_ok());
