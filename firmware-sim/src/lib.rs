@@ -5,6 +5,7 @@
 mod clock;
 #[cfg(feature = "existing-broker")]
 pub mod existing_broker;
+pub mod load;
 pub mod portal;
 pub mod world;
 

@@ -1,5 +1,7 @@
-//! The thin binary: a sandbox portal, or a world of pretend devices, from the command line, until Ctrl-C. All of it is in
-//! the library.
+//! The thin binary: a sandbox portal, or a world of pretend devices, from the command line, until Ctrl-C; or a load for
+//! a broker. All of it is in the library.
+
+mod load_command;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -24,6 +26,8 @@ enum What {
     Portal(Portal),
     /// Run a water meter, a plug and a Zigbee bridge.
     World(Devices),
+    /// Load a broker and print what it did as JSON.
+    Load(Box<load_command::Load>),
 }
 
 #[derive(Args)]
@@ -62,16 +66,26 @@ struct Devices {
     interval: u64,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
-    let done = match Command::parse().what {
-        What::Portal(portal) => run_portal(portal).await,
-        What::World(devices) => run_world(devices).await,
+    let what = Command::parse().what;
+    // One thread for the load: the other core is the broker's.
+    let mut runtime = match what {
+        What::Load(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
     };
+    let done = runtime.enable_all().build().context("no runtime").and_then(|runtime| {
+        runtime.block_on(async {
+            match what {
+                What::Portal(portal) => run_portal(portal).await,
+                What::World(devices) => run_world(devices).await,
+                What::Load(load) => load_command::run(*load).await,
+            }
+        })
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
