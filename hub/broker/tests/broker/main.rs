@@ -12,6 +12,12 @@ mod hostile;
 #[cfg(test)]
 mod lines;
 #[cfg(test)]
+mod paho;
+#[cfg(test)]
+mod paho3;
+#[cfg(test)]
+mod paho5;
+#[cfg(test)]
 mod peers;
 #[cfg(test)]
 mod protocol;
