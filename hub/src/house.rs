@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::courier::Courier;
 use crate::doctor::Doctor;
 use crate::extract;
-use crate::ingest::{ExternalBroker, HubGate, Ingest, run_external};
+use crate::ingest::{BrokerShelf, ExternalBroker, HubGate, Ingest, report_resumed, run_external};
 use crate::metering::{Metering, MeteringError, Rules};
 use crate::people::{People, PeopleError};
 use crate::portal::{Outbox, Pace, Portal, PortalSettings, Shelf};
@@ -189,7 +189,12 @@ impl House {
         let extract = extract::connect(&people, &signin, &metering);
         let certificates = open_certificates(&settings, &store, &clock, &bus).await;
         let gate = HubGate::new(Arc::clone(&ingest), settings.mqtt.private_peers_only);
-        let broker = Arc::new(Broker::new(settings.mqtt.to_broker(), Arc::new(gate)));
+        let mut left = store.broker_log().load().await?;
+        let shelf = BrokerShelf::new(store.broker_log(), clock.clone());
+        let frames = std::mem::take(&mut left.frames);
+        let (broker, resumed) = Broker::resume(settings.mqtt.to_broker(), Arc::new(gate), Arc::new(shelf), frames);
+        report_resumed(&left, &resumed);
+        let broker = Arc::new(broker);
         let (stop, _) = watch::channel(false);
         let settings = Arc::new(settings);
         Ok(House {

@@ -14,19 +14,17 @@ pub trait Storage: Send + Sync + 'static {
     /// order of calls is the order of the log.
     fn append(&self, frame: Vec<u8>) -> u64;
 
-    /// Says when everything appended up to now is durable.
+    /// Says when everything appended up to now is durable; an error means that the log is torn.
     fn settled(&self) -> Durable;
 
     /// Puts `frames`, which describe everything up to and with frame number `up_to`, in the place of the frames up to
-    /// there; those appended since stay behind them. Until it is done the old frames count.
+    /// there; those appended since stay behind them. Until it is done the old frames count, also after a crash in the
+    /// middle of it. It mends a torn log, unless a frame behind `up_to` is lost too.
     fn rewrite(&self, up_to: u64, frames: Vec<Vec<u8>>) -> Rewritten;
 
     /// Whether a frame could not be kept, so that the log has a hole: what is appended is not durable before the log
     /// was rewritten from the broker's memory.
     fn is_torn(&self) -> bool;
-
-    /// Bytes appended since the last rewrite.
-    fn grown_bytes(&self) -> u64;
 
     /// Whether anything is kept at all. Where nothing is, the broker encodes nothing and waits for nothing.
     fn keeps(&self) -> bool {
@@ -65,10 +63,6 @@ impl Storage for Forgetful {
 
     fn is_torn(&self) -> bool {
         false
-    }
-
-    fn grown_bytes(&self) -> u64 {
-        0
     }
 
     fn now_millis(&self) -> Option<i64> {

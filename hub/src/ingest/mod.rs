@@ -6,6 +6,7 @@
 mod external;
 mod gate;
 mod refusals;
+mod shelf;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +24,7 @@ use crate::clock::Clock;
 
 pub use external::{ExternalBroker, Standing, run as run_external};
 pub use gate::{Access, HubGate};
+pub use shelf::{BrokerShelf, report as report_resumed};
 
 /// The journal's answer: durable, or not kept.
 pub type Commit = domovoi_store::Kept;
