@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use domovoi_broker::Settings;
-use proptest::{prelude::*, test_runner::TestRunner};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
@@ -201,72 +200,4 @@ async fn a_burst_to_subscribers_that_leave_hurts_nobody() {
     for _ in 0..500 {
         assert_eq!(reader.recv().await.payload(), "x");
     }
-}
-
-#[test]
-fn any_bytes_in_any_pieces_leave_the_broker_standing() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let settings = Settings { connect_timeout: Duration::from_millis(500), ..Settings::default() };
-    let rig = runtime.block_on(Rig::with(settings));
-    let frame = (any::<u8>(), prop::collection::vec(any::<u8>(), 0..60)).prop_map(|(first, body)| packet(first, &body));
-    // Packets that are right except for a few bytes get further than noise.
-    let valid = prop_oneof![
-        (".{0,6}", prop::collection::vec(any::<u8>(), 0..20), 0u8..3, 1u16..4, any::<bool>()).prop_map(
-            |(topic, body, qos, id, v5)| {
-                let mut m = message(&topic, "").qos(qos, id);
-                m.payload = body;
-                m.bytes(v5)
-            }
-        ),
-        ("[ab+#/$ю]{1,6}", 0u8..64).prop_map(|(f, o)| packet(0x82, &[vec![0, 1, 0], text(&f), vec![o]].concat())),
-        ("[ab+#/$ю]{1,6}", 0u8..3).prop_map(|(f, o)| packet(0x82, &[vec![0, 1], text(&f), vec![o]].concat())),
-        (4u8..8, 1u16..5).prop_map(|(k, id)| packet(k << 4 | if k == 6 { 2 } else { 0 }, &id.to_be_bytes())),
-        Just(vec![0xC0, 0]),
-    ];
-    let mutated = (valid, prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..2)).prop_map(
-        |(mut bytes, changes)| {
-            for (at, byte) in changes {
-                let at = at.index(bytes.len());
-                bytes[at] = byte;
-            }
-            bytes
-        },
-    );
-    let piece = prop_oneof![1 => prop::collection::vec(any::<u8>(), 0..80), 2 => frame, 5 => mutated];
-    let opening = prop_oneof![
-        1 => Just(Vec::new()),
-        4 => Just(v3("fuzz").bytes()),
-        4 => Just(v5("fuzz").expiry(1).bytes()),
-        1 => Just(v5("fuzz").keep().expiry(60).will("w", "x", 1).will_delay(1).bytes()),
-    ];
-    let case = (opening, prop::collection::vec(piece, 0..12), prop::collection::vec(1usize..40, 1..8));
-    let cases = if std::env::var_os("DOMOVOI_FULL").is_some() { 20_000 } else { 500 };
-    let mut runner = TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..Default::default() });
-    let outcome = runner.run(&case, |(opening, pieces, splits)| {
-        runtime.block_on(async {
-            let bytes = [vec![opening], pieces].concat().concat();
-            let mut client = Client::open(rig.address, false).await;
-            let mut left = &bytes[..];
-            for size in splits.iter().cycle() {
-                let (now, later) = left.split_at((*size).min(left.len()));
-                // The broker may have closed already; that is its right.
-                if now.is_empty() || client.stream.write_all(now).await.is_err() {
-                    break;
-                }
-                tokio::task::yield_now().await;
-                left = later;
-            }
-            let _ = client.stream.shutdown().await;
-            drop(client);
-            let mut witness = Client::connect(rig.address, &v3("witness")).await;
-            witness.ping().await;
-            witness.disconnect().await;
-            prop_assert_eq!(rig.broker.counters().failed_tasks, 0);
-            Ok(())
-        })
-    });
-    outcome.unwrap();
-    runtime.block_on(rig.until(|counters| counters.connected == 0));
-    let counters = rig.broker.counters();
-    assert!(counters.sessions <= 2 && counters.failed_tasks == 0, "{counters:?}");
 }
