@@ -226,6 +226,7 @@ CREATE TABLE block (
 );
 CREATE INDEX block_by_time ON block (series, from_at, to_at);
 CREATE INDEX block_by_age ON block (to_at);
+CREATE INDEX block_small ON block (series) WHERE samples < 1024;
 
 -- Rollups: what became of one series in every interval of one chunk of time. Kept longer than the samples.
 CREATE TABLE rollup (

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use crate::db::{Db, insert_wrap, read_wrap};
 use crate::error::StoreError;
+use crate::history;
 use crate::tables::{SEALED, Table};
 
 /// A row that does not open.
@@ -153,7 +154,7 @@ impl Keys {
         })
     }
 
-    /// Opens every sealed thing and names each that does not. `progress` is told how many rows are done, of how many.
+    /// Opens every sealed thing, reads those of history to the last sample, and names each that is not as it was written. `progress` is told how many rows are done, of how many.
     pub async fn verify(&self, mut progress: impl FnMut(u64, u64)) -> Result<Vec<Damage>, StoreError> {
         let mut damaged = self.quick_check().await?;
         let mut total = 0;
@@ -175,8 +176,20 @@ impl Keys {
                     Err(other) => return Err(other),
                 };
                 for (id, sealed) in &rows {
-                    if let Err(error) = table.open(&self.db.vault, &id.bytes(), sealed) {
-                        damaged.push(Damage { table: table.name, row: table.spell(&id.bytes()), why: reason(error) });
+                    let bytes = id.bytes();
+                    let opened = table.open(&self.db.vault, &bytes, sealed);
+                    let read = match (opened, id) {
+                        (Ok(plain), RowId::Number(id)) => {
+                            history::verify_row(&self.db, reader.conn(), table, *id, &plain).await
+                        }
+                        (opened, _) => opened.map(|_| ()),
+                    };
+                    match read {
+                        Ok(()) => {}
+                        Err(error @ StoreError::Damaged { .. }) => {
+                            damaged.push(Damage { table: table.name, row: table.spell(&bytes), why: reason(error) });
+                        }
+                        Err(other) => return Err(other),
                     }
                 }
                 done += rows.len() as u64;

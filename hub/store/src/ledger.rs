@@ -417,3 +417,19 @@ fn once(db: &Db, entry: &LedgerEntry) -> [u8; 32] {
 fn cursor_id(db: &Db, name: &str) -> [u8; 32] {
     db.vault.keyed_hash("cursor", &[name.as_bytes()])
 }
+
+/// How far the slowest durable reader of history has come: of all cursors there are, and of `names` also those that never
+/// began. A cursor that does not open has read nothing.
+pub(crate) async fn slowest_cursor(db: &Db, names: &[String]) -> Result<u64, StoreError> {
+    let mut reader = db.read().await?;
+    let rows = sqlx::query("SELECT id, sealed FROM cursor").fetch_all(reader.conn()).await?;
+    let mut slowest = u64::MAX;
+    let mut missing: Vec<[u8; 32]> = names.iter().map(|name| cursor_id(db, name)).collect();
+    for row in &rows {
+        let id: &[u8] = row.try_get(0)?;
+        missing.retain(|name| name.as_slice() != id);
+        let cursor = CURSOR.open_json::<CursorRow>(&db.vault, id, row.try_get(1)?);
+        slowest = slowest.min(cursor.map_or(0, |cursor| cursor.seq));
+    }
+    Ok(if missing.is_empty() { slowest } else { 0 })
+}

@@ -40,8 +40,9 @@ pub use broker_log::{BrokerLog, LogLeft};
 pub use credentials::{Credential, CredentialInfo, Credentials};
 pub use error::{OpenError, StoreError};
 pub use history::{
-    Bucket, Change, Follower, History, Imported, Kept, Level, NotKept, Point, Recorded, Rolled, Seq, SeriesInfo,
-    Stretch, Trouble, Urgency, Usage,
+    Bucket, Budget, Change, Compacted, Export, Follower, History, HistorySettings, HomeTime, IMPORT_LIMIT, Imported,
+    Kept, Level, NotKept, Page, Point, Recorded, Rolled, RolledUp, Seq, SeriesInfo, Stretch, Thinned, Trouble, Urgency,
+    Usage,
 };
 pub use keys::{Damage, KeyStatus, Keys, Rotation, Status};
 pub use ledger::{Appended, Ledger, LedgerEntry, LedgerRow};
@@ -67,6 +68,8 @@ pub struct Settings {
     pub queue_bytes: usize,
     /// How many connections read at the same time.
     pub readers: u32,
+    /// How much history keeps.
+    pub history: HistorySettings,
 }
 
 impl Settings {
@@ -78,6 +81,7 @@ impl Settings {
             queue_samples: 65_536,
             queue_bytes: 8 << 20,
             readers: 3,
+            history: HistorySettings::default(),
         }
     }
 }
@@ -94,8 +98,14 @@ impl Store {
     pub async fn open(settings: &Settings, master: &MasterKey) -> Result<Self, OpenError> {
         let db = Arc::new(Db::open(&settings.data_dir, settings.readers, master).await?);
         boots::load(&db).await?;
-        let history =
-            History::open(Arc::clone(&db), settings.commit_every, settings.queue_samples, settings.queue_bytes).await?;
+        let history = History::open(
+            Arc::clone(&db),
+            settings.commit_every,
+            settings.queue_samples,
+            settings.queue_bytes,
+            settings.history.clone(),
+        )
+        .await?;
         Ok(Store { db, history })
     }
 

@@ -110,7 +110,7 @@ impl Writer {
         self.blob(packed);
     }
 
-    fn wides(&mut self, wides: &[i128]) {
+    pub fn wides(&mut self, wides: &[i128]) {
         let narrow: Option<Vec<i64>> = wides.iter().map(|wide| i64::try_from(*wide).ok()).collect();
         match narrow {
             Some(narrow) => {
@@ -263,7 +263,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn wides(&mut self, count: usize) -> Result<Vec<i128>, Malformed> {
+    pub fn wides(&mut self, count: usize) -> Result<Vec<i128>, Malformed> {
         match self.byte()? {
             0 => Ok(self.ints(count)?.into_iter().map(i128::from).collect()),
             1 => {

@@ -9,6 +9,8 @@ use sqlx::Row;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::encoding::encode;
+use super::recent::Recent;
+use super::series::Catalogue;
 use super::tail::Tail;
 use super::{Kept, NotKept, Recorded, Seq, Urgency};
 use crate::db::Db;
@@ -129,6 +131,8 @@ pub(super) struct Committer {
     pub db: Arc<Db>,
     pub queue: Arc<Queue>,
     pub tail: Arc<Tail>,
+    pub catalogue: Arc<Catalogue>,
+    pub recent: Arc<Recent>,
     pub last: watch::Sender<Seq>,
     pub commit_every: Duration,
     /// `None` after a failure: the failed commit may be durable all the same, so the journal is asked.
@@ -187,7 +191,15 @@ impl Committer {
 
     /// The seq of the first sample, once all of them are durable and in the tail.
     async fn commit(&mut self, samples: Vec<Sample>) -> Result<u64, StoreError> {
+        let catalogue = Arc::clone(&self.catalogue);
+        let mut minting = catalogue.mint(&self.db).await?;
+        let mut numbers = Vec::with_capacity(samples.len());
+        for sample in &samples {
+            let number = minting.number(&self.db, sample);
+            numbers.push(number.map_err(|refused| StoreError::conflict(refused.to_string()))?);
+        }
         let mut tx = self.db.begin().await?;
+        minting.write(tx.conn()).await?;
         let first = match self.next {
             Some(next) => next,
             None => next_seq(tx.conn()).await?,
@@ -208,7 +220,9 @@ impl Committer {
             .execute(tx.conn())
             .await?;
         tx.commit().await?;
+        minting.learn();
         self.next = Some(beyond);
+        self.recent.push(first, numbers.into_iter().zip(&samples));
         self.tail.push((first..).zip(samples).map(|(seq, item)| Recorded { seq: Seq(seq), item }));
         self.last.send_replace(Seq(beyond - 1));
         Ok(first)

@@ -1,16 +1,30 @@
-//! History: every sample, durable, in order. Records and hands on; the compressed blocks of old history and the rollups
-//! are not here yet.
+//! History: every sample, durable, in order. Records and hands on; behind the journal lie compressed blocks and rollups,
+//! and nobody outside knows which of them an answer came from.
 //!
 //! Consumers follow by a cursor: they ask for what comes after the last seq they have dealt with. Nothing is pushed, so
 //! nothing can be lost between here and there, and a slow consumer slows nobody.
 
+mod archive;
 mod block;
+mod calendar;
 mod columns;
 mod committer;
+mod compact;
 mod encoding;
+mod export;
+mod import;
+mod keeper;
+mod raw;
 mod read;
+mod recent;
+mod roll;
+mod rolled;
+mod rollup;
 mod series;
+mod settings;
 mod tail;
+mod thin;
+mod verify;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,11 +36,20 @@ use domovoi_model::{DeviceRef, Sample};
 use sqlx::Row;
 use tokio::sync::{oneshot, watch};
 
+use self::archive::Archive;
 use self::committer::{Committer, Queue};
+pub use self::compact::Compacted;
 pub(crate) use self::encoding::{unit_code, unit_from_code};
+pub use self::export::{Export, Page};
+pub use self::import::IMPORT_LIMIT;
 pub use self::read::{Bucket, Change, Imported, Level, Point, Rolled, SeriesInfo, Stretch, Trouble, Usage};
+use self::recent::Recent;
+pub use self::roll::RolledUp;
 use self::series::{Catalogue, SERIES_LIMIT};
+pub use self::settings::{Budget, HistorySettings, HomeTime};
 use self::tail::Tail;
+pub use self::thin::Thinned;
+pub(crate) use self::verify::verify_row;
 use crate::db::Db;
 use crate::error::StoreError;
 use crate::tables::JOURNAL;
@@ -97,6 +120,7 @@ pub struct History {
     tail: Arc<Tail>,
     last: watch::Receiver<Seq>,
     catalogue: Arc<Catalogue>,
+    archive: Arc<Archive>,
     door: Arc<Door>,
 }
 
@@ -104,6 +128,8 @@ pub struct History {
 struct Door {
     queue: Arc<Queue>,
     committer: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
+    keeper: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
+    stop_keeping: watch::Sender<bool>,
 }
 
 impl Drop for Door {
@@ -118,32 +144,51 @@ impl History {
         commit_every: Duration,
         queue_samples: usize,
         queue_bytes: usize,
+        settings: HistorySettings,
     ) -> Result<Self, StoreError> {
         let next = committer::next_seq(db.read().await?.conn()).await?;
         let catalogue = Arc::new(Catalogue::load(&db, SERIES_LIMIT).await?);
         let queue = Queue::new(queue_samples, queue_bytes);
         let tail = Arc::new(Tail::default());
         let (sender, last) = watch::channel(Seq(next - 1));
+        let recent = Arc::new(Recent::new(next));
         let committer = Committer {
             db: Arc::clone(&db),
             queue: Arc::clone(&queue),
             tail: Arc::clone(&tail),
+            catalogue: Arc::clone(&catalogue),
+            recent: Arc::clone(&recent),
             last: sender,
             commit_every,
             next: Some(next),
         };
+        let archive = Archive::open(Arc::clone(&db), Arc::clone(&catalogue), recent, last.clone(), settings)
+            .await
+            .map(Arc::new)?;
         let committer = tokio::spawn(committer.run());
+        let (stop_keeping, stop) = watch::channel(false);
+        let keeper = tokio::spawn(keeper::run(Arc::clone(&archive), stop));
         Ok(History {
             db,
             tail,
             last,
             catalogue,
-            door: Arc::new(Door { queue, committer: tokio::sync::Mutex::new(Some(committer)) }),
+            archive,
+            door: Arc::new(Door {
+                queue,
+                committer: tokio::sync::Mutex::new(Some(committer)),
+                keeper: tokio::sync::Mutex::new(Some(keeper)),
+                stop_keeping,
+            }),
         })
     }
 
     /// Commits what waits, and takes nothing more.
     pub(crate) async fn close(&self) {
+        self.door.stop_keeping.send_replace(true);
+        if let Some(keeper) = self.door.keeper.lock().await.take() {
+            let _ = keeper.await;
+        }
         self.door.queue.close();
         if let Some(committer) = self.door.committer.lock().await.take() {
             let _ = committer.await;
@@ -235,7 +280,7 @@ impl History {
                 left -= batch.len() as i64;
                 for row in &batch {
                     // A damaged row tells nothing about this property; the one before it may.
-                    let samples = self.unpack(row).unwrap_or_default();
+                    let samples = unpack(&self.db, row).unwrap_or_default();
                     found = samples.into_iter().rev().find(|recorded| wanted(&recorded.item));
                     if found.is_some() {
                         break;
@@ -261,7 +306,7 @@ impl History {
         .fetch_all(reader.conn())
         .await?;
         for row in &rows {
-            for mut recorded in self.unpack(row)? {
+            for mut recorded in unpack(&self.db, row)? {
                 if recorded.seq > seq && found.len() < limit {
                     recorded.item.at = self.db.resolve(recorded.item.at);
                     found.push(recorded);
@@ -273,21 +318,21 @@ impl History {
         }
         Ok(())
     }
+}
 
-    fn unpack(&self, row: &sqlx::sqlite::SqliteRow) -> Result<Vec<Recorded<Sample>>, StoreError> {
-        let id: i64 = row.try_get(0)?;
-        let last: i64 = row.try_get(1)?;
-        let sealed: &[u8] = row.try_get(2)?;
-        let id_bytes = id.to_be_bytes();
-        let plaintext = JOURNAL.open(&self.db.vault, &id_bytes, sealed)?;
-        let samples = encoding::decode(&plaintext)
-            .map_err(|_| JOURNAL.damaged(&id_bytes, "its content is not what this program writes"))?;
-        if i64::try_from(samples.len()).ok() != last.checked_sub(id).and_then(|n| n.checked_add(1)) {
-            return Err(JOURNAL.damaged(&id_bytes, "it holds another number of samples than its last_seq says"));
-        }
-        let first = u64::try_from(id).map_err(|_| JOURNAL.damaged(&id_bytes, "a seq below zero"))?;
-        Ok((first..).zip(samples).map(|(seq, item)| Recorded { seq: Seq(seq), item }).collect())
+fn unpack(db: &Db, row: &sqlx::sqlite::SqliteRow) -> Result<Vec<Recorded<Sample>>, StoreError> {
+    let id: i64 = row.try_get(0)?;
+    let last: i64 = row.try_get(1)?;
+    let sealed: &[u8] = row.try_get(2)?;
+    let id_bytes = id.to_be_bytes();
+    let plaintext = JOURNAL.open(&db.vault, &id_bytes, sealed)?;
+    let samples = encoding::decode(&plaintext)
+        .map_err(|_| JOURNAL.damaged(&id_bytes, "its content is not what this program writes"))?;
+    if i64::try_from(samples.len()).ok() != last.checked_sub(id).and_then(|n| n.checked_add(1)) {
+        return Err(JOURNAL.damaged(&id_bytes, "it holds another number of samples than its last_seq says"));
     }
+    let first = u64::try_from(id).map_err(|_| JOURNAL.damaged(&id_bytes, "a seq below zero"))?;
+    Ok((first..).zip(samples).map(|(seq, item)| Recorded { seq: Seq(seq), item }).collect())
 }
 
 /// Reads history as it grows.

@@ -6,6 +6,9 @@
 use domovoi_model::{DeviceRef, Quality, Sample, Timestamp, Unit, Value};
 use rust_decimal::Decimal;
 
+use super::compact::Compacted;
+use super::roll::RolledUp;
+use super::thin::Thinned;
 use super::{History, Seq};
 use crate::error::StoreError;
 
@@ -150,70 +153,118 @@ pub struct Usage {
 
 impl History {
     /// Every series there is.
-    // SKELETON
     pub async fn series(&self) -> Result<Vec<SeriesInfo>, StoreError> {
-        Ok(Vec::new())
+        let stored = self.archive.newest_stored().await?;
+        let all = self.catalogue.all().into_iter();
+        Ok(all
+            .map(|series| SeriesInfo {
+                newest: series.newest().max(stored.get(&series.number).copied().map(Timestamp)),
+                device: series.device.clone(),
+                property: series.property.clone(),
+                unit: series.unit,
+            })
+            .collect())
     }
 
-    /// Raw samples of a property in `from <= at < to`, at most `limit`.
-    // SKELETON
+    /// Raw samples of a property in `from <= at < to`, about `limit` of them: those of one moment stay together, so that
+    /// `next` misses none and repeats none.
     pub async fn range(
         &self,
-        _device: &DeviceRef,
-        _property: &str,
-        _from: Timestamp,
-        _to: Timestamp,
-        _limit: usize,
+        device: &DeviceRef,
+        property: &str,
+        from: Timestamp,
+        to: Timestamp,
+        limit: usize,
     ) -> Result<Stretch, StoreError> {
-        Ok(Stretch::default())
+        let raw = self.archive.raw(&self.catalogue.of_property(device, property), from.0, to.0, limit).await?;
+        let thinned = self.archive.tally().thinned_to.filter(|thinned| from.0 <= *thinned);
+        Ok(Stretch {
+            points: raw.points,
+            next: raw.next.map(Timestamp),
+            raw_since: thinned.map(|thinned| Timestamp(thinned).plus_millis(1)),
+            troubles: raw.troubles,
+        })
     }
 
-    /// Buckets of a property whose beginning lies in `from <= begin < to`.
-    // SKELETON
+    /// Buckets of a property whose beginning lies in `from <= begin < to`. Where its unit changed, those of one unit stand
+    /// behind those of the other.
     pub async fn rolled(
         &self,
-        _device: &DeviceRef,
-        _property: &str,
-        _level: Level,
-        _from: Timestamp,
-        _to: Timestamp,
+        device: &DeviceRef,
+        property: &str,
+        level: Level,
+        from: Timestamp,
+        to: Timestamp,
     ) -> Result<Rolled, StoreError> {
-        Ok(Rolled::default())
+        let mut answer = Rolled::default();
+        for series in self.catalogue.of_property(device, property) {
+            let rolled = self.archive.rolled_of(&series, level, from.0, to.0).await?;
+            answer.buckets.extend(rolled.buckets);
+            answer.troubles.extend(rolled.troubles);
+        }
+        answer.buckets.sort_by_key(|bucket| bucket.from);
+        Ok(answer)
     }
 
-    /// The last sample at or before a moment.
-    // SKELETON
+    /// The last sample at or before a moment, as far back as raw samples are kept.
     pub async fn last_at(
         &self,
-        _device: &DeviceRef,
-        _property: &str,
-        _at: Timestamp,
+        device: &DeviceRef,
+        property: &str,
+        at: Timestamp,
     ) -> Result<Option<Point>, StoreError> {
-        Ok(None)
+        self.archive.last_point(&self.catalogue.of_property(device, property), at.0).await
     }
 
-    /// What a counter counted between two instants.
-    // SKELETON
+    /// What a counter counted between two instants: from the last sample at or before `from` to the last at or before
+    /// `to`. `None` where there is none.
     pub async fn change(
         &self,
-        _device: &DeviceRef,
-        _property: &str,
-        _from: Timestamp,
-        _to: Timestamp,
+        device: &DeviceRef,
+        property: &str,
+        from: Timestamp,
+        to: Timestamp,
     ) -> Result<Option<Change>, StoreError> {
-        Ok(None)
+        let series = self.catalogue.of_property(device, property);
+        // Two units of one property do not add up: the one that is heard now counts.
+        let newest = series.iter().max_by_key(|series| (series.newest(), series.number)).cloned();
+        match newest {
+            Some(newest) => self.archive.change_of(&[newest], from.0, to.0).await,
+            None => Ok(None),
+        }
     }
 
     /// Takes samples of the past in, straight into blocks; what is there already (same series, time and value) is
-    /// counted and left out. Moments that are not wall times are refused.
-    // SKELETON
-    pub async fn import(&self, _samples: Vec<Sample>) -> Result<Imported, StoreError> {
-        Ok(Imported::default())
+    /// counted and left out. Moments that are not wall times are refused, and more than [`super::IMPORT_LIMIT`] at once.
+    pub async fn import(&self, samples: Vec<Sample>) -> Result<Imported, StoreError> {
+        self.archive.import(samples).await
     }
 
     /// What it takes.
-    // SKELETON
     pub fn usage(&self) -> Usage {
-        Usage::default()
+        let tally = self.archive.tally();
+        Usage {
+            journal_samples: self.last_seq().0.saturating_sub(tally.compacted_to),
+            block_samples: tally.block_samples,
+            block_bytes: tally.block_bytes,
+            rollup_bytes: tally.rollup_bytes.iter().chain(&tally.register_bytes).sum(),
+            compacted_to: Seq(tally.compacted_to),
+            ..Usage::default()
+        }
+    }
+
+    /// Everything of the journal that may go into blocks, goes. The daemon does it by itself.
+    pub async fn compact_once(&self) -> Result<Compacted, StoreError> {
+        self.archive.compact_once().await
+    }
+
+    /// Rolls the days that have ended. The daemon does it by itself.
+    pub async fn roll_once(&self) -> Result<RolledUp, StoreError> {
+        self.archive.roll_once().await
+    }
+
+    /// Brings history back into its budgets. The daemon does it by itself.
+    pub async fn thin_once(&self) -> Result<Thinned, StoreError> {
+        self.archive.thin_once().await
     }
 }

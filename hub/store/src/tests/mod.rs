@@ -2,6 +2,7 @@
 
 mod audit;
 mod full;
+mod history;
 mod journal;
 mod keys;
 mod opening;

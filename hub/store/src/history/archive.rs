@@ -1,0 +1,424 @@
+//! What the parts of old history share: the database, the names, the index of the journal, the tally of what is stored,
+//! and the order in which they work. Compaction, rollups, thinning and reading are in files of their own.
+//!
+//! Two locks: `work` is held by whoever changes blocks or rollups, so that there is one at a time. `layout` is held shared
+//! by whoever reads, from the look into the index until the last row is read, and alone for the moment in which something
+//! moves: samples from the journal into blocks, days from what is due into rollups. Nobody sees them twice or not at all.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domovoi_model::{Sample, Unit};
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, QueryBuilder, Row, SqliteConnection};
+use tokio::sync::watch;
+
+use super::block::{self, Kind};
+use super::read::{Level, Point};
+use super::recent::Recent;
+use super::series::Catalogue;
+use super::settings::HistorySettings;
+use super::{Seq, rollup};
+use crate::db::{Db, Tx};
+use crate::error::StoreError;
+use crate::tables::{BLOCK, HISTORY_MARK, ROLLUP};
+
+/// About what a row takes beside its blob: header, columns, index entries.
+const ROW_OVERHEAD: u64 = 60;
+
+/// How many rows one statement inserts.
+const ROWS_A_STATEMENT: usize = 100;
+
+/// The row of `history_mark` that holds the tally.
+const TALLY: i64 = 1;
+
+/// What is stored. Written in the transactions that change it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Tally {
+    pub block_samples: u64,
+    pub block_bytes: u64,
+    /// By level; those of registers apart, which are kept for ever.
+    pub rollup_bytes: [u64; 3],
+    pub register_bytes: [u64; 3],
+    /// Samples up to this moment may have been thinned out.
+    pub thinned_to: Option<i64>,
+    /// Everything up to this seq is in blocks, or was set aside, or waits for its clock.
+    pub compacted_to: u64,
+}
+
+/// Whose row was set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Journal = 0,
+    Block = 1,
+    Rollup = 2,
+}
+
+/// A block to be written.
+pub(super) struct NewBlock {
+    pub series: u32,
+    pub from: i64,
+    pub to: i64,
+    pub samples: u64,
+    pub plain: Vec<u8>,
+}
+
+/// A block as its row says, without its content.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BlockHead {
+    pub id: i64,
+    pub series: u32,
+    pub from: i64,
+    pub to: i64,
+    pub samples: u64,
+}
+
+/// `layout`, held shared: nothing moves meanwhile. Whoever has it asks nobody for it again.
+pub(super) type Held<'a> = tokio::sync::RwLockReadGuard<'a, ()>;
+
+pub(super) struct Archive {
+    pub db: Arc<Db>,
+    pub catalogue: Arc<Catalogue>,
+    pub recent: Arc<Recent>,
+    pub settings: HistorySettings,
+    pub last: watch::Receiver<Seq>,
+    pub layout: tokio::sync::RwLock<()>,
+    pub work: tokio::sync::Mutex<()>,
+    tally: Mutex<Tally>,
+}
+
+impl Archive {
+    pub async fn open(
+        db: Arc<Db>,
+        catalogue: Arc<Catalogue>,
+        recent: Arc<Recent>,
+        last: watch::Receiver<Seq>,
+        settings: HistorySettings,
+    ) -> Result<Self, StoreError> {
+        let tally = load_tally(&db).await?;
+        Ok(Archive {
+            db,
+            catalogue,
+            recent,
+            settings,
+            last,
+            layout: tokio::sync::RwLock::new(()),
+            work: tokio::sync::Mutex::new(()),
+            tally: Mutex::new(tally),
+        })
+    }
+
+    pub fn tally(&self) -> Tally {
+        *self.lock_tally()
+    }
+
+    fn lock_tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the tally into a transaction; [`Archive::commit`] makes it known.
+    async fn write_tally(&self, tx: &mut Tx<'_>, tally: &Tally) -> Result<(), StoreError> {
+        let sealed = HISTORY_MARK.seal_json(&self.db.vault, &TALLY.to_be_bytes(), tally)?;
+        sqlx::query(
+            "INSERT INTO history_mark (id, sealed) VALUES (?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed",
+        )
+        .bind(TALLY)
+        .bind(sealed)
+        .execute(tx.conn())
+        .await?;
+        Ok(())
+    }
+
+    /// Ends a transaction of somebody who holds `work`, with the tally of afterwards.
+    pub async fn commit(&self, mut tx: Tx<'_>, tally: Tally) -> Result<(), StoreError> {
+        self.write_tally(&mut tx, &tally).await?;
+        tx.commit().await?;
+        *self.lock_tally() = tally;
+        Ok(())
+    }
+
+    /// Inserts blocks. Sealed here, under the key that counts while the writer is held.
+    pub async fn insert_blocks(
+        &self,
+        tx: &mut Tx<'_>,
+        blocks: &[NewBlock],
+        tally: &mut Tally,
+    ) -> Result<(), StoreError> {
+        let next = sqlx::query("SELECT coalesce(max(id), 0) + 1 FROM block").fetch_one(tx.conn()).await?;
+        let mut id: i64 = next.try_get(0)?;
+        for some in blocks.chunks(ROWS_A_STATEMENT) {
+            let mut rows = Vec::with_capacity(some.len());
+            for block in some {
+                let sealed = BLOCK.seal(&self.db.vault, &id.to_be_bytes(), &block.plain)?;
+                tally.block_samples += block.samples;
+                tally.block_bytes += sealed.len() as u64 + ROW_OVERHEAD;
+                rows.push((id, block, sealed));
+                id += 1;
+            }
+            let mut insert = QueryBuilder::new("INSERT INTO block (id, series, from_at, to_at, samples, sealed) ");
+            insert.push_values(rows, |mut row, (id, block, sealed)| {
+                row.push_bind(id)
+                    .push_bind(i64::from(block.series))
+                    .push_bind(block.from)
+                    .push_bind(block.to)
+                    .push_bind(block.samples as i64)
+                    .push_bind(sealed);
+            });
+            insert.build().execute(tx.conn()).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes blocks and takes them out of the tally.
+    pub async fn delete_blocks(&self, tx: &mut Tx<'_>, ids: &[i64], tally: &mut Tally) -> Result<(), StoreError> {
+        for some in ids.chunks(500) {
+            let list = spelled(some.iter().copied());
+            let sums =
+                format!("SELECT sum(samples), sum(length(sealed) + {ROW_OVERHEAD}) FROM block WHERE id IN ({list})");
+            let row = sqlx::query(AssertSqlSafe(sums)).fetch_one(tx.conn()).await?;
+            let (samples, bytes): (Option<i64>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+            tally.block_samples = tally.block_samples.saturating_sub(samples.unwrap_or(0).unsigned_abs());
+            tally.block_bytes = tally.block_bytes.saturating_sub(bytes.unwrap_or(0).unsigned_abs());
+            let delete = format!("DELETE FROM block WHERE id IN ({list})");
+            sqlx::query(AssertSqlSafe(delete)).execute(tx.conn()).await?;
+            let unmark = format!("DELETE FROM set_aside WHERE place = 1 AND row IN ({list})");
+            sqlx::query(AssertSqlSafe(unmark)).execute(tx.conn()).await?;
+        }
+        Ok(())
+    }
+
+    /// Marks days whose rollups are to be made.
+    pub async fn mark_due(
+        &self,
+        tx: &mut Tx<'_>,
+        days: impl IntoIterator<Item = (u32, i64)>,
+    ) -> Result<(), StoreError> {
+        let days: Vec<(u32, i64)> = days.into_iter().collect();
+        for some in days.chunks(400) {
+            let mut insert = QueryBuilder::new("INSERT OR IGNORE INTO roll_due (series, day_at) ");
+            insert.push_values(some, |mut row, (series, day)| {
+                row.push_bind(i64::from(*series)).push_bind(*day);
+            });
+            insert.build().execute(tx.conn()).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that a row does not open, so that no pass tries it again.
+    pub async fn set_aside(&self, tx: &mut Tx<'_>, rows: &[(Place, i64, String)]) -> Result<(), StoreError> {
+        for (place, row, why) in rows {
+            tracing::error!(why, "a row of history does not open and is set aside");
+            sqlx::query("INSERT OR IGNORE INTO set_aside (place, row) VALUES (?1, ?2)")
+                .bind(*place as i64)
+                .bind(*row)
+                .execute(tx.conn())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Opens a block and compares it with what its row says.
+    pub fn open_block(&self, head: &BlockHead, unit: Unit, sealed: &[u8]) -> Result<Vec<Point>, StoreError> {
+        open_block(&self.db, head, unit, sealed)
+    }
+
+    /// The sealed content of some blocks, in the order of their ids.
+    pub async fn fetch_blocks(
+        &self,
+        conn: &mut SqliteConnection,
+        ids: &[i64],
+    ) -> Result<HashMap<i64, Vec<u8>>, StoreError> {
+        let mut found = HashMap::with_capacity(ids.len());
+        for some in ids.chunks(200) {
+            let list = spelled(some.iter().copied());
+            let query = format!("SELECT id, sealed FROM block WHERE id IN ({list})");
+            for row in sqlx::query(AssertSqlSafe(query)).fetch_all(&mut *conn).await? {
+                found.insert(row.try_get(0)?, row.try_get(1)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The chunk of a series that is kept at `level` from `from`, with the id of its row.
+    pub async fn chunk(
+        &self,
+        conn: &mut SqliteConnection,
+        series: u32,
+        level: Level,
+        from: i64,
+    ) -> Result<Option<(i64, Result<rollup::Chunk, StoreError>)>, StoreError> {
+        let row = sqlx::query("SELECT id, sealed FROM rollup WHERE series = ?1 AND level = ?2 AND from_at = ?3")
+            .bind(i64::from(series))
+            .bind(level.code())
+            .bind(from)
+            .fetch_optional(conn)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let id: i64 = row.try_get(0)?;
+        Ok(Some((id, open_chunk(&self.db, id, series, level, from, row.try_get(1)?))))
+    }
+
+    /// The newest time that blocks hold of each series.
+    pub async fn newest_stored(&self) -> Result<HashMap<u32, i64>, StoreError> {
+        let mut reader = self.db.read().await?;
+        let rows = sqlx::query("SELECT series, max(to_at) FROM block GROUP BY series").fetch_all(reader.conn()).await?;
+        let mut newest = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let (series, at): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+            newest.extend(u32::try_from(series).ok().map(|series| (series, at)));
+        }
+        Ok(newest)
+    }
+}
+
+/// Whether a unit can be a meter's register: its rollups are never thinned out.
+pub(super) fn is_register(unit: Unit) -> bool {
+    domovoi_model::Resource::ALL.into_iter().any(|resource| unit.measures(resource))
+}
+
+pub(super) fn open_block(db: &Db, head: &BlockHead, unit: Unit, sealed: &[u8]) -> Result<Vec<Point>, StoreError> {
+    let id = head.id.to_be_bytes();
+    let plain = BLOCK.open(&db.vault, &id, sealed)?;
+    let block =
+        block::decode(&plain, unit).map_err(|_| BLOCK.damaged(&id, "its content is not what this program writes"))?;
+    let span = (block.points.first().map(|point| point.at.0), block.points.last().map(|point| point.at.0));
+    let says = block.series == u64::from(head.series)
+        && span == (Some(head.from), Some(head.to))
+        && block.points.len() as u64 == head.samples;
+    if says { Ok(block.points) } else { Err(BLOCK.damaged(&id, "its columns are not what its content says")) }
+}
+
+pub(super) fn open_chunk(
+    db: &Db,
+    id: i64,
+    series: u32,
+    level: Level,
+    from: i64,
+    sealed: &[u8],
+) -> Result<rollup::Chunk, StoreError> {
+    let id = id.to_be_bytes();
+    let plain = ROLLUP.open(&db.vault, &id, sealed)?;
+    let chunk =
+        rollup::decode(&plain).map_err(|_| ROLLUP.damaged(&id, "its content is not what this program writes"))?;
+    let says = (chunk.series, chunk.level, chunk.from) == (u64::from(series), level, from);
+    if says { Ok(chunk) } else { Err(ROLLUP.damaged(&id, "its columns are not what its content says")) }
+}
+
+/// A head from `id, series, from_at, to_at, samples`.
+pub(super) fn head_of(row: &SqliteRow) -> Result<BlockHead, StoreError> {
+    let id: i64 = row.try_get(0)?;
+    let (series, samples): (i64, i64) = (row.try_get(1)?, row.try_get(4)?);
+    let strange = |what: &str| BLOCK.damaged(&id.to_be_bytes(), what);
+    Ok(BlockHead {
+        id,
+        series: u32::try_from(series).map_err(|_| strange("its series is none"))?,
+        from: row.try_get(2)?,
+        to: row.try_get(3)?,
+        samples: u64::try_from(samples).map_err(|_| strange("its number of samples is none"))?,
+    })
+}
+
+/// Points of one series as new blocks.
+pub(super) fn blocks_of(series: u32, points: Vec<Point>) -> Vec<NewBlock> {
+    let pieces = block::cut(points).into_iter();
+    pieces
+        .filter_map(|piece| {
+            Some(NewBlock {
+                series,
+                from: piece.first()?.at.0,
+                to: piece.last()?.at.0,
+                samples: piece.len() as u64,
+                plain: block::encode(u64::from(series), &piece)?,
+            })
+        })
+        .collect()
+}
+
+/// A sample without its series, if its time is known.
+pub(super) fn point_of(sample: Sample) -> Option<Point> {
+    let at = sample.at.wall()?;
+    Some(Point { at, value: sample.value, unit: sample.unit, quality: sample.quality, device_time: sample.device_time })
+}
+
+/// Whether a point is rolled.
+pub(super) fn is_number(point: &Point) -> bool {
+    Kind::of(&point.value) == Kind::Number
+}
+
+/// Numbers as SQL spells them: there is nothing in them to inject.
+pub(super) fn spelled(numbers: impl Iterator<Item = i64>) -> String {
+    let mut list = String::new();
+    for number in numbers {
+        if !list.is_empty() {
+            list.push(',');
+        }
+        list.push_str(&number.to_string());
+    }
+    list
+}
+
+pub(super) fn bytes_of_row(sealed: usize) -> u64 {
+    sealed as u64 + ROW_OVERHEAD
+}
+
+async fn load_tally(db: &Db) -> Result<Tally, StoreError> {
+    let mut reader = db.read().await?;
+    let row =
+        sqlx::query("SELECT sealed FROM history_mark WHERE id = ?1").bind(TALLY).fetch_optional(reader.conn()).await?;
+    let Some(row) = row else { return Ok(Tally::default()) };
+    match HISTORY_MARK.open_json(&db.vault, &TALLY.to_be_bytes(), row.try_get(0)?) {
+        Ok(tally) => Ok(tally),
+        Err(error) => {
+            tracing::error!(%error, "what history takes is counted anew");
+            count_tally(reader.conn()).await
+        }
+    }
+}
+
+/// From the tables themselves. What was thinned out is not to be seen there: everything before the oldest block counts as
+/// thinned. Which rollups are registers' is not known here either: they all count as such, which thins too little.
+async fn count_tally(conn: &mut SqliteConnection) -> Result<Tally, StoreError> {
+    let sums = format!("SELECT sum(samples), sum(length(sealed) + {ROW_OVERHEAD}), min(to_at) FROM block");
+    let row = sqlx::query(AssertSqlSafe(sums)).fetch_one(&mut *conn).await?;
+    let (samples, bytes): (Option<i64>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+    let oldest: Option<i64> = row.try_get(2)?;
+    let mut tally = Tally {
+        block_samples: samples.unwrap_or(0).unsigned_abs(),
+        block_bytes: bytes.unwrap_or(0).unsigned_abs(),
+        thinned_to: oldest.map(|oldest| oldest.saturating_sub(1)),
+        ..Tally::default()
+    };
+    let sums = format!("SELECT level, sum(length(sealed) + {ROW_OVERHEAD}) FROM rollup GROUP BY level");
+    for row in sqlx::query(AssertSqlSafe(sums)).fetch_all(conn).await? {
+        let (level, bytes): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        if let Some(sum) = usize::try_from(level).ok().and_then(|level| tally.register_bytes.get_mut(level)) {
+            *sum = bytes.unsigned_abs();
+        }
+    }
+    Ok(tally)
+}
+
+/// A row of the journal, opened: samples with the numbers of their series, as far as they have one.
+pub(super) struct OpenRow {
+    pub first: u64,
+    pub last: u64,
+    pub samples: Vec<(Option<u32>, Sample)>,
+}
+
+/// Opens a row of `id, last_seq, sealed`.
+pub(super) fn open_row(db: &Db, catalogue: &Catalogue, row: &SqliteRow) -> Result<OpenRow, StoreError> {
+    let samples = super::unpack(db, row)?;
+    let (first, last) = match (samples.first(), samples.last()) {
+        (Some(first), Some(last)) => (first.seq.0, last.seq.0),
+        _ => return Err(StoreError::damaged("journal: an empty row")),
+    };
+    let names = catalogue.names();
+    let numbered = samples.into_iter().map(|recorded| {
+        let sample = recorded.item;
+        let number = names.find(&sample.device, &sample.property, sample.unit).map(|series| series.number);
+        (number, sample)
+    });
+    Ok(OpenRow { first, last, samples: numbered.collect() })
+}

@@ -1,0 +1,101 @@
+//! The task that keeps history in order: it reads the journal's index back after a start, compacts when there is enough,
+//! rolls the days that have ended, and thins what is beyond its budget. Decides nothing itself: what is due is asked of
+//! each part. What fails is tried again a minute later.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Row;
+use tokio::sync::watch;
+
+use super::archive::{Archive, open_row};
+use crate::error::StoreError;
+
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// How many rows of the journal are read back at once.
+const ROWS_AT_ONCE: i64 = 32;
+
+/// Until the store is closed, or `stop` is dropped.
+pub(super) async fn run(archive: Arc<Archive>, mut stop: watch::Receiver<bool>) {
+    let work = async {
+        if let Err(error) = archive.remember().await {
+            tracing::warn!(%error, "the journal is read row by row until the next compaction");
+        }
+        let mut last = archive.last.clone();
+        loop {
+            if let Err(error) = archive.look_once().await {
+                tracing::warn!(%error, "history is not kept in order; tried again in a minute");
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            let enough = archive.tally().compacted_to.saturating_add(archive.settings.compact_over);
+            let filled = async { last.wait_for(|seq| seq.0 > enough).await.is_ok() };
+            match tokio::time::timeout(LOOK_EVERY, filled).await {
+                // The journal is closed.
+                Ok(false) => return,
+                // What a reader has not passed cannot go: it has a second to do so.
+                Ok(true) if !archive.is_compaction_due().await.unwrap_or(false) => {
+                    tokio::time::sleep(LOOK_EVERY / 60).await;
+                }
+                _ => {}
+            }
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+impl Archive {
+    /// Everything that is due.
+    async fn look_once(&self) -> Result<(), StoreError> {
+        if self.is_compaction_due().await? {
+            let done = self.compact_once().await?;
+            tracing::debug!(?done, "the journal was compacted");
+        }
+        self.roll_once().await?;
+        self.thin_once().await?;
+        Ok(())
+    }
+
+    /// Brings the journal of before the start into the index, newest rows first, as far as there is room.
+    async fn remember(&self) -> Result<(), StoreError> {
+        let _alone = self.work.lock().await;
+        let mut before = i64::MAX;
+        loop {
+            let mut reader = self.db.read().await?;
+            let rows = sqlx::query("SELECT id, last_seq, sealed FROM journal WHERE id < ?1 ORDER BY id DESC LIMIT ?2")
+                .bind(before)
+                .bind(ROWS_AT_ONCE)
+                .fetch_all(reader.conn())
+                .await?;
+            for row in &rows {
+                before = row.try_get(0)?;
+                let opened = match open_row(&self.db, &self.catalogue, row) {
+                    Ok(opened) => opened,
+                    // From here on rows are read one by one, so that the damage is told with every answer.
+                    Err(StoreError::Damaged { .. }) => return Ok(()),
+                    Err(other) => return Err(other),
+                };
+                if opened.samples.iter().any(|(number, _)| number.is_none()) {
+                    return Ok(());
+                }
+                if opened.first >= self.recent.whole_from() {
+                    continue;
+                }
+                let numbered = opened.samples.iter().filter_map(|(number, sample)| Some(((*number)?, sample)));
+                if !self.recent.push_older(opened.first, opened.last, numbered) {
+                    return Ok(());
+                }
+            }
+            if (rows.len() as i64) < ROWS_AT_ONCE {
+                self.recent.whole();
+                return Ok(());
+            }
+            drop(reader);
+            tokio::task::yield_now().await;
+        }
+    }
+}

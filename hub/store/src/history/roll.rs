@@ -1,0 +1,251 @@
+//! The rollups of days that have ended: made once from the samples, and made again when something came late. Queries roll
+//! what is not rolled yet by the same functions, so that no answer depends on whether this pass has run.
+//!
+//! Where samples of a day have been thinned out already, an interval that is stored stands: late samples widen its least
+//! and its greatest, and nothing is counted twice. An interval that is missing is made from what there is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+use sqlx::Row;
+
+use super::archive::{Archive, Held, Place, Tally, bytes_of_row, is_register};
+use super::calendar::DAY;
+use super::read::{Bucket, Level, Point};
+use super::rollup;
+use super::series::Series;
+use crate::db::Tx;
+use crate::error::StoreError;
+use crate::tables::ROLLUP;
+
+/// How long after its end a day is rolled: most of what came in it is in blocks then, and it is rolled once.
+const LAG: i64 = 7 * 3_600_000;
+
+/// So many days of series are rolled in one transaction.
+const DAYS_AT_ONCE: i64 = 200;
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RolledUp {
+    /// Days of series.
+    pub days: u64,
+    /// Chunks that were written.
+    pub chunks: u64,
+    /// Their bytes, before sealing.
+    pub bytes: u64,
+}
+
+/// One row of rollups to be written.
+struct NewChunk {
+    series: Arc<Series>,
+    level: Level,
+    from: i64,
+    buckets: Vec<Bucket>,
+}
+
+impl Archive {
+    /// Rolls every day that has ended and waits for it. Does nothing while the clock is not trusted.
+    pub async fn roll_once(&self) -> Result<RolledUp, StoreError> {
+        let mut done = RolledUp::default();
+        let Some(now) = self.settings.home_time.now() else { return Ok(done) };
+        let _alone = self.work.lock().await;
+        let mut behind = (0i64, i64::MIN);
+        loop {
+            let mut reader = self.db.read().await?;
+            let rows = sqlx::query(
+                "SELECT series, day_at FROM roll_due WHERE (series, day_at) > (?1, ?2) AND day_at <= ?3
+                 ORDER BY series, day_at LIMIT ?4",
+            )
+            .bind(behind.0)
+            .bind(behind.1)
+            .bind(now.saturating_sub(LAG + DAY - 3_600_000))
+            .bind(DAYS_AT_ONCE)
+            .fetch_all(reader.conn())
+            .await?;
+            drop(reader);
+            let mut due: Vec<(i64, i64)> = Vec::with_capacity(rows.len());
+            for row in &rows {
+                due.push((row.try_get(0)?, row.try_get(1)?));
+            }
+            let Some(last) = due.last().copied() else { return Ok(done) };
+            behind = last;
+            due.retain(|(_, day)| self.settings.home_time.day_of(*day).1 <= now.saturating_sub(LAG));
+            if !due.is_empty() {
+                self.roll_days(&due, &mut done).await?;
+            }
+        }
+    }
+
+    async fn roll_days(&self, due: &[(i64, i64)], done: &mut RolledUp) -> Result<(), StoreError> {
+        let mut chunks: BTreeMap<(u32, i64, i64), NewChunk> = BTreeMap::new();
+        let mut aside: Vec<(Place, i64, String)> = Vec::new();
+        for (number, day) in due {
+            // A series whose name was lost waits until it is heard of again; its days stay due.
+            let Some(series) = u32::try_from(*number).ok().and_then(|number| self.catalogue.by_number(number)) else {
+                continue;
+            };
+            let fresh = self.roll_day(&series, *day).await?;
+            let (from, to) = self.settings.home_time.day_of(*day);
+            for (level, buckets) in Level::ALL.into_iter().zip(fresh) {
+                let mut of_chunks: BTreeMap<i64, Vec<Bucket>> = BTreeMap::new();
+                // Also those that have nothing any more: what is stored of this day may have to go.
+                of_chunks.entry(level.chunk_of(from)).or_default();
+                for bucket in buckets {
+                    of_chunks.entry(level.chunk_of(bucket.from.0)).or_default().push(bucket);
+                }
+                for (at, buckets) in of_chunks {
+                    let key = (series.number, level.code(), at);
+                    if !chunks.contains_key(&key) {
+                        let mut reader = self.db.read().await?;
+                        let stored = match self.chunk(reader.conn(), series.number, level, at).await? {
+                            Some((_, Ok(chunk))) => chunk.buckets,
+                            Some((id, Err(error))) => {
+                                aside.push((Place::Rollup, id, error.to_string()));
+                                Vec::new()
+                            }
+                            None => Vec::new(),
+                        };
+                        let chunk = NewChunk { series: Arc::clone(&series), level, from: at, buckets: stored };
+                        chunks.insert(key, chunk);
+                    }
+                    if let Some(chunk) = chunks.get_mut(&key) {
+                        chunk.buckets = self.put(std::mem::take(&mut chunk.buckets), buckets, from, to);
+                    }
+                }
+            }
+            done.days += 1;
+        }
+        let mut tally = self.tally();
+        let mut tx = self.db.begin().await?;
+        for chunk in chunks.into_values() {
+            done.bytes += self.write_chunk(&mut tx, &chunk, &mut tally).await?;
+            done.chunks += 1;
+        }
+        for some in due.chunks(100) {
+            let list: Vec<String> = some.iter().map(|(series, day)| format!("({series},{day})")).collect();
+            let delete = format!("DELETE FROM roll_due WHERE (series, day_at) IN (VALUES {})", list.join(","));
+            sqlx::query(sqlx::AssertSqlSafe(delete)).execute(tx.conn()).await?;
+        }
+        // A chunk that does not open was written anew under its own row: nothing of it is left to be met again.
+        for (_, row, why) in &aside {
+            tracing::error!(row, why, "a row of rollups did not open; what is left of its samples was rolled anew");
+        }
+        let _nobody_reads = self.layout.write().await;
+        self.commit(tx, tally).await
+    }
+
+    /// The buckets of a day from its samples, at every level.
+    pub(super) async fn roll_day(&self, series: &Arc<Series>, day: i64) -> Result<[Vec<Bucket>; 3], StoreError> {
+        let (from, to) = self.settings.home_time.day_of(day);
+        let held = self.layout.read().await;
+        let raw = self.raw_held(&held, std::slice::from_ref(series), from, to, usize::MAX).await?;
+        for trouble in &raw.troubles {
+            tracing::error!(what = trouble.what, "a day is rolled without what could not be read");
+        }
+        let before = self.value_before(&held, series, from).await?;
+        Ok(self.buckets(&raw.points, before))
+    }
+
+    /// The last number before a moment: of the samples, or of the rollups where those are gone.
+    pub(super) async fn value_before(
+        &self,
+        held: &Held<'_>,
+        series: &Arc<Series>,
+        at: i64,
+    ) -> Result<Option<Decimal>, StoreError> {
+        let point = self.last_number(held, std::slice::from_ref(series), at.saturating_sub(1)).await?;
+        if let Some(point) = point {
+            return Ok(point.value.number());
+        }
+        let mut reader = self.db.read().await?;
+        let row = sqlx::query(
+            "SELECT from_at FROM rollup WHERE series = ?1 AND level = ?2 AND from_at < ?3 ORDER BY from_at DESC LIMIT 1",
+        )
+        .bind(i64::from(series.number))
+        .bind(Level::Day.code())
+        .bind(at)
+        .fetch_optional(reader.conn())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let chunk = self.chunk(reader.conn(), series.number, Level::Day, row.try_get(0)?).await?;
+        let Some((_, Ok(chunk))) = chunk else { return Ok(None) };
+        Ok(chunk.buckets.iter().rev().find(|bucket| bucket.from.0 < at).map(|bucket| bucket.last))
+    }
+
+    pub(super) fn buckets(&self, points: &[Point], before: Option<Decimal>) -> [Vec<Bucket>; 3] {
+        let home = &self.settings.home_time;
+        let numbers = || points.iter().filter_map(|point| Some((point.at.0, point.value.number()?)));
+        Level::ALL.map(|level| {
+            rollup::roll(numbers(), before, |at| home.interval_of(level, at), |from| home.end_of(level, from))
+        })
+    }
+
+    /// Puts the buckets of a day among those that are stored.
+    pub(super) fn put(&self, stored: Vec<Bucket>, fresh: Vec<Bucket>, from: i64, to: i64) -> Vec<Bucket> {
+        let thinned = self.tally().thinned_to.is_some_and(|thinned| from <= thinned);
+        let mut all: BTreeMap<i64, Bucket> = BTreeMap::new();
+        for bucket in stored {
+            if thinned || !(from..to).contains(&bucket.from.0) {
+                all.insert(bucket.from.0, bucket);
+            }
+        }
+        for bucket in fresh {
+            match all.get_mut(&bucket.from.0) {
+                Some(stands) if thinned && stands.count > bucket.count => {
+                    stands.min = stands.min.min(bucket.min);
+                    stands.max = stands.max.max(bucket.max);
+                }
+                _ => {
+                    all.insert(bucket.from.0, bucket);
+                }
+            }
+        }
+        all.into_values().collect()
+    }
+
+    async fn write_chunk(&self, tx: &mut Tx<'_>, chunk: &NewChunk, tally: &mut Tally) -> Result<u64, StoreError> {
+        let number = chunk.series.number;
+        let known =
+            sqlx::query("SELECT id, length(sealed) FROM rollup WHERE series = ?1 AND level = ?2 AND from_at = ?3")
+                .bind(i64::from(number))
+                .bind(chunk.level.code())
+                .bind(chunk.from)
+                .fetch_optional(tx.conn())
+                .await?;
+        let level = chunk.level.code() as usize;
+        let sums = if is_register(chunk.series.unit) { &mut tally.register_bytes } else { &mut tally.rollup_bytes };
+        if let Some(row) = &known {
+            let length: i64 = row.try_get(1)?;
+            sums[level] = sums[level].saturating_sub(bytes_of_row(length.unsigned_abs() as usize));
+        }
+        if chunk.buckets.is_empty() {
+            if let Some(row) = &known {
+                let id: i64 = row.try_get(0)?;
+                sqlx::query("DELETE FROM rollup WHERE id = ?1").bind(id).execute(tx.conn()).await?;
+            }
+            return Ok(0);
+        }
+        let plain = rollup::encode(u64::from(number), chunk.level, chunk.from, &chunk.buckets);
+        let id: i64 = match &known {
+            Some(row) => row.try_get(0)?,
+            None => {
+                sqlx::query("SELECT coalesce(max(id), 0) + 1 FROM rollup").fetch_one(tx.conn()).await?.try_get(0)?
+            }
+        };
+        let sealed = ROLLUP.seal(&self.db.vault, &id.to_be_bytes(), &plain)?;
+        sums[level] += bytes_of_row(sealed.len());
+        sqlx::query(
+            "INSERT INTO rollup (id, series, level, from_at, sealed) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed",
+        )
+        .bind(id)
+        .bind(i64::from(number))
+        .bind(chunk.level.code())
+        .bind(chunk.from)
+        .bind(sealed)
+        .execute(tx.conn())
+        .await?;
+        Ok(plain.len() as u64)
+    }
+}
