@@ -10,8 +10,8 @@ use std::{
 };
 
 use domovoi_broker::{
-    Admission, Broker, ConnectRefusal, ConnectRequest, Counters, Durable, Ending, Gate, NotKept, Peer, Publish,
-    Refusal, Settings, Verdict,
+    Absent, Admission, Broker, ConnectRefusal, ConnectRequest, Counters, Durable, Ending, Forgetful, Gate, NotKept,
+    Peer, Publish, Refusal, Resumed, Settings, Storage, Verdict,
 };
 use tokio::{
     net::TcpListener,
@@ -110,6 +110,11 @@ impl Gate for TestGate {
         !filter.starts_with("deny/") && !self.revoke_subscriptions.load(Ordering::SeqCst)
     }
 
+    /// Knows everybody but `stranger`.
+    async fn recall(&self, absent: &Absent) -> Option<()> {
+        (absent.client_id != "stranger").then_some(())
+    }
+
     fn disconnected(&self, peer: &Peer<()>, ending: &Ending) {
         self.with(|log| log.endings.push((peer.client_id.clone(), *ending)));
     }
@@ -130,8 +135,13 @@ impl Rig {
     }
 
     pub async fn with(settings: Settings) -> Self {
+        Self::resume(settings, Arc::new(Forgetful), Vec::new()).await.0
+    }
+
+    /// A broker that goes on where `frames` end.
+    pub async fn resume(settings: Settings, storage: Arc<dyn Storage>, frames: Vec<Vec<u8>>) -> (Self, Resumed) {
         let gate = Arc::new(TestGate::default());
-        let broker = Broker::new(settings, gate.clone());
+        let (broker, resumed) = Broker::resume(settings, gate.clone(), storage, frames);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its number");
         let (stop, stopped) = oneshot::channel::<()>();
@@ -139,7 +149,7 @@ impl Rig {
         let task = tokio::spawn(async move {
             serving.serve(listener, async { stopped.await.unwrap_or(()) }).await;
         });
-        Self { gate, broker, address, stop: Some(stop), task }
+        (Self { gate, broker, address, stop: Some(stop), task }, resumed)
     }
 
     /// Resolves the oldest waiting commit.

@@ -4,6 +4,10 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod durable;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod gate;
@@ -29,6 +33,8 @@ mod retained;
 mod sessions;
 #[cfg(test)]
 mod shared;
+#[cfg(test)]
+mod shelf;
 #[cfg(test)]
 mod status;
 #[cfg(test)]
