@@ -75,10 +75,12 @@ impl Device {
 
     /// Sends what it may, then hears the broker out. Whether anything happened.
     async fn act(&mut self, may_send: bool) -> bool {
+        if may_send {
+            self.begin_round();
+        }
         let client = self.client.as_mut().expect("it is connected");
         let mut acted = false;
         if may_send {
-            self.begin_round();
             for (id, qos, text, state) in &mut self.outgoing {
                 if *state == Sending::Unsent {
                     *state = Sending::Sent;

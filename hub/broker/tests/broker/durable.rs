@@ -153,9 +153,10 @@ async fn a_slow_log_holds_up_what_must_be_kept_and_nothing_else() {
     lasting.ping().await;
     assert_eq!(crash(&shelf, Settings::default()).await.1.retained, 0);
     shelf.release();
-    assert_eq!(lasting.recv().await, Packet::SubAck { id: 5, codes: vec![1] });
+    let seen = [lasting.recv().await, lasting.recv().await];
+    assert!(seen.contains(&Packet::SubAck { id: 5, codes: vec![1] }), "{seen:?}");
+    assert!(seen.iter().any(|p| matches!(p, Packet::Publish { payload, .. } if payload == b"promised")), "{seen:?}");
     assert_eq!([sender.recv().await, sender.recv().await], [puback(1), puback(2)]);
-    assert_eq!(lasting.recv().await.payload(), "promised");
     assert_eq!([clean.recv().await.payload(), clean.recv().await.payload()], ["retained", "promised"]);
     let resumed = crash(&shelf, Settings::default()).await.1;
     assert_eq!((resumed.retained, resumed.queued), (1, 1));

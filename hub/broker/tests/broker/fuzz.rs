@@ -67,13 +67,11 @@ struct Sheets {
     frames: Vec<Vec<u8>>,
     /// Numbers before the first of `frames`.
     before: u64,
-    grown: u64,
 }
 
 impl Storage for Paper {
     fn append(&self, frame: Vec<u8>) -> u64 {
         let mut sheets = self.0.lock().unwrap();
-        sheets.grown += frame.len() as u64;
         sheets.frames.push(frame);
         sheets.before + sheets.frames.len() as u64
     }
@@ -89,7 +87,6 @@ impl Storage for Paper {
         let mut sheets = self.0.lock().unwrap();
         let old = usize::try_from(up_to - sheets.before).unwrap();
         let later = sheets.frames.split_off(old);
-        sheets.grown = later.iter().map(|frame| frame.len() as u64).sum();
         // The rewritten ones have no numbers; what was appended since keeps its own.
         sheets.before = up_to - frames.len() as u64;
         sheets.frames = frames;
@@ -99,10 +96,6 @@ impl Storage for Paper {
 
     fn is_torn(&self) -> bool {
         false
-    }
-
-    fn grown_bytes(&self) -> u64 {
-        self.0.lock().unwrap().grown
     }
 
     fn now_millis(&self) -> Option<i64> {
