@@ -26,7 +26,7 @@ pub use sections::external_broker::ExternalBroker;
 pub use sections::home::{Home, Language};
 pub use sections::log::{Log, LogFormat};
 pub use sections::mail::{Mail, MailTls};
-pub use sections::mqtt::Mqtt;
+pub use sections::mqtt::{Mqtt, OldestTls, Rate, Refusal311, RetainedCommands};
 pub use sections::portal::{Dpop, Portal, Profile};
 pub use sections::sign_in::SignInSection;
 pub use sections::sms::{Sms, SmsFormat};

@@ -15,6 +15,7 @@ impl Mqtt {
         broker::Settings {
             max_packet_bytes: bytes(self.max_packet),
             max_connections: count(self.max_connections),
+            max_connections_per_address: count(self.max_connections_per_peer),
             max_sessions: defaults.max_sessions.max(count(self.max_connections)),
             queue_messages_per_session: count(self.queue_messages),
             queue_bytes_per_session: bytes(self.queue_size),

@@ -160,6 +160,27 @@ fn mqtt_stays_in_the_home() {
          write for example \"127.0.0.1:1883\" or \"[::1]:1883\"",
         ],
     );
+    assert!(parse("[mqtt]\nlisten = []\nlisten_tls = [\"8.8.8.8:8883\", \"[::]:0\"]\noldest_tls = \"1.2\"\n").is_ok());
+    says(
+        "[mqtt]\nlisten = []\nlisten_tls = []\n",
+        &[
+            "domovoi.toml:2:10: mqtt.listen: must not be empty while `enabled` is true; write an address, or `enabled = false`",
+        ],
+    );
+    says(
+        "[mqtt]\nlisten = [\"10.1.2.3:1883\"]\nlisten_tls = [\"10.1.2.3:1883\"]\n",
+        &["domovoi.toml:3:15: mqtt.listen_tls[0]: is in the lists twice"],
+    );
+    says(
+        "[mqtt]\nwebsocket_origins = [\"https://panel.home.arpa/\"]\n",
+        &[
+            "domovoi.toml:2:22: mqtt.websocket_origins[0]: \"https://panel.home.arpa/\" is not the origin of a page; write for \
+         example \"https://panel.home.arpa\"",
+        ],
+    );
+    let origins =
+        parse("[mqtt]\nwebsocket_origins = [\"https://panel.home.arpa:8123\", \"http://10.0.0.2\"]\n").unwrap();
+    assert_eq!(origins.mqtt.websocket_origins, ["https://panel.home.arpa:8123", "http://10.0.0.2"]);
     assert!(parse("[mqtt]\nlisten = [\"0.0.0.0:1883\", \"[fe80::1]:1883\", \"10.1.2.3:0\"]\n").is_ok());
     says(
         "[mqtt]\nprivate_peers_only = false\nlisten = [\"0.0.0.0:1883\"]\n",

@@ -386,8 +386,30 @@ impl Doctor {
         let refused = count(&counters.refused);
         if refused > 0 {
             sheet.notice(
-                format!("{refused} publish(es) or subscription(s) were refused: the topic is not the credential's"),
+                format!("{refused} publish(es) or subscription(s) were refused: the topic is not the credential's, or not its role's"),
                 "see the log; widen the credential with `domovoi mqtt add` if it is your own device",
+            );
+        }
+        let (over_limit, too_large) = (count(&counters.over_limit), count(&counters.too_large));
+        if over_limit + too_large > 0 {
+            sheet.notice(
+                format!("{over_limit} message(s) came faster than their client may send, {too_large} were too large for a device"),
+                "the journal says who; a program that speaks for many devices needs the role bridge or service, or raise \
+                 the limits in [mqtt]",
+            );
+        }
+        let retained = count(&counters.retained_commands);
+        if retained > 0 {
+            sheet.notice(
+                format!("{retained} retained command(s) were kept from switching a device again at each reconnect"),
+                "the journal says who sent them; turn `retain` off there",
+            );
+        }
+        let wrong = count(&counters.wrong_passwords);
+        if wrong > 0 {
+            sheet.notice(
+                format!("{wrong} time(s) somebody showed the broker a wrong password or certificate"),
+                "if it is no device of yours with an old password, somebody guesses: the journal has the addresses",
             );
         }
         for misread in self.ingest.misread_lately().into_iter().take(5) {

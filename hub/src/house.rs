@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domovoi_adapters::Directory;
-use domovoi_broker::Broker;
+use domovoi_broker::{Broker, Door, WebSockets};
 use domovoi_config::Settings;
 use domovoi_store::{FolderLock, LockError, Store};
 use domovoi_vault::{Absent, MasterError, Secret};
@@ -188,7 +188,7 @@ impl House {
         let signin = signin.speaking(settings.home.language);
         let extract = extract::connect(&people, &signin, &metering);
         let certificates = open_certificates(&settings, &store, &clock, &bus).await;
-        let gate = HubGate::new(Arc::clone(&ingest), settings.mqtt.private_peers_only);
+        let gate = HubGate::new(Arc::clone(&ingest), settings.mqtt.clone());
         let mut left = store.broker_log().load().await?;
         let shelf = BrokerShelf::new(store.broker_log(), clock.clone());
         let frames = std::mem::take(&mut left.frames);
@@ -294,18 +294,7 @@ impl House {
         self.start_external(&mut rooms).await?;
         let (ingest, journal, stop) = (Arc::clone(&self.ingest), self.journal.clone(), self.stop.subscribe());
         rooms.spawn(async move { ingest.tell_refusals(journal, stop).await });
-        for listener in sockets.mqtt {
-            let broker = Arc::clone(&self.broker);
-            let mut stopped = self.stop.subscribe();
-            rooms.spawn(async move {
-                broker
-                    .serve(listener, async move {
-                        // An error means that the house is gone, which is a stop too.
-                        let _ = stopped.wait_for(|stop| *stop).await;
-                    })
-                    .await;
-            });
-        }
+        self.start_broker(&mut rooms, sockets.mqtt, sockets.mqtt_tls);
         if let Some(listener) = sockets.control {
             let desk = self.desk(true);
             let mut stopped = self.stop.subscribe();
@@ -340,6 +329,37 @@ impl House {
         }
         self.store.close().await;
         if died { Err(HouseError::RoomDied) } else { Ok(()) }
+    }
+
+    /// The broker's doors: one in clear, one on TLS; WebSockets come through both.
+    fn start_broker(&self, rooms: &mut JoinSet<()>, in_clear: Vec<TcpListener>, on_tls: Vec<TcpListener>) {
+        let mqtt = &self.settings.mqtt;
+        let websockets = WebSockets {
+            origins: self.front.origins.iter().chain(&mqtt.websocket_origins).cloned().collect(),
+            max_message_bytes: usize::try_from(mqtt.max_packet).ok(),
+        };
+        let plain = Door { websockets: Some(websockets), ..Door::plain() };
+        let tls = self.certificates.as_ref().map(|certificates| certificates.mqtt_tls(mqtt.oldest_tls));
+        let tls = match tls {
+            Some(Ok(tls)) => {
+                Some(Door { plain: false, tls: Some(Arc::new(move || Arc::clone(&tls))), ..plain.clone() })
+            }
+            Some(Err(error)) => {
+                tracing::error!("MQTT is not served on TLS: {error}");
+                None
+            }
+            None => None,
+        };
+        let on_tls = on_tls.into_iter().filter_map(|listener| Some((listener, tls.clone()?)));
+        for (listener, door) in in_clear.into_iter().map(|listener| (listener, plain.clone())).chain(on_tls) {
+            let broker = Arc::clone(&self.broker);
+            let mut stopped = self.stop.subscribe();
+            let stop = async move {
+                // An error means that the house is gone, which is a stop too.
+                let _ = stopped.wait_for(|stop| *stop).await;
+            };
+            rooms.spawn(async move { Box::pin(broker.serve_door(listener, door, stop)).await });
+        }
     }
 
     /// The page and the API, and what keeps their certificate alive.
@@ -446,11 +466,11 @@ pub struct Stage {
 
 /// Gas and water must not wait for a page: a certificate that cannot be had is told by the log and the doctor.
 async fn open_certificates(settings: &Settings, store: &Store, clock: &Clock, bus: &Bus) -> Option<Certificates> {
-    if !settings.web.enabled {
+    if !settings.web.enabled && (!settings.mqtt.enabled || settings.mqtt.listen_tls.is_empty()) {
         return None;
     }
     let opened = Certificates::open(store.clone(), clock.clone(), bus.clone(), settings.web.clone()).await;
-    opened.map_err(|error| tracing::error!("the page is not served: {error}")).ok()
+    opened.map_err(|error| tracing::error!("neither the page nor MQTT is served on TLS: {error}")).ok()
 }
 
 fn sign_in_policy(settings: &Settings, clear_port: Option<u16>) -> signin::Policy {

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 const PASSWORD: &str = "с трёх раз не угадать";
 
 fn settings(portal: Option<&SandboxPortal>, broker: SocketAddr) -> String {
-    let own = "[mqtt]\nlisten = [\"127.0.0.1:1\"]\n";
+    let own = "[mqtt]\nlisten = [\"127.0.0.1:1\"]\nlisten_tls = [\"127.0.0.1:0\"]\n";
     let joined = format!(
         "[mqtt]\nenabled = false\n\n[external_broker]\nhost = \"{}\"\nport = {}\nusername = \"domovoi\"\n\
          password_secret = \"home_broker\"\n",

@@ -65,7 +65,7 @@ const ROOM_EDGES: &[(&str, &[&str])] = &[
     ("signin", &["clock", "policy", "audit", "people", "courier", "portal", "words"]),
     ("certificates", &["bus", "clock", "policy"]),
     ("extract", &["people", "signin", "metering"]),
-    ("ingest", &["clock", "policy", "audit"]),
+    ("ingest", &["clock", "policy", "audit", "certificates"]),
     ("metering", &["bus", "clock"]),
     ("portal", &["bus", "clock", "metering"]),
     (

@@ -148,6 +148,7 @@ commit_every = "1 ms"
 
 [mqtt]
 listen = ["127.0.0.1:1"]
+listen_tls = ["127.0.0.1:0"]
 
 [web]
 listen = ["127.0.0.1:0"]
@@ -341,14 +342,20 @@ impl Home {
     }
 }
 
-/// Issues a credential in an open store.
+/// Issues a credential of a service in an open store.
 pub async fn issue(store: &Store, username: &str, publish: &[&str], subscribe: &[&str]) -> Credentials {
+    issue_as(store, username, "service", publish, subscribe).await
+}
+
+/// The same for another role.
+pub async fn issue_as(store: &Store, username: &str, role: &str, publish: &[&str], subscribe: &[&str]) -> Credentials {
     let owned = |filters: &[&str]| filters.iter().map(|filter| (*filter).to_owned()).collect();
     let info = CredentialInfo {
         username: username.into(),
         publish: owned(publish),
         subscribe: owned(subscribe),
-        role: "device".into(),
+        role: role.into(),
+        certificate: None,
         created_at: Moment::Wall(NOON),
     };
     let _ = store.credentials().revoke(username).await;

@@ -19,13 +19,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domovoi_config::{Certificate, Challenge, Web};
+use domovoi_config::{Certificate, Challenge, OldestTls, Web};
 use domovoi_model::Timestamp;
 use domovoi_store::{Store, StoreError};
 use domovoi_vault::Secret;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use crate::bus::Bus;
 use crate::clock::Clock;
@@ -35,7 +35,7 @@ use renewal::State;
 use shown::{HouseTime, Shown};
 
 pub use authority::Pair;
-pub use paper::{Paper, spelled};
+pub use paper::{Paper, shown_by, spelled};
 pub use profile::mobileconfig;
 pub use shown::ACME_TLS;
 
@@ -168,6 +168,17 @@ impl Certificates {
         Arc::clone(&self.0.tls)
     }
 
+    /// For the broker's listeners: the same certificate, other protocols. A client's certificate is looked at if it shows
+    /// one.
+    pub fn mqtt_tls(&self, oldest: OldestTls) -> Result<Arc<ServerConfig>> {
+        let versions: &[_] = match oldest {
+            OldestTls::V1_3 => &[&rustls::version::TLS13],
+            OldestTls::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        };
+        let inner = &self.0;
+        Ok(Arc::new(config(&inner.clients, &inner.shown, &inner.clock, &inner.provider, versions)?))
+    }
+
     /// The authority that devices are told to trust.
     pub fn authority(&self) -> Result<AuthorityView> {
         let authority = self.current();
@@ -252,20 +263,31 @@ fn tls(
     provider: &Arc<CryptoProvider>,
     web: &Web,
 ) -> Result<ServerConfig> {
+    let mut tls = config(clients, shown, clock, provider, &[&rustls::version::TLS13])?;
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if matches!(&web.certificate, Certificate::Acme(acme) if acme.challenge == Challenge::TlsAlpn01) {
+        tls.alpn_protocols.push(ACME_TLS.to_vec());
+    }
+    Ok(tls)
+}
+
+fn config(
+    clients: &Authority,
+    shown: &Arc<Shown>,
+    clock: &Clock,
+    provider: &Arc<CryptoProvider>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<ServerConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(clients.pair.certificate().clone())?;
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .allow_unauthenticated()
         .build()
         .map_err(|error| rustls::Error::General(error.to_string()))?;
-    let mut tls = ServerConfig::builder_with_details(Arc::clone(provider), Arc::new(HouseTime(clock.clone())))
-        .with_protocol_versions(&[&rustls::version::TLS13])?
+    let tls = ServerConfig::builder_with_details(Arc::clone(provider), Arc::new(HouseTime(clock.clone())))
+        .with_protocol_versions(versions)?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::clone(shown) as Arc<_>);
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    if matches!(&web.certificate, Certificate::Acme(acme) if acme.challenge == Challenge::TlsAlpn01) {
-        tls.alpn_protocols.push(ACME_TLS.to_vec());
-    }
     Ok(tls)
 }
 

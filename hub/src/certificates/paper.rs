@@ -70,6 +70,13 @@ impl Paper {
     }
 }
 
+/// Whose a client's certificate says it is (its common name), and its SHA-256.
+pub fn shown_by(der: &[u8]) -> Option<(String, [u8; 32])> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let name = certificate.subject().iter_common_name().next()?.as_str().ok()?;
+    Some((name.to_owned(), Sha256::digest(der).into()))
+}
+
 /// Groups of two hexadecimal digits, as every browser and every telephone shows a fingerprint.
 pub fn spelled(fingerprint: &[u8; 32]) -> String {
     fingerprint.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")

@@ -306,6 +306,12 @@ pub enum MqttCommand {
         /// Topics it may subscribe to
         #[arg(long)]
         subscribe: Vec<String>,
+        /// What it is
+        #[arg(long, default_value = "service", value_parser = ["device", "bridge", "voice", "display", "service"])]
+        role: String,
+        /// A certificate of so many days instead of a password, for MQTT on TLS
+        #[arg(long, value_name = "DAYS")]
+        certificate: Option<u32>,
     },
     /// Who has a credential
     List,

@@ -229,9 +229,18 @@ fn export_act(answer: &Value, folder: &Path) -> Result<String, Failure> {
 
 async fn mqtt(client: &Client, command: MqttCommand) -> Result<Said, Failure> {
     match command {
-        MqttCommand::Add { username, publish, subscribe } => {
-            let form = json!({ "username": username, "publish": publish, "subscribe": subscribe });
+        MqttCommand::Add { username, publish, subscribe, role, certificate } => {
+            let mut form = json!({ "username": username, "publish": publish, "subscribe": subscribe, "role": role });
+            if let Some(days) = certificate {
+                form["certificate_days"] = days.into();
+            }
             let answer = client.post("/api/v1/mqtt/credentials", form).await?;
+            if certificate.is_some() {
+                // As a file has it: nothing around the two of them.
+                let pem = |key: &str| answer[key].as_str().unwrap_or_default().trim_end().to_owned();
+                let text = format!("{}\n{}", pem("certificate"), pem("key"));
+                return Ok(Said::new(answer, text));
+            }
             let text = format!(
                 "user name: {}\npassword:  {}\n(shown once; the hub keeps only a hash of it)",
                 plain(&answer["username"]),

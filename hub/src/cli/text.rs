@@ -212,12 +212,20 @@ pub fn accounts(answer: &Value) -> String {
 pub fn credentials(answer: &Value) -> String {
     let words = |value: &Value| value.as_array().into_iter().flatten().map(plain).collect::<Vec<_>>().join(" ");
     let rows: Vec<Vec<String>> = list(answer, "credentials")
-        .map(|c| vec![plain(&c["username"]), words(&c["publish"]), words(&c["subscribe"]), plain(&c["created_at"])])
+        .map(|c| {
+            let shows = match &c["certificate_ends_at"] {
+                Value::String(at) => format!("certificate until {at}"),
+                _ => "password".to_owned(),
+            };
+            let topics = [words(&c["publish"]), words(&c["subscribe"])];
+            [vec![plain(&c["username"]), plain(&c["role"]), shows], topics.to_vec(), vec![plain(&c["created_at"])]]
+                .concat()
+        })
         .collect();
     if rows.is_empty() {
         "nobody has a credential".into()
     } else {
-        table(&["user", "publishes", "subscribes", "since"], rows)
+        table(&["user", "role", "shows", "publishes", "subscribes", "since"], rows)
     }
 }
 

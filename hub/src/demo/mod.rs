@@ -161,6 +161,7 @@ data_dir = "hub"
 
 [mqtt]
 listen = ["127.0.0.1:{mqtt_port}"]
+listen_tls = []
 
 # The demo's page is in clear at http://localhost, which needs no certificate and no one else can reach.
 [web]
@@ -258,14 +259,15 @@ async fn link(house: &House, portal: &Arc<SandboxPortal>, journey: &Journey) -> 
 async fn issue_credentials(house: &House) -> Result<[String; 3]> {
     let store = house.store().credentials();
     let mut passwords = Vec::new();
-    for (username, publish, subscribe) in [
-        ("wmbusmeters", vec!["wmbusmeters/#"], vec![]),
+    for (username, role, publish, subscribe) in [
+        ("wmbusmeters", "bridge", vec!["wmbusmeters/#"], vec![]),
         (
             "tasmota_A1B2C3",
+            "device",
             vec!["tele/tasmota_A1B2C3/#", "stat/tasmota_A1B2C3/#", "tasmota/discovery/5CCF7FA1B2C3/#"],
             vec!["cmnd/tasmota_A1B2C3/#", "cmnd/tasmotas/#"],
         ),
-        ("zigbee2mqtt", vec!["zigbee2mqtt/#"], vec!["zigbee2mqtt/#"]),
+        ("zigbee2mqtt", "bridge", vec!["zigbee2mqtt/#"], vec!["zigbee2mqtt/#"]),
     ] {
         // A new password at every start: none is ever written down.
         store.revoke(username).await?;
@@ -274,7 +276,8 @@ async fn issue_credentials(house: &House) -> Result<[String; 3]> {
             username: username.into(),
             publish: owned(publish),
             subscribe: owned(subscribe),
-            role: "device".into(),
+            role: role.into(),
+            certificate: None,
             created_at: Moment::Wall(house.metering().wall()),
         };
         passwords.push(store.issue(&info).await?.expose().clone());

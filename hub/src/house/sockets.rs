@@ -13,8 +13,10 @@ use super::HouseError;
 /// The sockets that the house listens on: bound by the caller, so that a test can hand in port 0.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    /// For MQTT.
+    /// For MQTT in clear.
     pub mqtt: Vec<TcpListener>,
+    /// For MQTT on TLS.
+    pub mqtt_tls: Vec<TcpListener>,
     /// For the command line.
     pub control: Option<UnixListener>,
     /// For the page and the API, on https.
@@ -32,6 +34,7 @@ impl Sockets {
         let of = |enabled: bool, addresses: &'_ [SocketAddr]| if enabled { addresses.to_vec() } else { Vec::new() };
         Ok(Sockets {
             mqtt: bind_all(&of(mqtt.enabled, &mqtt.listen), "mqtt.listen").await?,
+            mqtt_tls: bind_all(&of(mqtt.enabled, &mqtt.listen_tls), "mqtt.listen_tls").await?,
             https: bind_all(&of(web.enabled, &web.listen), "web.listen").await?,
             help: bind_all(&of(web.enabled, &web.help_listen), "web.help_listen").await?,
             in_clear: None,

@@ -1,5 +1,6 @@
 //! The gate of the embedded broker: who may come in, and when what they publish is kept. What may be published and
-//! subscribed to is the policy's word; it is asked for every packet, on the task that reads the socket.
+//! subscribed to is the policy's word; it is asked for every packet, on the task that reads the socket. The order of
+//! reasons is the order of prices: the topic, the size, the rate, and only then what the message is.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,54 +8,168 @@ use std::sync::atomic::Ordering;
 
 use domovoi_adapters::Road;
 use domovoi_broker::{
-    Admission, ConnectRefusal, ConnectRequest, Durable, Ending, Gate, NotKept, Peer, Publish, Refusal, Verdict,
+    Absent, Admission, ConnectRefusal, ConnectRequest, Durable, Ending, Gate, NotKept, Peer, Protocol, Publish, QoS,
+    Refusal, Verdict, WillSummary,
 };
-use domovoi_store::CredentialInfo;
+use domovoi_config::{Mqtt, Refusal311, RetainedCommands};
+use domovoi_store::{Credential, CredentialInfo, StoreError};
+use tokio::time::Instant;
 
+use super::access::{Access, Here};
+use super::guesses::Guesses;
+use super::limits::Limits;
 use super::refusals::Tried;
 use super::{Arrival, Ingest, printable};
 use crate::audit::Actor;
-use crate::policy::{self, Assurance, Decision, Network, Role, Subject, Verb, Who, decide_topic};
+use crate::certificates::shown_by;
+use crate::policy::{self, MqttRole, Network, Verb};
 
-/// A connected client, as the policy sees it.
-#[derive(Debug)]
-pub struct Access {
-    /// The credential's name.
-    pub username: String,
-    who: Who,
-}
-
-impl Access {
-    fn new(credential: &CredentialInfo, address: IpAddr) -> Self {
-        let subject = Subject::Credential {
-            username: credential.username.clone(),
-            publish: credential.publish.clone(),
-            subscribe: credential.subscribe.clone(),
-        };
-        let network = Network::of(address);
-        let who = Who { subject, role: Some(Role::Service), assurance: Assurance::Single, ..Who::nobody(network) };
-        Access { username: credential.username.clone(), who }
-    }
-
-    /// The refusal, if the policy has one.
-    fn refusal(&self, verb: Verb, topic: &str) -> Option<policy::Refusal> {
-        match decide_topic(&self.who, verb, topic) {
-            Decision::Allow => None,
-            Decision::Refuse(refusal) => Some(refusal),
-        }
-    }
-}
+/// Why a message is refused beside what the policy has to say: codes for the journal of deeds.
+const TOO_LARGE: &str = "too-large";
+const OVER_LIMIT: &str = "over-limit";
+const RETAINED_COMMAND: &str = "retained-command";
 
 /// The gate that the broker asks.
 pub struct HubGate {
     ingest: Arc<Ingest>,
-    private_peers_only: bool,
+    settings: Mqtt,
+    limits: Limits,
+    guesses: Guesses,
+}
+
+/// Why somebody is not let in.
+struct Stranger {
+    refusal: ConnectRefusal,
+    code: &'static str,
+    why: &'static str,
+    /// A password or certificate was shown, and was wrong.
+    guessed: bool,
+}
+
+impl Stranger {
+    fn new(refusal: ConnectRefusal, code: &'static str, why: &'static str) -> Self {
+        Self { refusal, code, why, guessed: false }
+    }
+
+    fn guess(why: &'static str) -> Self {
+        Self { guessed: true, ..Self::new(ConnectRefusal::BadCredentials, "sign-in", why) }
+    }
+
+    fn unreadable(error: &StoreError) -> Self {
+        tracing::error!("credentials cannot be read: {error}");
+        Self::new(ConnectRefusal::Unavailable, "", "")
+    }
 }
 
 impl HubGate {
-    /// `private_peers_only`: an address outside loopback, private and link-local ranges is turned away.
-    pub fn new(ingest: Arc<Ingest>, private_peers_only: bool) -> Self {
-        HubGate { ingest, private_peers_only }
+    /// With what the settings say of clients.
+    pub fn new(ingest: Arc<Ingest>, settings: Mqtt) -> Self {
+        HubGate { ingest, settings, limits: Limits::new(), guesses: Guesses::default() }
+    }
+
+    async fn identify(&self, request: &ConnectRequest) -> Result<Credential, Stranger> {
+        let credentials = self.ingest.store().credentials();
+        let find =
+            async |username: &str| credentials.find(username).await.map_err(|error| Stranger::unreadable(&error));
+        if let (Some(username), Some(password)) = (&request.username, &request.password) {
+            let found = find(username).await?;
+            let right = |credential: &Credential| {
+                // Whoever has a certificate has no password.
+                credential.info.certificate.is_none()
+                    && std::str::from_utf8(password).is_ok_and(|p| credential.verify(p))
+            };
+            return found.filter(right).ok_or_else(|| Stranger::guess("user name or password is wrong"));
+        }
+        let Some(der) = &request.certificate else {
+            return Err(Stranger::new(
+                ConnectRefusal::BadCredentials,
+                "sign-in",
+                "no user name and password; issue one with `domovoi mqtt add`",
+            ));
+        };
+        let Some((username, fingerprint)) = shown_by(der) else {
+            return Err(Stranger::guess("its certificate cannot be read"));
+        };
+        let known = find(&username).await?.filter(|credential| {
+            // A device that warns of gas must come in before the clock is right, so what has surely ended has ended.
+            let now = self.ingest.clock.at_least();
+            credential.info.certificate.is_some_and(|tied| tied.fingerprint == fingerprint && tied.ends_at > now)
+        });
+        known.ok_or_else(|| Stranger::guess("its certificate was withdrawn, has ended, or is not for MQTT"))
+    }
+
+    fn access(&self, info: &CredentialInfo, address: IpAddr) -> Access {
+        let role = MqttRole::from_code(&info.role).unwrap_or(MqttRole::Service);
+        let (rate, largest) = if role.is_one_thing() {
+            (self.settings.device_max_rate, self.settings.device_max_message)
+        } else {
+            (self.settings.max_rate, self.settings.max_packet)
+        };
+        let ends = info.certificate.zip(self.ingest.clock.trusted()).map(|(tied, now)| {
+            let left_millis = u64::try_from(tied.ends_at.0.saturating_sub(now.0)).unwrap_or(0);
+            self.limits.now().saturating_add(left_millis.saturating_mul(1_000_000))
+        });
+        Access::new(info, role, address, self.limits.of(&info.username, rate, largest), ends)
+    }
+
+    /// Why a client may not have this will, which is judged once it speaks, too.
+    fn will_refused(&self, access: &Access, will: &WillSummary) -> Option<(&'static str, &'static str)> {
+        if let Some(refusal) = access.refusal(Verb::Submit, &will.topic) {
+            return Some((refusal.code(), "its will is for a topic that is not its own"));
+        }
+        if !self.ingest.is_command(&will.topic) {
+            return None;
+        }
+        let refused_retained = self.settings.retained_commands == RetainedCommands::Refuse;
+        if !access.role.may_command() {
+            Some((policy::Refusal::Role.code(), "its will is a command, and its role commands nobody"))
+        } else if will.retain && will.payload_bytes > 0 && refused_retained {
+            Some((RETAINED_COMMAND, "its will is a command that is to be retained"))
+        } else {
+            None
+        }
+    }
+
+    async fn turn_away(&self, request: &ConnectRequest, stranger: Stranger) -> ConnectRefusal {
+        if stranger.code.is_empty() {
+            return stranger.refusal;
+        }
+        let (address, why) = (request.peer.ip(), stranger.why);
+        let claimed = request.username.as_deref().unwrap_or_default();
+        if self.ingest.refusals.add(Tried::Connect, &Actor::Nobody, address, claimed, stranger.code) {
+            tracing::warn!(peer = %request.peer, client = %printable(&request.client_id), "not let in: {why}");
+        }
+        self.ingest.turned_away(&format!("{} ({address})", request.client_id), why);
+        if stranger.guessed {
+            self.ingest.counters().wrong_passwords.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(self.guesses.wrong(address, Instant::now())).await;
+        }
+        stranger.refusal
+    }
+
+    /// How a message is refused: MQTT 5 has words for it, 3.1.1 has what the settings say.
+    fn refuse(peer: &Peer<Access>, publish: &Publish, refusal: Refusal, in_311: Refusal311) -> Admission {
+        let closes =
+            peer.protocol == Protocol::V311 && publish.qos != QoS::AtMostOnce && in_311 == Refusal311::Disconnect;
+        let verdict = if closes { Verdict::Disconnect(refusal) } else { Verdict::Refuse(refusal) };
+        Admission { verdict, durable: Durable::Now }
+    }
+
+    fn not_allowed(&self, peer: &Peer<Access>, publish: &Publish, code: &'static str) -> Admission {
+        self.ingest.counters().refused.fetch_add(1, Ordering::Relaxed);
+        self.tell(peer, Tried::Publish, &publish.topic, code);
+        Self::refuse(peer, publish, Refusal::NotAuthorized, self.settings.refusals_311)
+    }
+
+    fn tell(&self, peer: &Peer<Access>, tried: Tried, topic: &str, code: &'static str) {
+        let actor = Actor::Credential(peer.access.username.clone());
+        if self.ingest.refusals.add(tried, &actor, peer.address.ip(), topic, code) {
+            tracing::warn!(
+                user = %printable(&peer.access.username),
+                topic = %printable(topic),
+                "refused ({code}); what repeats is counted"
+            );
+        }
     }
 }
 
@@ -62,63 +177,76 @@ impl Gate for HubGate {
     type Access = Access;
 
     async fn connect(&self, request: ConnectRequest) -> Result<Access, ConnectRefusal> {
-        let refuse = |refusal, code: &'static str, why: &str| {
-            let claimed = request.username.as_deref().unwrap_or_default();
-            if self.ingest.refusals.add(Tried::Connect, &Actor::Nobody, request.peer.ip(), claimed, code) {
-                tracing::warn!(peer = %request.peer, client = %printable(&request.client_id), "not let in: {why}");
-            }
-            self.ingest.turned_away(&format!("{} ({})", request.client_id, request.peer.ip()), why);
-            Err(refusal)
+        let address = request.peer.ip();
+        let found = if self.settings.private_peers_only && Network::of(address) != Network::Home {
+            Err(Stranger::new(ConnectRefusal::NotAuthorized, "home-only", "the address is not a private one"))
+        } else {
+            self.identify(&request).await
         };
-        if self.private_peers_only && Network::of(request.peer.ip()) != Network::Home {
-            return refuse(ConnectRefusal::NotAuthorized, "home-only", "the address is not a private one");
-        }
-        let (Some(username), Some(password)) = (&request.username, &request.password) else {
-            return refuse(
-                ConnectRefusal::BadCredentials,
-                "sign-in",
-                "no user name and password; issue one with `domovoi mqtt add`",
-            );
-        };
-        let found = match self.ingest.store().credentials().find(username).await {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::error!("credentials cannot be read: {error}");
-                return Err(ConnectRefusal::Unavailable);
+        let stranger = match found {
+            Err(stranger) => stranger,
+            Ok(credential) => {
+                let mut access = self.access(&credential.info, address);
+                if let Some((code, why)) = request.will.as_ref().and_then(|will| self.will_refused(&access, will)) {
+                    Stranger::new(ConnectRefusal::NotAuthorized, code, why)
+                } else if let Some(here) = Here::take(&self.ingest, &request.client_id, &access.username) {
+                    access.is_here(here);
+                    return Ok(access);
+                } else {
+                    let why = "the client id belongs to another credential, which is connected";
+                    Stranger::new(ConnectRefusal::BadClientId, "denied", why)
+                }
             }
         };
-        let Some(credential) = found.filter(|c| std::str::from_utf8(password).is_ok_and(|p| c.verify(p))) else {
-            return refuse(ConnectRefusal::BadCredentials, "sign-in", "user name or password is wrong");
-        };
-        let access = Access::new(&credential.info, request.peer.ip());
-        if let Some(will) = &request.will
-            && let Some(refusal) = access.refusal(Verb::Submit, &will.topic)
-        {
-            return refuse(
-                ConnectRefusal::NotAuthorized,
-                refusal.code(),
-                "its will is for a topic that is not its own",
-            );
-        }
-        if !self.ingest.came_in(&request.client_id, username) {
-            return refuse(
-                ConnectRefusal::BadClientId,
-                "denied",
-                "the client id belongs to another credential, which is connected",
-            );
-        }
-        Ok(access)
+        Err(self.turn_away(&request, stranger).await)
+    }
+
+    fn owner(&self, access: &Access, _username: Option<&str>) -> Option<String> {
+        Some(access.username.clone())
     }
 
     fn publish(&self, peer: &Peer<Access>, publish: &Publish) -> Admission {
-        if let Some(refusal) = peer.access.refusal(Verb::Submit, &publish.topic) {
-            self.refused(peer, Tried::Publish, &publish.topic, &refusal);
-            return Admission::refuse(Refusal::NotAuthorized);
+        let access = &peer.access;
+        let counters = self.ingest.counters();
+        if let Some(refusal) = access.refusal(Verb::Submit, &publish.topic) {
+            return self.not_allowed(peer, publish, refusal.code());
         }
-        let sender = peer.access.username.as_str();
+        let bytes = publish.topic.len() + publish.payload.len();
+        if access.role.is_one_thing() && bytes as u64 > self.settings.device_max_message {
+            counters.too_large.fetch_add(1, Ordering::Relaxed);
+            self.tell(peer, Tried::Publish, &publish.topic, TOO_LARGE);
+            return Self::refuse(peer, publish, Refusal::QuotaExceeded, self.settings.refusals_311);
+        }
+        let now = self.limits.now();
+        if access.ends.is_some_and(|ends| now >= ends) {
+            return Admission { verdict: Verdict::Disconnect(Refusal::NotAuthorized), durable: Durable::Now };
+        }
+        if !access.allowance.take(now, bytes) {
+            counters.over_limit.fetch_add(1, Ordering::Relaxed);
+            self.tell(peer, Tried::Publish, &publish.topic, OVER_LIMIT);
+            return Self::refuse(peer, publish, Refusal::QuotaExceeded, self.settings.over_limit_311);
+        }
+        let mut verdict = Verdict::Forward;
+        if (publish.retain || !access.role.may_command()) && self.ingest.is_command(&publish.topic) {
+            if !access.role.may_command() {
+                return self.not_allowed(peer, publish, policy::Refusal::Role.code());
+            }
+            // An empty one takes back what somebody left there.
+            if !publish.payload.is_empty() {
+                counters.retained_commands.fetch_add(1, Ordering::Relaxed);
+                if self.settings.retained_commands == RetainedCommands::Refuse {
+                    return self.not_allowed(peer, publish, RETAINED_COMMAND);
+                }
+                self.tell(peer, Tried::Publish, &publish.topic, RETAINED_COMMAND);
+                verdict = Verdict::ForwardUnretained;
+            }
+        }
+        if !access.role.speaks_for_devices() {
+            return Admission { verdict, durable: Durable::Now };
+        }
         let commit = self.ingest.take(Arrival {
             road: Road::Embedded,
-            sender,
+            sender: &access.username,
             topic: &publish.topic,
             payload: &publish.payload,
             retained: publish.retain,
@@ -128,36 +256,38 @@ impl Gate for HubGate {
             None => Durable::Now,
             Some(commit) => Durable::when(async { commit.await.map(drop).map_err(|_| NotKept) }),
         };
-        Admission { verdict: Verdict::Forward, durable }
-    }
-
-    fn disconnected(&self, peer: &Peer<Access>, ending: &Ending) {
-        self.ingest.went_out(&peer.client_id);
-        if let Ending::Violation { what, .. } = ending {
-            tracing::warn!(user = %printable(&peer.access.username), peer = %peer.address, "sent away: {what}");
-            self.ingest.turned_away(&format!("{} ({})", peer.access.username, peer.address.ip()), what);
-        }
+        Admission { verdict, durable }
     }
 
     fn subscribe(&self, peer: &Peer<Access>, filter: &str) -> bool {
         let refusal = peer.access.refusal(Verb::See, filter);
         if let Some(refusal) = &refusal {
-            self.refused(peer, Tried::Subscribe, filter, refusal);
+            self.ingest.counters().refused.fetch_add(1, Ordering::Relaxed);
+            self.tell(peer, Tried::Subscribe, filter, refusal.code());
         }
         refusal.is_none()
     }
-}
 
-impl HubGate {
-    fn refused(&self, peer: &Peer<Access>, tried: Tried, topic: &str, refusal: &policy::Refusal) {
-        self.ingest.counters().refused.fetch_add(1, Ordering::Relaxed);
-        let actor = Actor::Credential(peer.access.username.clone());
-        if self.ingest.refusals.add(tried, &actor, peer.address.ip(), topic, refusal.code()) {
-            tracing::warn!(
-                user = %printable(&peer.access.username),
-                topic = %printable(topic),
-                "refused: the credential does not name this topic"
-            );
+    async fn recall(&self, absent: &Absent) -> Option<Access> {
+        let found = self.ingest.store().credentials().find(absent.username.as_deref()?).await;
+        let credential = found.inspect_err(|error| tracing::error!("credentials cannot be read: {error}")).ok()??;
+        Some(self.access(&credential.info, absent.address.ip()))
+    }
+
+    fn may_stay_retained(&self, topic: &str) -> bool {
+        let command = self.ingest.is_command(topic);
+        if command {
+            self.ingest.counters().retained_commands.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(topic = %printable(topic), "a command was retained here before; it is forgotten");
+        }
+        !command
+    }
+
+    fn disconnected(&self, peer: &Peer<Access>, ending: &Ending) {
+        peer.access.left();
+        if let Ending::Violation { what, .. } = ending {
+            tracing::warn!(user = %printable(&peer.access.username), peer = %peer.address, "sent away: {what}");
+            self.ingest.turned_away(&format!("{} ({})", peer.access.username, peer.address.ip()), what);
         }
     }
 }

@@ -3,8 +3,11 @@
 //! It believes nothing about readings (that is metering) and performs nothing. A packet that no dialect claims is
 //! counted and forgotten; one that a dialect claims but cannot read is kept as a fault that `doctor` shows.
 
+mod access;
 mod external;
 mod gate;
+mod guesses;
+mod limits;
 mod refusals;
 mod shelf;
 
@@ -22,8 +25,9 @@ use refusals::Refusals;
 use crate::audit::Journal;
 use crate::clock::Clock;
 
+pub use access::Access;
 pub use external::{ExternalBroker, Standing, run as run_external};
-pub use gate::{Access, HubGate};
+pub use gate::HubGate;
 pub use shelf::{BrokerShelf, report as report_resumed};
 
 /// The journal's answer: durable, or not kept.
@@ -101,8 +105,16 @@ pub struct Counters {
     pub samples: AtomicU64,
     /// Packets or parts that could not be read.
     pub misread: AtomicU64,
-    /// Publishes refused by a credential's topics.
+    /// Publishes and subscriptions refused by a credential's topics or role.
     pub refused: AtomicU64,
+    /// Messages beyond a credential's rate.
+    pub over_limit: AtomicU64,
+    /// Messages larger than a device's may be.
+    pub too_large: AtomicU64,
+    /// Commands that were to be retained, or were.
+    pub retained_commands: AtomicU64,
+    /// Wrong passwords and certificates.
+    pub wrong_passwords: AtomicU64,
 }
 
 /// The room.
@@ -261,6 +273,12 @@ impl Ingest {
                 ids.remove(client_id);
             }
         }
+    }
+
+    /// Whether devices take commands on this topic.
+    fn is_command(&self, topic: &str) -> bool {
+        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        domovoi_adapters::is_command(topic, &directory)
     }
 
     fn store(&self) -> &Store {

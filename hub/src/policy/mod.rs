@@ -3,6 +3,7 @@
 
 mod decide;
 mod grant;
+mod mqtt_role;
 mod object;
 mod overview;
 mod table;
@@ -13,6 +14,7 @@ mod who;
 
 pub use decide::{Decision, Now, Refusal, decide};
 pub use grant::may_delegate;
+pub use mqtt_role::MqttRole;
 pub use object::{Kind, Object, Verb};
 pub use overview::{Possibility, overview};
 pub use table::{Column, Whose, can_be_given, table};

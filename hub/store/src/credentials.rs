@@ -1,10 +1,11 @@
 //! MQTT credentials that the hub issues: 160 random bits, shown once, kept as HMAC-SHA-256. Not for passwords that people
-//! choose. The topic filters are kept as given; the broker's gate judges by them.
+//! choose. Whoever shows a certificate has the certificate's fingerprint here, and a password that nobody was told. The topic
+//! filters are kept as given; the broker's gate judges by them.
 
 use std::fmt;
 use std::sync::Arc;
 
-use domovoi_model::Moment;
+use domovoi_model::{Moment, Timestamp};
 use domovoi_vault::{Secret, Vault, random};
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
@@ -20,8 +21,31 @@ struct CredentialRow {
     hash: Hex,
     publish: Vec<String>,
     subscribe: Vec<String>,
+    /// Before roles meant anything "device" was written here for everybody, so it is not read.
     role: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mqtt_role: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<CertificateRow>,
     created_at: MomentRow,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CertificateRow {
+    fingerprint: Hex,
+    ends_at: i64,
+}
+
+/// What a credential is that was issued before there were roles.
+const FIRST_ROLE: &str = "service";
+
+/// A client certificate that stands for a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CredentialCertificate {
+    /// SHA-256.
+    pub fingerprint: [u8; 32],
+    /// Until when.
+    pub ends_at: Timestamp,
 }
 
 /// What is known of a credential.
@@ -33,8 +57,10 @@ pub struct CredentialInfo {
     pub publish: Vec<String>,
     /// The topic filters it may subscribe to.
     pub subscribe: Vec<String>,
-    /// What it is: a device, a bridge, a reader.
+    /// What it is: a device, a bridge, …, by the policy's code.
     pub role: String,
+    /// The certificate that is shown instead of a password, if it is one.
+    pub certificate: Option<CredentialCertificate>,
     /// When it was issued.
     pub created_at: Moment,
 }
@@ -83,6 +109,10 @@ impl Credentials {
             publish: info.publish.clone(),
             subscribe: info.subscribe.clone(),
             role: info.role.clone(),
+            mqtt_role: Some(info.role.clone()),
+            certificate: info
+                .certificate
+                .map(|tied| CertificateRow { fingerprint: Hex(tied.fingerprint.to_vec()), ends_at: tied.ends_at.0 }),
             created_at: info.created_at.into(),
         };
         let mut tx = self.db.begin().await?;
@@ -141,13 +171,21 @@ impl Credentials {
         if id != self.id(&row.username) {
             return Err(CREDENTIAL.damaged(id, "it belongs to another user name"));
         }
+        let certificate = match row.certificate {
+            None => None,
+            Some(tied) => Some(CredentialCertificate {
+                fingerprint: tied.fingerprint.array().map_err(|bad| CREDENTIAL.damaged(id, bad))?,
+                ends_at: Timestamp(tied.ends_at),
+            }),
+        };
         Ok(Credential {
             hash: row.hash.array().map_err(|bad| CREDENTIAL.damaged(id, bad))?,
             info: CredentialInfo {
                 username: row.username,
                 publish: row.publish,
                 subscribe: row.subscribe,
-                role: row.role,
+                role: row.mqtt_role.unwrap_or_else(|| FIRST_ROLE.to_owned()),
+                certificate,
                 created_at: self.db.resolve(row.created_at.into()),
             },
             vault: Arc::clone(&self.db.vault),

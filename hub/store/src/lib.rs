@@ -37,7 +37,7 @@ pub use acts::{ActFilter, Acts};
 pub use audit::{Audit, AuditEnd, DEED_LIMIT, DEED_PERSONS, Deed, Flaw, KeptDeed};
 pub use boots::Boots;
 pub use broker_log::{BrokerLog, LogLeft};
-pub use credentials::{Credential, CredentialInfo, Credentials};
+pub use credentials::{Credential, CredentialCertificate, CredentialInfo, Credentials};
 pub use error::{OpenError, StoreError};
 pub use history::{
     Bucket, Budget, Change, Compacted, Export, Follower, History, HistorySettings, HomeTime, IMPORT_LIMIT, Imported,

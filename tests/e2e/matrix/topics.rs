@@ -4,18 +4,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use domovoi::ingest::{Access, HubGate};
-use domovoi_broker::{ConnectRequest, Gate as _, Peer, Properties, Protocol, Publish, QoS, Verdict, WillSummary};
-use e2e::issue;
+use domovoi_broker::{ConnectRequest, Gate as _, Peer, Properties, Protocol, Publish, QoS, Road, Verdict, WillSummary};
+use e2e::issue_as;
 
 use super::{Opened, table};
 
-/// A name, what it may publish, what it may subscribe to.
-const CREDENTIALS: &[(&str, &[&str], &[&str])] = &[
-    ("one-meter", &["wmbusmeters/12345699"], &[]),
-    ("bridge", &["zigbee2mqtt/#"], &["zigbee2mqtt/+/set"]),
-    ("everything", &["#"], &["#"]),
-    ("our-prefix", &["domovoi/#"], &["domovoi/#"]),
-    ("nothing", &[], &[]),
+/// A name, a role, what it may publish, what it may subscribe to.
+const CREDENTIALS: &[(&str, &str, &[&str], &[&str])] = &[
+    ("one-meter", "device", &["wmbusmeters/12345699"], &[]),
+    ("bridge", "bridge", &["zigbee2mqtt/#"], &["zigbee2mqtt/+/set"]),
+    ("device", "device", &["zigbee2mqtt/#"], &["zigbee2mqtt/+/set"]),
+    ("panel", "display", &["zigbee2mqtt/+/set"], &["zigbee2mqtt/#"]),
+    ("voice", "voice", &["zigbee2mqtt/+/set"], &[]),
+    ("everything", "service", &["#"], &["#"]),
+    ("our-prefix", "service", &["domovoi/#"], &["domovoi/#"]),
+    ("nothing", "service", &[], &[]),
 ];
 
 /// Names to publish to beside those of the dialects: ours, the broker's, a stranger's.
@@ -45,6 +48,8 @@ fn request(username: &str, password: &str, will: Option<&str>) -> ConnectRequest
         password: Some(password.to_owned().into()),
         peer: peer(),
         protocol: Protocol::V5,
+        road: Road::default(),
+        certificate: None,
         will: will.map(|topic| WillSummary {
             topic: topic.into(),
             qos: QoS::AtMostOnce,
@@ -60,10 +65,10 @@ fn word(yes: bool) -> String {
 
 /// One line per name and verb, with a head.
 pub async fn lines(opened: &Opened) -> Vec<String> {
-    let gate = HubGate::new(Arc::clone(&opened.desk.ingest), true);
+    let gate = HubGate::new(Arc::clone(&opened.desk.ingest), opened.desk.settings.mqtt.clone());
     let mut peers: Vec<(Peer<Access>, String)> = Vec::new();
-    for (username, publish, subscribe) in CREDENTIALS {
-        let issued = issue(&opened.desk.store, username, publish, subscribe).await;
+    for (username, role, publish, subscribe) in CREDENTIALS {
+        let issued = issue_as(&opened.desk.store, username, role, publish, subscribe).await;
         let connect = request(username, &issued.password, None);
         let (client_id, protocol) = (connect.client_id.clone(), connect.protocol);
         let Ok(access) = gate.connect(connect).await else { panic!("{username} is let in") };
@@ -71,11 +76,9 @@ pub async fn lines(opened: &Opened) -> Vec<String> {
         peers.push((Peer { client_id, username, address: peer(), protocol, access }, issued.password));
     }
     let mut rows = vec![vec!["topic".to_owned()]];
-    rows[0].extend(
-        CREDENTIALS
-            .iter()
-            .map(|(name, publish, subscribe)| format!("{name} ({}; {})", publish.join(" "), subscribe.join(" "))),
-    );
+    rows[0].extend(CREDENTIALS.iter().map(|(name, role, publish, subscribe)| {
+        format!("{name}, a {role} ({}; {})", publish.join(" "), subscribe.join(" "))
+    }));
     for name in NAMES {
         let publish = Publish {
             topic: (*name).into(),

@@ -4,13 +4,14 @@ use axum::Json;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::Uri;
 use axum::response::Response;
-use domovoi_store::CredentialInfo;
+use domovoi_store::{CredentialCertificate, CredentialInfo};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ApiProblem;
 use super::paging::{Paging, answer};
 use crate::audit::Note;
+use crate::policy::MqttRole;
 use crate::web::Desk;
 
 /// The most topic levels that a filter of a credential has.
@@ -24,6 +25,13 @@ pub struct CredentialForm {
     pub publish: Vec<String>,
     #[serde(default)]
     pub subscribe: Vec<String>,
+    /// `device`, `bridge`, `voice`, `display` or `service`, which it is if nothing is said.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// It shows a certificate of so many days instead of a password.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 825)]
+    pub certificate_days: Option<u32>,
 }
 
 /// A credential, without its password.
@@ -32,6 +40,10 @@ pub struct CredentialView {
     pub username: String,
     pub publish: Vec<String>,
     pub subscribe: Vec<String>,
+    /// `device`, `bridge`, `voice`, `display` or `service`.
+    pub role: String,
+    /// When its certificate ends, if it has one instead of a password.
+    pub certificate_ends_at: Option<String>,
     pub created_at: Option<String>,
 }
 
@@ -42,11 +54,18 @@ pub struct CredentialsView {
     pub next: Option<String>,
 }
 
-/// A credential's password, shown this once.
+/// A credential's password or certificate, shown this once.
 #[derive(Serialize, ToSchema)]
 pub struct CredentialIssued {
     pub username: String,
-    pub password: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// Of the certificate: PEM, PKCS #8. The hub keeps no copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// A credential that was withdrawn.
@@ -66,13 +85,15 @@ pub async fn list(State(desk): State<Desk>, Query(paging): Query<Paging>, uri: U
             username: info.username,
             publish: info.publish,
             subscribe: info.subscribe,
+            role: info.role,
+            certificate_ends_at: info.certificate.map(|tied| tied.ends_at.to_string()),
             created_at: info.created_at.wall().map(|at| at.to_string()),
         })
         .collect();
     Ok(answer(CredentialsView { credentials, next: next.clone() }, next.as_deref(), &uri))
 }
 
-/// Issues a credential; its password is shown this once.
+/// Issues a credential; its password or certificate is shown this once.
 #[utoipa::path(post, path = "/api/v1/mqtt/credentials", tag = "mqtt", request_body = CredentialForm, responses((status = 200, body = CredentialIssued)))]
 pub async fn add(
     State(desk): State<Desk>,
@@ -90,18 +111,42 @@ pub async fn add(
         domovoi_broker::check_filter(filter, MAX_LEVELS)
             .map_err(|why| ApiProblem::invalid(format!("the topic «{filter}»: {why}")))?;
     }
+    let role = match form.role.as_deref() {
+        None => MqttRole::Service,
+        Some(code) => MqttRole::from_code(code)
+            .ok_or_else(|| ApiProblem::invalid("role: device, bridge, voice, display or service"))?,
+    };
+    let made = match form.certificate_days {
+        None => None,
+        Some(days) => {
+            let issued = super::tokens::authority(&desk)?.issue_client(username, days);
+            Some(issued.map_err(|why| ApiProblem::invalid(why.to_string()))?)
+        }
+    };
     let info = CredentialInfo {
         username: username.to_owned(),
         publish: form.publish,
         subscribe: form.subscribe,
-        role: "device".into(),
+        role: role.code().into(),
+        certificate: made
+            .as_ref()
+            .map(|made| CredentialCertificate { fingerprint: made.fingerprint, ends_at: made.until }),
         created_at: desk.clock.moment(),
     };
     let password = desk.store.credentials().issue(&info).await?;
     note.change("username", None, Some(info.username.clone()));
     note.change("publish", None, Some(info.publish.join(" ")));
     note.change("subscribe", None, Some(info.subscribe.join(" ")));
-    Ok(Json(CredentialIssued { username: info.username, password: password.expose().clone() }))
+    note.change("role", None, Some(info.role.clone()));
+    let mut issued = CredentialIssued { username: info.username, password: None, certificate: None, key: None };
+    match made {
+        None => issued.password = Some(password.expose().clone()),
+        Some(made) => {
+            note.change("certificate", None, Some(made.fingerprint.iter().map(|byte| format!("{byte:02x}")).collect()));
+            (issued.certificate, issued.key) = (Some(made.certificate), Some(made.key.expose().clone()));
+        }
+    }
+    Ok(Json(issued))
 }
 
 /// Withdraws a credential and closes its connections.

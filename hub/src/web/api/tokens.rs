@@ -200,7 +200,7 @@ pub async fn add_certificate(
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-fn authority(desk: &Desk) -> Result<&Certificates, ApiProblem> {
+pub(super) fn authority(desk: &Desk) -> Result<&Certificates, ApiProblem> {
     let refused = || ApiProblem::refused("the hub's own authority could not be opened: `domovoi doctor` says why");
     desk.certificates.as_ref().ok_or_else(refused)
 }

@@ -192,6 +192,7 @@ fn info(username: &str) -> CredentialInfo {
         subscribe: vec!["domovoi/kitchen/set".into()],
         role: "bridge".into(),
         created_at: Moment::Wall(Timestamp(5)),
+        certificate: None,
     }
 }
 
