@@ -15,6 +15,7 @@ mod carrier;
 mod connect;
 mod connection;
 mod counters;
+mod decode;
 mod dispatch;
 mod door;
 mod encode;

@@ -1,16 +1,10 @@
-//! What a connected client can say, in one shape for both protocol versions, and what is refused on the way.
+//! What a connected client can say, in one shape for both protocol versions, and what is refused on the way. A PUBLISH
+//! comes from `decode`, everything else from the codec.
 //!
 //! The codec leaves open what strings may contain (MQTT 5, 1.5.4); that is checked here.
 
-use std::num::NonZeroU16;
-
-use bytes::Bytes;
 use bytestring::ByteString;
-use rmqtt_codec::{
-    error::DecodeError,
-    types::{Publish as CodecPublish, QoS},
-    v3, v5,
-};
+use rmqtt_codec::{error::DecodeError, v3, v5};
 
 use crate::{
     gate::{Ending, Refusal},
@@ -92,7 +86,6 @@ pub(crate) enum Incoming {
 pub(crate) fn malformed(error: DecodeError) -> Violation {
     match error {
         DecodeError::InvalidTopicFilter => Violation::protocol("a packet has an empty filter or list of filters"),
-        DecodeError::InvalidTopicName => Violation::new(code::TOPIC_INVALID, "a message has an empty topic"),
         DecodeError::UnsupportedPacketType => Violation::new(code::MALFORMED, "a packet has an unknown type or flags"),
         DecodeError::Utf8Error => Violation::new(code::MALFORMED, "a string is not UTF-8"),
         DecodeError::InvalidLength => Violation::new(code::MALFORMED, "a packet's parts do not fit its length"),
@@ -102,11 +95,6 @@ pub(crate) fn malformed(error: DecodeError) -> Violation {
 
 pub(crate) fn from_v3(packet: v3::Packet) -> Result<Incoming, Violation> {
     Ok(match packet {
-        v3::Packet::Publish(publish) => Incoming::Publish {
-            id: publish.packet_id.map(NonZeroU16::get),
-            alias: None,
-            publish: own_publish(&publish, Properties::default())?,
-        },
         v3::Packet::PublishAck { packet_id } => Incoming::PubAck(packet_id.get()),
         v3::Packet::PublishReceived { packet_id } => Incoming::PubRec { id: packet_id.get(), accepted: true },
         v3::Packet::PublishRelease { packet_id } => Incoming::PubRel(packet_id.get()),
@@ -128,6 +116,8 @@ pub(crate) fn from_v3(packet: v3::Packet) -> Result<Incoming, Violation> {
         v3::Packet::PingRequest => Incoming::Ping,
         v3::Packet::Disconnect => Incoming::Disconnect { will: false, expiry_secs: None },
         v3::Packet::Connect(_) => return Err(Violation::protocol("a second CONNECT")),
+        // Read elsewhere.
+        v3::Packet::Publish(_) => return Err(Violation::new(code::MALFORMED, "a packet is malformed")),
         v3::Packet::ConnectAck(_)
         | v3::Packet::SubscribeAck { .. }
         | v3::Packet::UnsubscribeAck { .. }
@@ -135,19 +125,8 @@ pub(crate) fn from_v3(packet: v3::Packet) -> Result<Incoming, Violation> {
     })
 }
 
-pub(crate) fn from_v5(packet: v5::Packet, max_user_properties: usize) -> Result<Incoming, Violation> {
+pub(crate) fn from_v5(packet: v5::Packet) -> Result<Incoming, Violation> {
     Ok(match packet {
-        v5::Packet::Publish(mut publish) => {
-            let p = publish.properties.take().unwrap_or_default();
-            if !p.subscription_ids.is_empty() {
-                return Err(Violation::protocol("a PUBLISH with a subscription identifier"));
-            }
-            Incoming::Publish {
-                id: publish.packet_id.map(NonZeroU16::get),
-                alias: p.topic_alias.map(NonZeroU16::get),
-                publish: own_publish(&publish, own_properties(p, max_user_properties)?)?,
-            }
-        }
         v5::Packet::PublishAck(ack) => Incoming::PubAck(ack.packet_id.get()),
         v5::Packet::PublishReceived(ack) => {
             Incoming::PubRec { id: ack.packet_id.get(), accepted: u8::from(ack.reason_code) < 0x80 }
@@ -186,38 +165,12 @@ pub(crate) fn from_v5(packet: v5::Packet, max_user_properties: usize) -> Result<
         },
         v5::Packet::Connect(_) => return Err(Violation::protocol("a second CONNECT")),
         v5::Packet::Auth(_) => return Err(Violation::protocol("AUTH without an authentication method")),
+        v5::Packet::Publish(_) => return Err(Violation::new(code::MALFORMED, "a packet is malformed")),
         v5::Packet::ConnectAck(_)
         | v5::Packet::SubscribeAck(_)
         | v5::Packet::UnsubscribeAck(_)
         | v5::Packet::PingResponse => return Err(Violation::protocol("a packet that only a server sends")),
     })
-}
-
-fn own_publish(packet: &CodecPublish, properties: Properties) -> Result<Publish, Violation> {
-    if packet.dup && packet.qos == QoS::AtMostOnce {
-        return Err(Violation::new(code::MALFORMED, "a QoS 0 message says that it is a repetition"));
-    }
-    Ok(Publish {
-        topic: detached(&packet.topic),
-        payload: Bytes::copy_from_slice(&packet.payload),
-        qos: packet.qos,
-        retain: packet.retain,
-        dup: packet.dup,
-        properties,
-    })
-}
-
-fn own_properties(p: v5::PublishProperties, max_user: usize) -> Result<Properties, Violation> {
-    let properties = Properties {
-        content_type: p.content_type.as_ref().map(detached),
-        response_topic: p.response_topic.as_ref().map(detached),
-        correlation: p.correlation_data.as_deref().map(Bytes::copy_from_slice),
-        user: p.user_properties.iter().take(max_user + 1).map(|(k, v)| (detached(k), detached(v))).collect(),
-        expiry_secs: p.message_expiry_interval,
-        utf8: p.is_utf8_payload,
-    };
-    check_properties(&properties, max_user)?;
-    Ok(properties)
 }
 
 /// What would make a receiver close its connection must not be forwarded to it (1.5.4.2, 3.3.2.3.5).

@@ -1,20 +1,20 @@
-//! Bytes to packets and back for one connection, with the size limits of both sides: the packets of the hot road (a
-//! PUBLISH without properties, what [`encode`] writes) by hand, everything else through `rmqtt-codec`.
+//! Bytes to packets and back for one connection, with the size limits of both sides: the packets of the hot road by
+//! [`decode`] and [`encode`], everything else through `rmqtt-codec`.
 //!
 //! Framing is checked here before the codec sees a byte, because the codec reserves memory for whatever length a
 //! header announces.
 
 use std::num::NonZeroU16;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use rmqtt_codec::{types::QoS, v3, v5};
 use tokio_util::codec::{Decoder, Encoder};
 
 use crate::{
     aliases::Aliases,
+    decode::{self, Bounds},
     encode::{self, Sending},
     gate::{Protocol, Refusal},
-    message::{Properties, Publish},
     outbox::Delivery,
     packet::{Incoming, Violation, code, from_v3, from_v5, malformed, refusal_code},
     settings::Settings,
@@ -30,7 +30,7 @@ pub(crate) struct Wire {
     codec: Codec,
     max_in: usize,
     max_control_in: usize,
-    max_user_properties: usize,
+    bounds: Bounds,
     /// The client's Maximum Packet Size.
     max_out: usize,
     aliases: Aliases,
@@ -71,7 +71,10 @@ impl Wire {
             codec,
             max_in: settings.max_packet_bytes,
             max_control_in: settings.max_control_packet_bytes,
-            max_user_properties: settings.max_user_properties,
+            bounds: Bounds {
+                property_bytes: settings.max_control_packet_bytes,
+                user_properties: settings.max_user_properties,
+            },
             max_out,
             aliases: Aliases::new(aliases.min(settings.max_topic_aliases)),
         }
@@ -93,9 +96,8 @@ impl Wire {
     pub(crate) fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Incoming>, Violation> {
         let Some(total) = frame(input, self.max_in, self.max_control_in)? else { return Ok(None) };
         let Some(packet) = input.get(..total) else { return Ok(None) };
-        if packet.first().is_some_and(|first| first >> 4 == 3)
-            && let Some(publish) = plain_publish(packet, self.is_v5())
-        {
+        if packet.first().is_some_and(|first| first >> 4 == 3) {
+            let publish = decode::publish(packet, self.is_v5(), self.bounds)?;
             input.advance(total);
             return Ok(Some(publish));
         }
@@ -104,15 +106,10 @@ impl Wire {
                 Some((packet, _)) => from_v3(packet).map(Some),
                 None => Err(Violation::new(code::MALFORMED, "a packet ends too early")),
             },
-            Codec::V5(codec) => {
-                if property_bytes(packet).is_some_and(|bytes| bytes > self.max_control_in) {
-                    return Err(Violation::new(code::QUOTA, "a message has too many properties"));
-                }
-                match codec.decode(input).map_err(malformed)? {
-                    Some((packet, _)) => from_v5(packet, self.max_user_properties).map(Some),
-                    None => Err(Violation::new(code::MALFORMED, "a packet ends too early")),
-                }
-            }
+            Codec::V5(codec) => match codec.decode(input).map_err(malformed)? {
+                Some((packet, _)) => from_v5(packet).map(Some),
+                None => Err(Violation::new(code::MALFORMED, "a packet ends too early")),
+            },
         }
     }
 
@@ -226,95 +223,5 @@ impl Wire {
     pub(crate) fn disconnect(&mut self, code: u8, output: &mut BytesMut) {
         let code = v5::DisconnectReasonCode::try_from(code).unwrap_or(v5::DisconnectReasonCode::UnspecifiedError);
         self.control(None, Some(v5::Packet::Disconnect(v5::Disconnect::new(code))), output);
-    }
-}
-
-/// The PUBLISH that nearly all are: well formed and without properties. None sends it on the codec's road, which finds
-/// the words for what is wrong with it.
-fn plain_publish(packet: &[u8], v5: bool) -> Option<Incoming> {
-    let (first, rest) = packet.split_first()?;
-    let header = rest.iter().position(|byte| byte & 0x80 == 0)? + 1;
-    let (length, body) = rest.get(header..)?.split_first_chunk::<2>()?;
-    let (topic, body) = body.split_at_checked(u16::from_be_bytes(*length).into())?;
-    let qos = QoS::try_from(first >> 1 & 0b11).ok()?;
-    let dup = first & 0b1000 != 0;
-    let (id, body) = if qos == QoS::AtMostOnce {
-        (None, body)
-    } else {
-        let (id, body) = body.split_first_chunk::<2>()?;
-        (Some(u16::from_be_bytes(*id)), body)
-    };
-    let payload = if v5 { body.strip_prefix(&[0])? } else { body };
-    if topic.is_empty() || id == Some(0) || (dup && id.is_none()) {
-        return None;
-    }
-    let publish = Publish {
-        topic: std::str::from_utf8(topic).ok()?.into(),
-        payload: Bytes::copy_from_slice(payload),
-        qos,
-        retain: first & 1 != 0,
-        dup,
-        properties: Properties::default(),
-    };
-    Some(Incoming::Publish { publish, id, alias: None })
-}
-
-/// The length of the property section of a MQTT 5 PUBLISH; None where the codec will complain anyway.
-fn property_bytes(packet: &[u8]) -> Option<usize> {
-    let (first, rest) = packet.split_first()?;
-    if first >> 4 != 3 {
-        return None;
-    }
-    let header = rest.iter().position(|byte| byte & 0x80 == 0)? + 1;
-    let body = rest.get(header..)?;
-    let topic = usize::from(u16::from_be_bytes([*body.first()?, *body.get(1)?]));
-    let id = if first & 0b110 == 0 { 0 } else { 2 };
-    let mut length = 0;
-    for (at, byte) in body.get(2 + topic + id..)?.iter().enumerate().take(4) {
-        length |= usize::from(byte & 0x7F) << (7 * at);
-        if byte & 0x80 == 0 {
-            return Some(length);
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        /// What the short road takes, the codec reads the same; what it leaves, it leaves for a reason.
-        #[test]
-        fn the_short_road_and_the_codec_agree(
-            flags in 0u8..16, body in prop::collection::vec(prop_oneof![Just(0u8), 0u8..4, any::<u8>()], 0..20),
-        ) {
-            let packet = [vec![0x30 | flags, body.len() as u8], body].concat();
-            let input = BytesMut::from(&packet[..]);
-            let v3 = match v3::Codec::new(0).decode(&mut input.clone()) {
-                Ok(Some((read, _))) => from_v3(read).ok(),
-                _ => None,
-            };
-            let v5 = match v5::Codec::new(0, 0).decode(&mut input.clone()) {
-                Ok(Some((read, _))) => from_v5(read, 9).ok(),
-                _ => None,
-            };
-            for (slow, quick) in [(v3, plain_publish(&packet, false)), (v5, plain_publish(&packet, true))] {
-                match (slow, quick) {
-                    (
-                        Some(Incoming::Publish { publish, id, alias }),
-                        Some(Incoming::Publish { publish: quick, id: quick_id, alias: quick_alias }),
-                    ) => prop_assert_eq!((publish, id, alias), (quick, quick_id, quick_alias)),
-                    (None, None) => {}
-                    (Some(Incoming::Publish { publish, .. }), None) => {
-                        prop_assert!(publish.topic.is_empty() || property_bytes(&packet) != Some(0), "{:?}", packet);
-                    }
-                    (None, Some(_)) => prop_assert!(false, "taken, and the codec refuses it: {:?}", packet),
-                    _ => prop_assert!(false, "not a publish"),
-                }
-            }
-        }
     }
 }
