@@ -32,6 +32,8 @@ struct Device {
     outgoing: Vec<(u16, u8, String, Sending)>,
     /// Payloads to come, under the same packet ids, once those are done.
     next: Vec<[&'static str; 3]>,
+    /// Packets that still reach it before its connection goes deaf.
+    hears: usize,
     /// QoS 2 ids received and not released.
     held: Vec<u16>,
     got: Vec<String>,
@@ -40,7 +42,17 @@ struct Device {
 impl Device {
     fn new(id: &'static str, filter: &'static str, rounds: &[[&'static str; 3]]) -> Self {
         let next = rounds.iter().rev().copied().collect();
-        Self { id, filter, client: None, subscribed: false, outgoing: vec![], next, held: vec![], got: vec![] }
+        Self {
+            id,
+            filter,
+            client: None,
+            subscribed: false,
+            outgoing: vec![],
+            next,
+            hears: usize::MAX,
+            held: vec![],
+            got: vec![],
+        }
     }
 
     fn begin_round(&mut self) {
@@ -95,6 +107,8 @@ impl Device {
             if packet == Packet::Pong {
                 return acted;
             }
+            let Some(left) = self.hears.checked_sub(1) else { continue };
+            self.hears = left;
             acted = true;
             match packet {
                 Packet::SubAck { .. } => self.subscribed = true,
@@ -174,8 +188,13 @@ async fn whole_life() -> u64 {
 async fn killed_at_every_frame_it_loses_nothing_and_repeats_no_qos_2() {
     let frames = whole_life().await;
     assert!(frames > 10);
-    for cut in 0..=frames {
+    // Each twice: with clients that hear everything, and with clients that the last answers do not reach.
+    for (cut, deaf) in (0..=frames).flat_map(|cut| [(cut, false), (cut, true)]) {
         let mut devices = devices();
+        if deaf {
+            devices[0].hears = (cut as usize * 5) % 11;
+            devices[1].hears = 1 + (cut as usize * 7) % 13;
+        }
         let shelf = Shelf::new();
         shelf.keep_only(cut);
         let (first, _) = Rig::resume(Settings::default(), shelf.clone(), Vec::new()).await;
@@ -187,20 +206,21 @@ async fn killed_at_every_frame_it_loses_nothing_and_repeats_no_qos_2() {
         let (second, resumed) = Rig::resume(Settings::default(), Shelf::of(kept.clone()), kept).await;
         assert_eq!(resumed.unreadable, 0);
         for device in &mut devices {
+            device.hears = usize::MAX;
             device.come(&second).await;
         }
         live(&mut devices).await;
-        assert!(devices[0].is_done(), "cut at {cut}: {:?}", devices[0].outgoing);
+        assert!(devices[0].is_done(), "cut at {cut}, deaf {deaf}: {:?}", devices[0].outgoing);
         let mut times = BTreeMap::new();
         devices[1].got.iter().for_each(|payload| *times.entry(payload.as_str()).or_insert(0) += 1);
         for payload in ROUNDS.concat() {
             let times = times.get(payload).copied().unwrap_or(0);
             let may_repeat = payload.parse::<u8>().is_ok();
-            assert!(times == 1 || (may_repeat && times > 1), "cut at {cut}: {payload} came {times} times");
+            assert!(times == 1 || (may_repeat && times > 1), "cut at {cut}, deaf {deaf}: {payload} came {times} times");
         }
         let twos: Vec<_> = devices[1].got.iter().filter(|payload| payload.parse::<u8>().is_err()).collect();
-        assert_eq!(twos, ["a", "b", "c", "d", "e", "f"], "cut at {cut}");
+        assert_eq!(twos, ["a", "b", "c", "d", "e", "f"], "cut at {cut}, deaf {deaf}");
         // The ids are free again.
-        assert!(devices[1].held.is_empty(), "cut at {cut}");
+        assert!(devices[1].held.is_empty(), "cut at {cut}, deaf {deaf}");
     }
 }
