@@ -23,6 +23,7 @@ use toml::de::DeTable;
 pub use mistake::Mistake;
 pub use sections::dialects::Dialects;
 pub use sections::external_broker::ExternalBroker;
+pub use sections::history::{HistorySection, Kept};
 pub use sections::home::{Home, Language};
 pub use sections::log::{Log, LogFormat};
 pub use sections::mail::{Mail, MailTls};
@@ -50,6 +51,8 @@ pub struct Settings {
     pub home: Home,
     /// Where data are kept.
     pub store: StoreSection,
+    /// How much of the past is kept.
+    pub history: HistorySection,
     /// How the vault is opened.
     pub vault: VaultSection,
     /// The embedded broker.
@@ -133,12 +136,14 @@ fn inspect(text: &str, file: &str, base_dir: &Path) -> (Settings, Vec<Mistake>, 
 /// Always answers with something; it counts only if no mistake was reported.
 fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) -> Settings {
     use sections::{
-        dialects, external_broker, home, log, mail, mqtt, portal, sign_in, sms, store, submission, supplier, vault, web,
+        dialects, external_broker, history, home, log, mail, mqtt, portal, sign_in, sms, store, submission, supplier,
+        vault, web,
     };
 
     let mut root = Section::root(source, base_dir, entries);
     let home = home::read(root.take_section("home"));
     let store = store::read(root.take_section("store"));
+    let history = history::read(root.take_section("history"));
     let vault = vault::read(root.take_section("vault"), &store.data_dir);
     let mqtt_line = root.place_of("mqtt").map_or(0, |at| source.line(at));
     let mqtt = mqtt::read(root.take_section("mqtt"));
@@ -159,6 +164,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
     Settings {
         home,
         store,
+        history,
         vault,
         mqtt,
         web,

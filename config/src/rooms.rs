@@ -4,6 +4,7 @@ use domovoi_broker as broker;
 use domovoi_store as store;
 use domovoi_vault as vault;
 
+use crate::sections::history::{HistorySection, Kept};
 use crate::sections::mqtt::Mqtt;
 use crate::sections::store::StoreSection;
 use crate::sections::vault::{Master, PassphraseFrom, VaultSection};
@@ -31,6 +32,24 @@ impl StoreSection {
     /// Where and at what pace the store writes; what the file does not speak of is as the store has it.
     pub fn to_store(&self) -> store::Settings {
         store::Settings { commit_every: self.commit_every, ..store::Settings::new(&self.data_dir) }
+    }
+}
+
+impl HistorySection {
+    /// How much history keeps. Who reads its journal and what time it is at home are the hub's to say.
+    pub fn to_store(&self) -> store::HistorySettings {
+        let budget = |kept: Kept| store::Budget {
+            bytes: kept.size,
+            days: u32::try_from(kept.time.as_secs() / 86_400).unwrap_or(u32::MAX),
+        };
+        store::HistorySettings {
+            compact_over: u64::from(self.compact_over),
+            compact_after: self.compact_after,
+            raw: budget(self.raw),
+            five_minutes: budget(self.five_minutes),
+            hours: budget(self.hours),
+            ..store::HistorySettings::default()
+        }
     }
 }
 

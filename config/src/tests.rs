@@ -49,6 +49,24 @@ fn an_unknown_key_is_named_with_its_neighbour() {
 }
 
 #[test]
+fn history_keeps_what_it_is_told_to() {
+    let settings = parse("[history]\nraw_size = \"64 MB\"\nraw_time = \"30 d\"\ncompact_over = 2000\n").unwrap();
+    let store = settings.history.to_store();
+    assert_eq!(store.raw, domovoi_store::Budget { bytes: 64_000_000, days: 30 });
+    assert_eq!((store.compact_over, store.hours.days), (2000, 3660));
+    assert_eq!(parse("").unwrap().history.to_store(), domovoi_store::HistorySettings::default());
+    says(
+        "[history]\nhours_time = \"40 d\"\n",
+        &[
+            "domovoi.toml:2:14: history.hours_time: hours would be kept for 40 d, and the finer five minutes for 366 d; \
+           make `hours_time` at least `five_minutes_time`",
+        ],
+    );
+    let tiny = said("[history]\nraw_size = \"1 kB\"\n");
+    assert!(tiny.len() == 1 && tiny[0].contains("history.raw_size"), "{tiny:?}");
+}
+
+#[test]
 fn wrong_types() {
     says("home = 5\n", &["domovoi.toml:1:8: home: expected a table, found a whole number"]);
     says(

@@ -124,7 +124,12 @@ impl House {
         passphrase: Option<Secret<String>>,
         stage: Stage,
     ) -> Result<Self, HouseError> {
-        let store_settings = settings.store.to_store();
+        let mut store_settings = settings.store.to_store();
+        store_settings.history = domovoi_store::HistorySettings {
+            followers: vec![crate::metering::JOURNAL_READER.to_owned()],
+            home_time: home_time(&clock, settings.home.time_zone.clone()),
+            ..settings.history.to_store()
+        };
         let data_dir = store_settings.data_dir.clone();
         let lock = Store::lock(&data_dir)?;
         let vault = settings.vault.to_vault();
@@ -539,4 +544,13 @@ const SYSTEM_ROOTS: &[&str] =
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What history asks of the clock and of the zone: the day it is, and where a day begins.
+fn home_time(clock: &Clock, zone: jiff::tz::TimeZone) -> domovoi_store::HomeTime {
+    let clock = clock.clone();
+    let offset = move |at: domovoi_model::Timestamp| {
+        jiff::Timestamp::from_millisecond(at.0).map_or(0, |at| zone.to_offset(at).seconds())
+    };
+    domovoi_store::HomeTime::new(move || clock.trusted(), offset)
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod dialects;
 pub(crate) mod external_broker;
+pub(crate) mod history;
 pub(crate) mod home;
 pub(crate) mod log;
 pub(crate) mod mail;

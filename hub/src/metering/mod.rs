@@ -34,6 +34,9 @@ pub use ledger::source_in_words;
 pub use operations::{NewMeter, NewPoint, Submitted};
 pub use spelling::{parse_binding, parse_values};
 
+/// The name under which the ledger's place in the journal is kept: what it has not read stays in the journal.
+pub const JOURNAL_READER: &str = ledger::CURSOR;
+
 /// Under this name the store keeps the key for acts.
 const ACT_KEY: &str = "act.key";
 /// Under this name the store keeps the owner's standing consent.

@@ -12,8 +12,8 @@ use sqlx::Row;
 
 use super::archive::{Archive, Held, Place, Tally, bytes_of_row, is_register};
 use super::calendar::DAY;
-use super::read::{Bucket, Level, Point};
-use super::rollup;
+use super::read::{Bucket, Level, Trouble};
+use super::rollup::{self, Roller};
 use super::series::Series;
 use crate::db::Tx;
 use crate::error::StoreError;
@@ -24,6 +24,9 @@ const LAG: i64 = 7 * 3_600_000;
 
 /// So many days of series are rolled in one transaction.
 const DAYS_AT_ONCE: i64 = 200;
+
+/// How many samples of a day are in memory at a time.
+const POINTS_AT_ONCE: usize = 20_000;
 
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -85,7 +88,13 @@ impl Archive {
             let Some(series) = u32::try_from(*number).ok().and_then(|number| self.catalogue.by_number(number)) else {
                 continue;
             };
-            let fresh = self.roll_day(&series, *day).await?;
+            let (fresh, troubles) = {
+                let held = self.layout.read().await;
+                self.roll_day(&held, &series, *day).await?
+            };
+            for trouble in troubles {
+                tracing::error!(what = trouble.what, "a day is rolled without what could not be read");
+            }
             let (from, to) = self.settings.home_time.day_of(*day);
             for (level, buckets) in Level::ALL.into_iter().zip(fresh) {
                 let mut of_chunks: BTreeMap<i64, Vec<Bucket>> = BTreeMap::new();
@@ -135,16 +144,31 @@ impl Archive {
         self.commit(tx, tally).await
     }
 
-    /// The buckets of a day from its samples, at every level.
-    pub(super) async fn roll_day(&self, series: &Arc<Series>, day: i64) -> Result<[Vec<Bucket>; 3], StoreError> {
-        let (from, to) = self.settings.home_time.day_of(day);
-        let held = self.layout.read().await;
-        let raw = self.raw_held(&held, std::slice::from_ref(series), from, to, usize::MAX).await?;
-        for trouble in &raw.troubles {
-            tracing::error!(what = trouble.what, "a day is rolled without what could not be read");
+    /// The buckets of a day from its samples, at every level, and what could not be read. Page by page: a day may hold
+    /// more than the memory.
+    pub(super) async fn roll_day(
+        &self,
+        held: &Held<'_>,
+        series: &Arc<Series>,
+        day: i64,
+    ) -> Result<([Vec<Bucket>; 3], Vec<Trouble>), StoreError> {
+        let home = &self.settings.home_time;
+        let (from, to) = home.day_of(day);
+        let before = self.value_before(held, series, from).await?;
+        let mut rollers = Level::ALL.map(|level| Roller::new(home, level, before));
+        let mut troubles = Vec::new();
+        let mut at = Some(from);
+        while let Some(begin) = at {
+            let raw = self.raw_held(held, std::slice::from_ref(series), begin, to, POINTS_AT_ONCE).await?;
+            for point in &raw.points {
+                if let Some(number) = point.value.number() {
+                    rollers.iter_mut().for_each(|roller| roller.add(point.at.0, number));
+                }
+            }
+            troubles.extend(raw.troubles);
+            at = raw.next;
         }
-        let before = self.value_before(&held, series, from).await?;
-        Ok(self.buckets(&raw.points, before))
+        Ok((rollers.map(Roller::close), troubles))
     }
 
     /// The last number before a moment: of the samples, or of the rollups where those are gone.
@@ -171,14 +195,6 @@ impl Archive {
         let chunk = self.chunk(reader.conn(), series.number, Level::Day, row.try_get(0)?).await?;
         let Some((_, Ok(chunk))) = chunk else { return Ok(None) };
         Ok(chunk.buckets.iter().rev().find(|bucket| bucket.from.0 < at).map(|bucket| bucket.last))
-    }
-
-    pub(super) fn buckets(&self, points: &[Point], before: Option<Decimal>) -> [Vec<Bucket>; 3] {
-        let home = &self.settings.home_time;
-        let numbers = || points.iter().filter_map(|point| Some((point.at.0, point.value.number()?)));
-        Level::ALL.map(|level| {
-            rollup::roll(numbers(), before, |at| home.interval_of(level, at), |from| home.end_of(level, from))
-        })
     }
 
     /// Puts the buckets of a day among those that are stored.

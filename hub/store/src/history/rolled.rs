@@ -60,9 +60,7 @@ impl Archive {
         // The borders may lie within a day that is not rolled yet: whole days are rolled and then cut.
         for day in self.unrolled(&held, series, home.day_of(from).0, home.day_of(to.saturating_sub(1)).1).await? {
             let (begin, end) = home.day_of(day);
-            let raw = self.raw_held(&held, std::slice::from_ref(series), begin, end, usize::MAX).await?;
-            let before = self.value_before(&held, series, begin).await?;
-            let [five, hours, days] = self.buckets(&raw.points, before);
+            let ([five, hours, days], troubles) = self.roll_day(&held, series, day).await?;
             let fresh = match level {
                 Level::FiveMinutes => five,
                 Level::Hour => hours,
@@ -74,7 +72,7 @@ impl Archive {
             let put = self.put(of_day.into_values().collect(), fresh, begin, end);
             buckets.extend(put.into_iter().map(|bucket| (bucket.from.0, bucket)));
             buckets.append(&mut later);
-            answer.troubles.extend(raw.troubles);
+            answer.troubles.extend(troubles);
         }
         answer.buckets = buckets.into_values().filter(|bucket| (from..to).contains(&bucket.from.0)).collect();
         Ok(answer)

@@ -17,6 +17,7 @@ use rust_decimal::Decimal;
 use super::columns::{Reader, Writer};
 use super::encoding::Malformed;
 use super::read::{Bucket, Level};
+use super::settings::HomeTime;
 
 const VERSION: u8 = 1;
 
@@ -35,30 +36,39 @@ pub(super) struct Chunk {
     pub buckets: Vec<Bucket>,
 }
 
-/// Rolls numbers in the order of time. `before` is the last value before them, from which the first increase counts;
-/// `interval` says where the interval of a moment begins.
-pub(super) fn roll(
-    numbers: impl IntoIterator<Item = (i64, Decimal)>,
-    mut before: Option<Decimal>,
-    interval: impl Fn(i64) -> i64,
-    end: impl Fn(i64) -> i64,
-) -> Vec<Bucket> {
-    let mut buckets = Vec::new();
-    let mut open: Option<Open> = None;
-    for (at, value) in numbers {
-        let rise = before.map_or(Decimal::ZERO, |before| rise(before, value));
-        before = Some(value);
-        match &mut open {
-            Some(current) if at < current.until => current.add(value, rise),
+/// Rolls numbers as they come in the order of time, at one level.
+pub(super) struct Roller<'a> {
+    home: &'a HomeTime,
+    level: Level,
+    before: Option<Decimal>,
+    open: Option<Open>,
+    buckets: Vec<Bucket>,
+}
+
+impl<'a> Roller<'a> {
+    /// `before` is the last value before them, from which the first increase counts.
+    pub fn new(home: &'a HomeTime, level: Level, before: Option<Decimal>) -> Self {
+        Roller { home, level, before, open: None, buckets: Vec::new() }
+    }
+
+    pub fn add(&mut self, at: i64, value: Decimal) {
+        let rise = self.before.map_or(Decimal::ZERO, |before| rise(before, value));
+        self.before = Some(value);
+        match &mut self.open {
+            Some(open) if at < open.until => open.add(value, rise),
             _ => {
-                let from = interval(at);
-                buckets.extend(open.take().map(Open::close));
-                open = Some(Open::new(from, end(from).max(at.saturating_add(1)), value, rise));
+                let from = self.home.interval_of(self.level, at);
+                let until = self.home.end_of(self.level, from).max(at.saturating_add(1));
+                self.buckets.extend(self.open.take().map(Open::close));
+                self.open = Some(Open::new(from, until, value, rise));
             }
         }
     }
-    buckets.extend(open.map(Open::close));
-    buckets
+
+    pub fn close(mut self) -> Vec<Bucket> {
+        self.buckets.extend(self.open.map(Open::close));
+        self.buckets
+    }
 }
 
 /// By how much a counter rose; a fall is a reset and counts for nothing.
@@ -256,12 +266,11 @@ mod tests {
         ]
     }
 
-    fn five_minutes(at: i64) -> i64 {
-        at.div_euclid(300_000) * 300_000
-    }
-
     fn rolled(numbers: &[(i64, Decimal)], before: Option<Decimal>) -> Vec<Bucket> {
-        roll(numbers.iter().copied(), before, five_minutes, |from| from + 300_000)
+        let home = HomeTime::default();
+        let mut roller = Roller::new(&home, Level::FiveMinutes, before);
+        numbers.iter().for_each(|(at, number)| roller.add(*at, *number));
+        roller.close()
     }
 
     proptest! {

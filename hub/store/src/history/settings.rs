@@ -53,11 +53,13 @@ impl Default for HistorySettings {
 type Now = dyn Fn() -> Option<Timestamp> + Send + Sync;
 type UtcOffset = dyn Fn(Timestamp) -> i32 + Send + Sync;
 
-/// What time it is at home, as whoever opens the store knows it.
-#[derive(Clone)]
-pub struct HomeTime {
-    now: Arc<Now>,
-    utc_offset: Arc<UtcOffset>,
+/// What time it is at home, as whoever opens the store knows it. By default UTC, and a clock that nobody trusts.
+#[derive(Clone, Default)]
+pub struct HomeTime(Option<Arc<Clocks>>);
+
+struct Clocks {
+    now: Box<Now>,
+    utc_offset: Box<UtcOffset>,
 }
 
 impl HomeTime {
@@ -67,23 +69,17 @@ impl HomeTime {
         now: impl Fn() -> Option<Timestamp> + Send + Sync + 'static,
         utc_offset: impl Fn(Timestamp) -> i32 + Send + Sync + 'static,
     ) -> Self {
-        HomeTime { now: Arc::new(now), utc_offset: Arc::new(utc_offset) }
+        HomeTime(Some(Arc::new(Clocks { now: Box::new(now), utc_offset: Box::new(utc_offset) })))
     }
 
     pub(super) fn now(&self) -> Option<i64> {
-        (self.now)().map(|at| at.0)
+        (self.0.as_ref()?.now)().map(|at| at.0)
     }
 
     /// In milliseconds, never more than a day.
     pub(super) fn offset(&self, at: i64) -> i64 {
-        i64::from((self.utc_offset)(Timestamp(at)).clamp(-86_400, 86_400)) * 1000
-    }
-}
-
-/// UTC, and a clock that nobody trusts.
-impl Default for HomeTime {
-    fn default() -> Self {
-        HomeTime::new(|| None, |_| 0)
+        let seconds = self.0.as_ref().map_or(0, |clocks| (clocks.utc_offset)(Timestamp(at)));
+        i64::from(seconds.clamp(-86_400, 86_400)) * 1000
     }
 }
 
@@ -96,7 +92,11 @@ impl fmt::Debug for HomeTime {
 /// The same clock, not one that shows the same.
 impl PartialEq for HomeTime {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.now, &other.now) && Arc::ptr_eq(&self.utc_offset, &other.utc_offset)
+        match (&self.0, &other.0) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        }
     }
 }
 
