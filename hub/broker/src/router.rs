@@ -443,3 +443,6 @@ impl<A> State<A> {
         self.hand_over(session.outbox.take_shared(), router);
     }
 }
+
+#[cfg(test)]
+mod tests;

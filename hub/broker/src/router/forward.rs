@@ -241,8 +241,9 @@ impl<A> State<A> {
             let Some((session, _)) = group.first() else { continue };
             let mut delivery = delivery_of(message, group);
             if let Some(at) = promised.iter().position(|receiver| receiver.session == *session) {
-                promised.swap_remove(at);
-                delivery.number = number;
+                // As it was promised, whatever the subscription has become since.
+                let Receiver { qos, retain, identifiers, .. } = promised.swap_remove(at);
+                delivery = Delivery { qos, retain, identifiers, number, ..delivery };
             }
             self.enqueue(*session, delivery, router, &mut late);
         }
