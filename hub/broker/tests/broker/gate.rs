@@ -10,8 +10,8 @@ use std::{
 };
 
 use domovoi_broker::{
-    Absent, Admission, Broker, ConnectRefusal, ConnectRequest, Counters, Durable, Ending, Forgetful, Gate, NotKept,
-    Peer, Publish, Refusal, Resumed, Settings, Storage, Verdict,
+    Absent, Admission, Broker, ConnectRefusal, ConnectRequest, Counters, Door, Durable, Ending, Forgetful, Gate,
+    NotKept, Peer, Publish, Refusal, Resumed, Settings, Storage, Verdict,
 };
 use tokio::{
     net::TcpListener,
@@ -138,8 +138,17 @@ impl Rig {
         Self::resume(settings, Arc::new(Forgetful), Vec::new()).await.0
     }
 
+    /// A broker behind another door than the plain one.
+    pub async fn behind(settings: Settings, door: Door) -> Self {
+        Self::open(settings, Arc::new(Forgetful), Vec::new(), door).await.0
+    }
+
     /// A broker that goes on where `frames` end.
     pub async fn resume(settings: Settings, storage: Arc<dyn Storage>, frames: Vec<Vec<u8>>) -> (Self, Resumed) {
+        Self::open(settings, storage, frames, Door::plain()).await
+    }
+
+    async fn open(settings: Settings, storage: Arc<dyn Storage>, frames: Vec<Vec<u8>>, door: Door) -> (Self, Resumed) {
         let gate = Arc::new(TestGate::default());
         let (broker, resumed) = Broker::resume(settings, gate.clone(), storage, frames);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -147,7 +156,7 @@ impl Rig {
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = broker.clone();
         let task = tokio::spawn(async move {
-            serving.serve(listener, async { stopped.await.unwrap_or(()) }).await;
+            serving.serve_door(listener, door, async { stopped.await.unwrap_or(()) }).await;
         });
         (Self { gate, broker, address, stop: Some(stop), task }, resumed)
     }

@@ -6,6 +6,8 @@ mod client;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod durable;
 #[cfg(test)]
 mod fuzz;
@@ -39,5 +41,7 @@ mod shelf;
 mod status;
 #[cfg(test)]
 mod triggers;
+#[cfg(test)]
+mod websockets;
 #[cfg(test)]
 mod wills;
