@@ -33,6 +33,8 @@ pub(crate) struct Connect {
     pub(crate) expiry: Duration,
     pub(crate) receive_max: u16,
     pub(crate) max_packet_bytes: usize,
+    /// Whether the client asked where answers to it are to go.
+    pub(crate) wants_response_info: bool,
     /// The client's Topic Alias Maximum.
     pub(crate) topic_aliases: u16,
     pub(crate) username: Option<String>,
@@ -128,6 +130,7 @@ fn read_v3(packet: &mut BytesMut, settings: &Settings) -> Result<Connect, Refuse
         expiry: if connect.clean_session { Duration::ZERO } else { settings.max_session_expiry },
         receive_max: u16::MAX,
         max_packet_bytes: usize::MAX,
+        wants_response_info: false,
         topic_aliases: 0,
         username: connect.username.map(|name| name.to_string()),
         password: connect.password.as_deref().map(Bytes::copy_from_slice),
@@ -169,6 +172,7 @@ fn read_v5(packet: &mut BytesMut, settings: &Settings) -> Result<Connect, Refuse
         },
         receive_max: connect.receive_max.map_or(u16::MAX, |max| max.get()),
         max_packet_bytes: connect.max_packet_size.map_or(usize::MAX, |max| max.get() as usize),
+        wants_response_info: connect.request_response_info,
         topic_aliases: connect.topic_alias_max,
         username: connect.username.map(|name| name.to_string()),
         password: connect.password.as_deref().map(Bytes::copy_from_slice),

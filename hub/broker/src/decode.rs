@@ -100,6 +100,21 @@ fn properties(body: &mut Body<'_>, bounds: Bounds) -> Result<(Properties, Option
     Ok((p, alias))
 }
 
+/// Whether the requested QoS bytes of a 3.1.1 SUBSCRIBE hold nothing else, which the codec does not ask (3.8.3.1 there).
+/// True for what is too short: the codec sees that.
+pub(crate) fn subscribes_plainly(packet: &[u8]) -> bool {
+    let header = packet.iter().skip(1).position(|byte| byte & 0x80 == 0).map_or(2, |at| at + 2);
+    let mut body = Body(packet.get(header + 2..).unwrap_or_default());
+    while body.block().is_ok() {
+        if let Ok([options]) = body.number()
+            && options & !0b11 != 0
+        {
+            return false;
+        }
+    }
+    true
+}
+
 /// 2.2.2.2: a property that may be there once.
 fn once<T>(place: &mut Option<T>, value: T) -> Result<(), Violation> {
     match place.replace(value) {

@@ -199,6 +199,11 @@ async fn admit<G: Gate>(
                 topic_alias_max: settings.max_topic_aliases,
                 shared_subscription_available: true,
                 server_keepalive_sec: prescribed,
+                response_info: settings
+                    .response_information
+                    .as_deref()
+                    .filter(|_| connect.wants_response_info)
+                    .map(Into::into),
                 ..Default::default()
             };
             wire.connack_v5(ack, &mut output);

@@ -49,6 +49,9 @@ pub struct Settings {
     pub max_topic_aliases: u16,
     /// Prescribed to MQTT 5 clients that ask for a longer keep-alive or for none; `None` takes what the client says.
     pub max_keep_alive_secs: Option<u16>,
+    /// Told to MQTT 5 clients that ask for Response Information: by custom, how topics for answers begin. `None` tells
+    /// nothing, which is the standard's default.
+    pub response_information: Option<String>,
     /// How often the `$SYS` topics are told to those who subscribed to them; zero tells nobody anything.
     pub sys_interval: Duration,
 }
@@ -79,6 +82,7 @@ impl Default for Settings {
             max_orphaned_bytes: 8 << 20,
             max_topic_aliases: 16,
             max_keep_alive_secs: None,
+            response_information: None,
             sys_interval: Duration::from_secs(10),
         }
     }

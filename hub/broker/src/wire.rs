@@ -102,6 +102,9 @@ impl Wire {
             return Ok(Some(publish));
         }
         match &mut self.codec {
+            Codec::V3(_) if packet.first() == Some(&0x82) && !decode::subscribes_plainly(packet) => {
+                Err(Violation::new(code::MALFORMED, "a SUBSCRIBE uses bits that 3.1.1 reserves"))
+            }
             Codec::V3(codec) => match codec.decode(input).map_err(malformed)? {
                 Some((packet, _)) => from_v3(packet).map(Some),
                 None => Err(Violation::new(code::MALFORMED, "a packet ends too early")),

@@ -242,6 +242,32 @@ async fn a_message_expires_wherever_it_waits() {
 }
 
 #[tokio::test]
+async fn response_information_is_for_those_who_ask() {
+    let settings = Settings { response_information: Some("answers".into()), ..Settings::default() };
+    let rig = Rig::with(settings).await;
+    for (connect, told) in [(v5("a").prop(0x19, &[1]), true), (v5("b").prop(0x19, &[0]), false), (v5("c"), false)] {
+        let (_client, ack) = Client::dial(rig.address, &connect).await;
+        let Packet::ConnAck { props, .. } = ack else { panic!("{ack:?}") };
+        assert_eq!(prop(&props, 0x1A), told.then_some(&b"answers"[..]));
+    }
+}
+
+#[tokio::test]
+async fn bits_that_are_reserved_in_a_subscribe_close() {
+    let rig = Rig::new().await;
+    for (connect, options) in
+        [(v3("a"), 4u8), (v3("a"), 0x80), (v3("a"), 3), (v5("a"), 0x40), (v5("a"), 0x30), (v5("a"), 3)]
+    {
+        let mut client = Client::connect(rig.address, &connect).await;
+        let bytes = client.subscribe_bytes(1, &[("fine", 0), ("t", options)], None);
+        client.send(&bytes).await;
+        let wanted = if connect.v5 { vec![Packet::Disconnect { code: 0x81 }] } else { vec![] };
+        assert_eq!(client.closed().await, wanted, "{options:#x}");
+    }
+    assert_eq!(rig.broker.counters().subscriptions, 0);
+}
+
+#[tokio::test]
 async fn connack_says_what_holds() {
     let settings = Settings {
         max_keep_alive_secs: Some(60),
