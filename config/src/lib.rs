@@ -29,6 +29,7 @@ pub use sections::log::{Log, LogFormat};
 pub use sections::mail::{Mail, MailTls};
 pub use sections::mqtt::{Mqtt, OldestTls, Rate, Refusal311, RetainedCommands};
 pub use sections::portal::{Dpop, Portal, Profile};
+pub use sections::sift::SiftRule;
 pub use sections::sign_in::SignInSection;
 pub use sections::sms::{Sms, SmsFormat};
 pub use sections::store::{Control, StoreSection};
@@ -69,6 +70,8 @@ pub struct Settings {
     pub external_broker: Option<ExternalBroker>,
     /// Where devices speak.
     pub dialects: Dialects,
+    /// What is left out of history.
+    pub sift: Vec<SiftRule>,
     /// Whom the hub may be linked with.
     pub portal: Option<Portal>,
     /// The pace of submission.
@@ -136,8 +139,8 @@ fn inspect(text: &str, file: &str, base_dir: &Path) -> (Settings, Vec<Mistake>, 
 /// Always answers with something; it counts only if no mistake was reported.
 fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) -> Settings {
     use sections::{
-        dialects, external_broker, history, home, log, mail, mqtt, portal, sign_in, sms, store, submission, supplier,
-        vault, web,
+        dialects, external_broker, history, home, log, mail, mqtt, portal, sift, sign_in, sms, store, submission,
+        supplier, vault, web,
     };
 
     let mut root = Section::root(source, base_dir, entries);
@@ -154,6 +157,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
     let external_broker =
         root.take_table("external_broker").map(|section| external_broker::read(section, &mqtt, mqtt_line));
     let dialects = dialects::read(root.take_section("dialects"));
+    let sift = sift::read_all(&mut root);
     let portal = root.take_table("portal").and_then(portal::read);
     let suppliers = supplier::read_all(&mut root, &home.time_zone);
     let submission = submission::read(root.take_section("submission"), &suppliers);
@@ -173,6 +177,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
         sms,
         external_broker,
         dialects,
+        sift,
         portal,
         submission,
         suppliers,

@@ -151,14 +151,14 @@ impl House {
             }
         }
         let bus = Bus::default();
-        let feed = web::Feed::new(bus.clone(), &clock);
+        let feed = web::Feed::new(bus.clone(), Some(store.history().clone()), &clock);
         let mut directory = Directory::default();
         for (dialect, bases) in settings.dialects.bases() {
             directory
                 .set_bases(dialect, &bases)
                 .map_err(|error| HouseError::Setting(format!("[dialects]: {error}")))?;
         }
-        let ingest = Ingest::new(store.clone(), clock.clone(), directory);
+        let ingest = Ingest::new(store.clone(), clock.clone(), directory, &settings.sift);
         let submission = &settings.submission;
         let rules = Rules {
             jitter_millis: millis(submission.jitter),
@@ -167,6 +167,8 @@ impl House {
         };
         let suppliers = settings.suppliers.iter().cloned().map(Into::into).collect();
         let metering = Metering::open(store.clone(), clock.clone(), bus.clone(), suppliers, rules).await?;
+        let meters = metering.clone();
+        ingest.registers_are(move |device, property| meters.register().bound(device, property).is_some());
         let portal = match &settings.portal {
             None => None,
             Some(section) => {

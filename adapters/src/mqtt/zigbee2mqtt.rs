@@ -6,6 +6,8 @@
 
 mod exposes;
 
+use std::borrow::Cow;
+
 use domovoi_model::{Command, DeviceRef, Hazard, Observation, Quality, Timestamp, Unit, Value};
 
 use crate::directory::is_base;
@@ -216,7 +218,7 @@ fn state(claim: &Claim, envelope: &Envelope<'_>, directory: &Directory) -> Resul
     let known = directory.known(&claim.device);
     let device_time = members.get("last_seen").and_then(last_seen);
     let mut out = Decoded::default();
-    let mut pieces: Vec<(String, &str)> = Vec::new();
+    let mut pieces: Vec<(Cow<'_, str>, &str)> = Vec::with_capacity(members.list.len());
     for (key, raw) in members.list.iter().filter(|(key, _)| !SKIPPED.contains(&key.as_str())) {
         match Json::of(raw) {
             Json::Object(_) => match json::members(raw) {
@@ -225,14 +227,15 @@ fn state(claim: &Claim, envelope: &Envelope<'_>, directory: &Directory) -> Resul
                         nested.twice.iter().map(|(sub, raw)| Fault::new(What::SaidTwice, &format!("{key}_{sub}"), raw)),
                     );
                     let scalars = nested.list.iter().filter(|(_, raw)| !is_tree(raw));
-                    pieces.extend(scalars.map(|(sub, raw)| (format!("{key}_{sub}"), *raw)));
+                    pieces.extend(scalars.map(|(sub, raw)| (Cow::from(format!("{key}_{sub}")), *raw)));
                 }
                 Err(what) => out.faults.push(Fault::new(what, key, raw)),
             },
             Json::Array(_) => {}
-            _ => pieces.push((key.clone(), raw)),
+            _ => pieces.push((Cow::from(key.as_str()), raw)),
         }
     }
+    out.observations.reserve(pieces.len().min(json::MAX_MEMBERS));
     for (property, raw) in pieces.iter() {
         if out.observations.len() >= json::MAX_MEMBERS {
             out.faults.push(Fault::new(What::TooMany, property, ""));

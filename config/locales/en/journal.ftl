@@ -32,6 +32,8 @@ journal-outcome-failed = failed
 
 # What was done. A noun phrase: it fits “refused” and “failed” too.
 deed-journal-unreadable = an entry of the journal that cannot be read
+deed-history-exported = exporting the history of devices
+deed-history-imported = importing history of devices
 deed-journal-exported = exporting the journal
 deed-seen = looking
 deed-session-opened = signing in

@@ -33,6 +33,8 @@ journal-outcome-failed = не удалось
 
 # Что сделано. Именная группа: годится и для «отказано», и для «не удалось».
 deed-journal-unreadable = нечитаемая запись журнала
+deed-history-exported = выгрузка истории устройств
+deed-history-imported = загрузка истории устройств
 deed-journal-exported = выгрузка журнала
 deed-seen = просмотр
 deed-session-opened = вход в дом

@@ -9,6 +9,7 @@ pub(crate) mod log;
 pub(crate) mod mail;
 pub(crate) mod mqtt;
 pub(crate) mod portal;
+pub(crate) mod sift;
 pub(crate) mod sign_in;
 pub(crate) mod sms;
 pub(crate) mod store;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use super::history_args::{HistoryCommand, HistoryOf, HistorySpan};
+
 /// Domovoi, the home daemon: reads the meters, keeps what it read, tells the portal once.
 #[derive(Debug, Parser)]
 #[command(name = "domovoi", version, propagate_version = true, max_term_width = 100)]
@@ -58,6 +60,9 @@ pub enum Command {
     People(PeopleCommand),
     /// The journal of deeds: who did what, from where, and how it ended
     Journal(JournalArgs),
+    /// What devices said: samples, rollups, consumption; in and out as files
+    #[command(subcommand)]
+    History(HistoryCommand),
     /// API tokens
     #[command(subcommand)]
     Token(TokenCommand),

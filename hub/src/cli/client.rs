@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use domovoi_config::{Master, PassphraseFrom, Settings};
 use domovoi_vault::Secret;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -20,6 +21,9 @@ use crate::web::{self, ApiProblem};
 
 /// The longest answer that is read: a year of readings is a tenth of it.
 const MAX_ANSWER: usize = 32 << 20;
+
+/// As much of a file is read at once.
+const CHUNK: usize = 64 * 1024;
 
 /// As many things as the API gives at once.
 const LARGEST_PAGE: usize = 500;
@@ -138,8 +142,6 @@ impl Client {
                 if let Some(tag) = if_match {
                     request = request.header(header::IF_MATCH, tag);
                 }
-                let lost =
-                    |error: reqwest::Error| Failure::new(exit::FAILED, format!("the daemon did not answer: {error}"));
                 let answer = request.send().await.map_err(lost)?;
                 let (status, tag) = (answer.status(), answer.headers().get(header::ETAG).cloned());
                 Ok((status, tag, answer.bytes().await.map_err(lost)?))
@@ -167,6 +169,84 @@ impl Client {
         }
     }
 
+    /// Writes an answer of any length as it comes; how many bytes it had.
+    pub async fn download(&self, path: &str, out: &mut dyn std::io::Write) -> Result<u64, Failure> {
+        let broken = |error: String| Failure::new(exit::FAILED, format!("the answer did not arrive whole: {error}"));
+        let (status, mut stream) = match self {
+            Client::Daemon(client) => {
+                let answer = client.get(format!("http://localhost{path}")).send().await.map_err(lost)?;
+                (answer.status(), answer.bytes_stream().map_err(|error| error.to_string()).boxed())
+            }
+            Client::Here(_, router) => {
+                let request = Request::get(path).body(Body::empty());
+                let request = request.map_err(|error| Failure::new(exit::FAILED, error.to_string()))?;
+                let answer = router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+                let stream = answer.into_parts();
+                (stream.0.status, stream.1.into_data_stream().map_err(|error| error.to_string()).boxed())
+            }
+        };
+        let (mut count, mut refusal) = (0, Vec::new());
+        while let Some(bytes) = stream.next().await {
+            let bytes = bytes.map_err(broken)?;
+            if status.is_success() {
+                count += super::history::write_all(out, &bytes)?;
+            } else if refusal.len() < MAX_ANSWER {
+                refusal.extend_from_slice(&bytes);
+            }
+        }
+        if status.is_success() {
+            return Ok(count);
+        }
+        self.understood((status, None, refusal.into())).map(|_| 0)
+    }
+
+    /// Hands in something of any length.
+    pub async fn upload(
+        &self,
+        path: &str,
+        kind: &str,
+        mut from: Box<dyn std::io::Read + Send>,
+    ) -> Result<Value, Failure> {
+        // A thread of its own reads: what comes from a pipe may take its time.
+        let (chunks, fed) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(4);
+        let reading = tokio::task::spawn_blocking(move || {
+            loop {
+                let mut chunk = vec![0; CHUNK];
+                let next = match from.read(&mut chunk) {
+                    Ok(0) => return,
+                    Ok(count) => {
+                        chunk.truncate(count);
+                        Ok(Bytes::from(chunk))
+                    }
+                    Err(error) => Err(error),
+                };
+                let last = next.is_err();
+                if chunks.blocking_send(next).is_err() || last {
+                    return;
+                }
+            }
+        });
+        let stream = futures_util::stream::unfold(fed, |mut fed| async move { Some((fed.recv().await?, fed)) });
+        let answer = match self {
+            Client::Daemon(client) => {
+                let request = client.post(format!("http://localhost{path}")).header(header::CONTENT_TYPE, kind);
+                let answer = request.body(reqwest::Body::wrap_stream(stream)).send().await.map_err(lost)?;
+                (answer.status(), None, answer.bytes().await.map_err(lost)?)
+            }
+            Client::Here(_, router) => {
+                let request = Request::post(path).header(header::CONTENT_TYPE, kind).body(Body::from_stream(stream));
+                let request = request.map_err(|error| Failure::new(exit::FAILED, error.to_string()))?;
+                let answer = router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+                let status = answer.status();
+                let bytes = http_body_util::Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+                (status, None, bytes.map_err(|error| Failure::new(exit::FAILED, error.to_string()))?.to_bytes())
+            }
+        };
+        // The thread ends by itself once nobody takes what it reads; a pipe that says nothing must not keep the process.
+        drop(reading);
+        self.understood(answer)
+    }
+
     fn understood(&self, (status, _, bytes): (StatusCode, Option<HeaderValue>, Bytes)) -> Result<Value, Failure> {
         if status.is_success() {
             return serde_json::from_slice(&bytes)
@@ -190,6 +270,10 @@ impl Client {
             house.close(tokio::task::JoinSet::new()).await;
         }
     }
+}
+
+fn lost(error: reqwest::Error) -> Failure {
+    Failure::new(exit::FAILED, format!("the daemon did not answer: {error}"))
 }
 
 /// A path segment of a stranger's making.

@@ -3,6 +3,8 @@
 pub mod args;
 mod client;
 mod commands;
+mod history;
+mod history_args;
 mod linking;
 mod offline;
 mod people;
@@ -78,6 +80,11 @@ impl Said {
     fn new(json: Value, text: impl Into<String>) -> Self {
         Said { json, text: text.into(), code: 0 }
     }
+
+    /// Standard output was the answer: nothing is added to it.
+    fn silent(self) -> Self {
+        Said { json: Value::Null, text: String::new(), ..self }
+    }
 }
 
 /// The whole program.
@@ -107,7 +114,7 @@ pub fn main() -> ExitCode {
     runtime.shutdown_background();
     match outcome {
         Ok(said) => {
-            let line = if as_json { said.json.to_string() } else { said.text };
+            let line = if as_json && !said.json.is_null() { said.json.to_string() } else { said.text };
             if !line.is_empty() && writeln!(std::io::stdout(), "{}", line.trim_end()).is_err() {
                 return ExitCode::from(exit::FAILED);
             }

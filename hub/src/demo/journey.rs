@@ -14,7 +14,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::is_over;
-use crate::bus::Event;
+use crate::bus::{Ears, Event};
 use crate::metering::{Metering, source_in_words};
 use crate::portal::LinkProgress;
 
@@ -124,7 +124,7 @@ impl Journey {
     /// Tells until every act has its end, if that is wanted; else for ever.
     pub async fn follow(
         &self,
-        mut events: Receiver<Event>,
+        mut events: Ears,
         mut portal: Receiver<PortalEvent>,
         metering: &Metering,
         store: &Store,
@@ -139,8 +139,8 @@ impl Journey {
             tokio::select! {
                 event = events.recv() => match event {
                     Ok(event) => self.tell(&event, metering, &mut told, &mut quiet),
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return,
+                    Err((RecvError::Lagged(_), _)) => {}
+                    Err((RecvError::Closed, _)) => return,
                 },
                 line = portal.recv() => match line {
                     Ok(event) => self.say("portal", &event.line),

@@ -79,7 +79,7 @@ pub async fn run(options: Options) -> Result<()> {
     journey.already(&already, portal.accepted_acts().len());
 
     let credentials = issue_credentials(&house).await?;
-    let events = house.bus().listen();
+    let events = house.bus().listen_to_all();
     let portal_events = portal.events();
     let store = house.store().clone();
     let metering = house.metering().clone();

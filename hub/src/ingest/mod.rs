@@ -4,43 +4,49 @@
 //! counted and forgotten; one that a dialect claims but cannot read is kept as a fault that `doctor` shows.
 
 mod access;
+mod commit;
 mod external;
 mod gate;
 mod guesses;
+mod heard;
 mod limits;
 mod refusals;
+mod repeats;
 mod shelf;
+mod sift;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use domovoi_adapters::{Directory, Envelope, Road};
-use domovoi_model::{DeviceRef, Moment, Observation, Resource, Sample, Timestamp, Unit};
+use domovoi_config::SiftRule;
+use domovoi_model::{DeviceRef, Moment, Observation, Resource, Sample, Timestamp, Unit, Value};
 use domovoi_store::{Store, Urgency};
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+use commit::Offered;
+use heard::HeardDevices;
 use refusals::Refusals;
+use repeats::Repeats;
+use sift::Sieve;
 
 use crate::audit::Journal;
 use crate::clock::Clock;
 
 pub use access::Access;
+pub use commit::Commit;
 pub use external::{ExternalBroker, Standing, run as run_external};
 pub use gate::HubGate;
+pub use heard::Heard;
 pub use shelf::{BrokerShelf, report as report_resumed};
-
-/// The journal's answer: durable, or not kept.
-pub type Commit = domovoi_store::Kept;
 
 /// How many faults are remembered for `doctor`.
 const FAULTS_KEPT: usize = 100;
-
-/// How many devices are remembered as heard; a hostile publisher cannot fill the memory with names.
-const DEVICES_KEPT: usize = 4096;
-
-/// How many properties of a device are remembered.
-const PROPERTIES_KEPT: usize = 256;
 
 /// A packet, or a part of it, that could not be read.
 #[derive(Debug, Clone)]
@@ -64,17 +70,6 @@ pub struct TurnedAway {
     pub why: String,
     /// How often in a row.
     pub times: u64,
-}
-
-/// A device that was heard, for `doctor` and for binding meters.
-#[derive(Debug, Clone)]
-pub struct Heard {
-    /// When last.
-    pub at: Moment,
-    /// How many packets.
-    pub packets: u64,
-    /// What it calls its properties, with the last value as text.
-    pub properties: BTreeMap<String, String>,
 }
 
 /// One publish as it comes in, borrowed from whoever read it.
@@ -115,7 +110,14 @@ pub struct Counters {
     pub retained_commands: AtomicU64,
     /// Wrong passwords and certificates.
     pub wrong_passwords: AtomicU64,
+    /// Observations that were as good as the one before, by a rule of the settings.
+    pub sifted: AtomicU64,
+    /// Publishes that were recorded when they came first.
+    pub repeated: AtomicU64,
 }
+
+/// Whether a property of a device is a register of a meter.
+type IsBound = Box<dyn Fn(&DeviceRef, &str) -> bool + Send + Sync>;
 
 /// The room.
 pub struct Ingest {
@@ -123,7 +125,11 @@ pub struct Ingest {
     clock: Clock,
     directory: RwLock<Directory>,
     misread: Mutex<VecDeque<Misread>>,
-    heard: Mutex<BTreeMap<DeviceRef, Heard>>,
+    heard: Mutex<HeardDevices>,
+    sieve: Sieve,
+    repeats: Mutex<Repeats>,
+    /// Whether a property is a register of a meter, whatever its unit says.
+    is_bound: OnceLock<IsBound>,
     counters: Counters,
     /// Who is connected under which client id, and how often (a takeover connects before the old one is gone). The
     /// broker resumes no session under another user name; here nobody is thrown out by another either.
@@ -134,14 +140,17 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// With the dialects' base topics from the settings.
-    pub fn new(store: Store, clock: Clock, directory: Directory) -> Arc<Self> {
+    /// With the dialects' base topics and the rules of what is left out from the settings.
+    pub fn new(store: Store, clock: Clock, directory: Directory, sift: &[SiftRule]) -> Arc<Self> {
         Arc::new(Ingest {
             store,
             clock,
             directory: RwLock::new(directory),
             misread: Mutex::default(),
             heard: Mutex::default(),
+            sieve: Sieve::new(sift),
+            repeats: Mutex::default(),
+            is_bound: OnceLock::new(),
             counters: Counters::default(),
             client_ids: Mutex::default(),
             turned_away: Mutex::default(),
@@ -153,7 +162,7 @@ impl Ingest {
     /// Stamps and takes in one publish. The answer says when it is durable; `None` when nothing has to be.
     /// Never waits: it runs on the task that reads the socket.
     pub fn take(&self, arrival: Arrival<'_>) -> Option<Commit> {
-        let Arrival { road, sender, topic, payload, retained, again: _ } = arrival;
+        let Arrival { road, sender, topic, payload, retained, .. } = arrival;
         let envelope = Envelope { road, sender, topic, payload, retained, received_at: self.clock.moment() };
         let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
         let Some((dialect, claim)) = domovoi_adapters::claim(&envelope, &directory) else {
@@ -182,13 +191,95 @@ impl Ingest {
         if decoded.observations.is_empty() || old_news {
             return None;
         }
-        self.note_heard(&decoded.observations, envelope.received_at);
+        self.record(&arrival, decoded.observations, envelope.received_at)
+    }
+
+    /// Whether a property is a register of a meter; told once, by whoever knows the meters.
+    pub fn registers_are(&self, is_bound: impl Fn(&DeviceRef, &str) -> bool + Send + Sync + 'static) {
+        // Told twice, the first counts.
+        let _ = self.is_bound.set(Box::new(is_bound));
+    }
+
+    fn record(&self, arrival: &Arrival<'_>, observations: Vec<Observation>, at: Moment) -> Option<Commit> {
+        let urgent = observations.iter().any(|o| o.hazard.is_some() || is_register(o.unit));
+        let hazard = observations.iter().any(|o| o.hazard.is_some());
+        let timed = observations.iter().any(|o| o.device_time.is_some());
+        let words = observations.iter().any(|o| matches!(o.value, Value::Text(_)));
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        for said in observations.chunk_by(|a, b| a.device == b.device) {
+            if let Some(first) = said.first() {
+                heard.note(&first.device, said, at, &self.sieve);
+            }
+        }
+        let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = repeats.mark(arrival);
+        if arrival.again
+            && !hazard
+            && let Some(offered) = repeats.before(mark, timed, words)
+        {
+            self.counters.repeated.fetch_add(1, Ordering::Relaxed);
+            return Some(Commit::of(offered));
+        }
+        let now = Instant::now();
+        let (observations, stood_on) = if self.sieve.is_empty() {
+            drop(heard);
+            (observations, Vec::new())
+        } else {
+            let (kept, stood_on) = self.sift(&mut heard, observations, now);
+            let offered = self.offer(kept.clone(), at, urgent);
+            if let Some(offered) = &offered {
+                repeats.remember(mark, timed, offered.clone());
+                for (place, observation) in kept.iter().enumerate() {
+                    if let Some(sifted) = heard.sifted(observation, place) {
+                        sifted.recorded(observation, now, offered);
+                    }
+                }
+            }
+            return Commit::of_all(offered, stood_on);
+        };
+        let offered = self.offer(observations, at, urgent)?;
+        repeats.remember(mark, timed, offered.clone());
+        Commit::of_all(Some(offered), stood_on)
+    }
+
+    /// What is to be recorded, and what the rest stands on.
+    fn sift(
+        &self,
+        heard: &mut HeardDevices,
+        observations: Vec<Observation>,
+        now: Instant,
+    ) -> (Vec<Observation>, Vec<Offered>) {
+        let mut stood_on = Vec::new();
+        let bound = |observation: &Observation| {
+            self.is_bound.get().is_some_and(|is_bound| is_bound(&observation.device, &observation.property))
+        };
+        let mut place = 0;
+        let mut kept = observations;
+        kept.retain(|observation| {
+            place += 1;
+            let base = heard.sifted(observation, place - 1).and_then(|sifted| sifted.stands_on(observation, now));
+            match base.filter(|_| !bound(observation)) {
+                Some(base) => {
+                    self.counters.sifted.fetch_add(1, Ordering::Relaxed);
+                    stood_on.push(base);
+                    false
+                }
+                None => true,
+            }
+        });
+        (kept, stood_on)
+    }
+
+    /// Hands samples to the journal. Never waits.
+    fn offer(&self, observations: Vec<Observation>, at: Moment, urgent: bool) -> Option<Offered> {
+        if observations.is_empty() {
+            return None;
+        }
         // Hazards and registers never wait for a batch to fill.
-        let registers = |unit: Unit| Resource::ALL.into_iter().any(|resource| unit.measures(resource));
-        let urgent = decoded.observations.iter().any(|o| o.hazard.is_some() || registers(o.unit));
-        let samples: Vec<Sample> = decoded.observations.into_iter().map(|o| believe(o, envelope.received_at)).collect();
-        self.counters.samples.fetch_add(samples.len() as u64, Ordering::Relaxed);
-        Some(self.store.history().record(samples, if urgent { Urgency::Now } else { Urgency::Normal }))
+        let urgency = if urgent { Urgency::Now } else { Urgency::Normal };
+        self.counters.samples.fetch_add(observations.len() as u64, Ordering::Relaxed);
+        let samples: Vec<Sample> = observations.into_iter().map(|observation| believe(observation, at)).collect();
+        Some(self.store.history().record(samples, urgency).shared())
     }
 
     /// The filters that an external broker must be asked for.
@@ -239,8 +330,7 @@ impl Ingest {
 
     /// The devices heard since the start.
     pub fn heard(&self) -> Vec<(DeviceRef, Heard)> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.iter().map(|(device, heard)| (device.clone(), heard.clone())).collect()
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).told()
     }
 
     /// What was counted since the start.
@@ -312,36 +402,16 @@ impl Ingest {
             }
         }
     }
-
-    fn note_heard(&self, observations: &[Observation], at: Moment) {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut counted = None;
-        for observation in observations {
-            if !heard.contains_key(&observation.device) && heard.len() >= DEVICES_KEPT {
-                continue;
-            }
-            let entry = heard.entry(observation.device.clone()).or_insert_with(|| Heard {
-                at,
-                packets: 0,
-                properties: BTreeMap::new(),
-            });
-            entry.at = at;
-            if counted.as_ref() != Some(&observation.device) {
-                entry.packets += 1;
-                counted = Some(observation.device.clone());
-            }
-            let mut value = observation.value.to_string();
-            if value.len() > 64 {
-                value.truncate(value.floor_char_boundary(64));
-            }
-            if entry.properties.len() >= PROPERTIES_KEPT && !entry.properties.contains_key(&observation.property) {
-                continue;
-            }
-            let unit = observation.unit.symbol();
-            entry.properties.insert(observation.property.clone(), format!("{value} {unit}").trim_end().to_owned());
-        }
-    }
 }
+
+/// Whether a number in this unit can be a meter's register.
+fn is_register(unit: Unit) -> bool {
+    Resource::ALL.into_iter().any(|resource| unit == resource.unit()) || REGISTERS.contains(&unit)
+}
+
+/// Units in which meters count, beside those that are billed.
+const REGISTERS: [Unit; 6] =
+    [Unit::Litre, Unit::WattHour, Unit::MegawattHour, Unit::Joule, Unit::Megajoule, Unit::Gigajoule];
 
 fn believe(observation: Observation, at: Moment) -> Sample {
     Sample {

@@ -21,6 +21,7 @@ use std::time::Duration;
 use domovoi_model::{AccountId, Act, ActId, ActState, Period, Sample, Timestamp};
 use domovoi_store::{ActFilter, LedgerEntry, Recorded, Seq, Store, StoreError};
 use tokio::sync::{Mutex, Notify, watch};
+use tokio::time::Instant;
 
 use crate::bus::{Bus, Event};
 use crate::clock::Clock;
@@ -42,9 +43,11 @@ const ACT_KEY: &str = "act.key";
 /// Under this name the store keeps the owner's standing consent.
 const STANDING_CONSENT: &str = "consent.standing";
 /// How many journal samples the ledger takes at once.
-const BATCH: usize = 512;
-/// The ledger's cursor is moved at least this often, so that a restart does not read a day of lamps.
+const BATCH: usize = 1024;
+/// The ledger's cursor is moved at least this often, so that a restart does not read a day of lamps,
 const CURSOR_EVERY: u64 = 2000;
+/// but not more often than this: each move is a commit of its own.
+const CURSOR_PAUSE: Duration = Duration::from_secs(5);
 /// How long the clerk lets nudges gather.
 const CLERK_BREATH: Duration = Duration::from_millis(100);
 /// How long the ledger waits after the store failed it.
@@ -118,10 +121,21 @@ pub struct Inner {
     key: ActKey,
     register: RwLock<Arc<Register>>,
     standings: Mutex<Standings>,
-    /// How far the ledger has read the journal in this run; the durable cursor may stand behind it.
-    read_to: Mutex<Option<Seq>>,
+    progress: Mutex<Progress>,
     signing: Mutex<()>,
     look_again: Notify,
+}
+
+/// How far the ledger is.
+#[derive(Debug, Default)]
+struct Progress {
+    /// How far it has read the journal in this run, and where the durable cursor stands. `None` at first, and after an
+    /// error: then the durable cursor is where it goes on.
+    read: Option<(Seq, Seq)>,
+    /// What the bus has heard: not again after an error.
+    told: Seq,
+    /// When the cursor was moved last.
+    moved: Option<Instant>,
 }
 
 impl std::ops::Deref for Metering {
@@ -159,7 +173,7 @@ impl Metering {
             key,
             register: RwLock::default(),
             standings: Mutex::default(),
-            read_to: Mutex::default(),
+            progress: Mutex::default(),
             signing: Mutex::new(()),
             look_again: Notify::new(),
         }));
@@ -203,25 +217,49 @@ impl Metering {
                     _ = stop.wait_for(|stop| *stop) => return,
                 }
             }
-            tokio::select! {
-                changed = committed.changed() => if changed.is_err() { return },
-                _ = stop.wait_for(|stop| *stop) => return,
+            let stopped = tokio::select! {
+                changed = committed.changed() => if changed.is_err() { return } else { false },
+                _ = stop.wait_for(|stop| *stop) => true,
+            };
+            if stopped {
+                return self.put_down().await;
             }
+        }
+    }
+
+    /// The house stops: where the next run goes on. Where it cannot be written, the next run reads a little more.
+    async fn put_down(&self) {
+        let mut progress = self.progress.lock().await;
+        if let Some((at, stored)) = progress.read
+            && at > stored
+            && self.store.ledger().append(&[], Some((ledger::CURSOR, at))).await.is_ok()
+        {
+            progress.read = Some((at, at));
         }
     }
 
     /// Takes in everything recorded behind the last call; after a start, behind the durable cursor.
     pub async fn follow_once(&self) -> Result<(), MeteringError> {
-        let mut read_to = self.read_to.lock().await;
-        let stored = self.store.ledger().cursor(ledger::CURSOR).await?;
-        // Taken out while at work: after an error the durable cursor is where it goes on.
-        let mut at = read_to.take().unwrap_or(stored);
-        let mut stored = stored;
+        let mut progress = self.progress.lock().await;
+        let (mut at, mut stored) = match progress.read.take() {
+            Some(known) => known,
+            None => {
+                let stored = self.store.ledger().cursor(ledger::CURSOR).await?;
+                (stored, stored)
+            }
+        };
         while let Some(batch) = self.next_batch(&mut at).await? {
             let Some(newest) = batch.last().map(|recorded| recorded.seq) else { break };
-            let entries = self.judge_batch(&batch, newest, &mut stored).await?;
+            let batch = Arc::new(batch);
+            // Whoever watches does not wait for the ledger, which may have a commit of its own to make.
+            self.tell_recorded(&batch, &mut progress.told);
+            let rested = progress.moved.is_none_or(|moved| moved.elapsed() >= CURSOR_PAUSE);
+            let before = stored;
+            let entries = self.judge_batch(&batch, newest, &mut stored, rested).await?;
+            if stored != before {
+                progress.moved = Some(Instant::now());
+            }
             at = newest;
-            self.bus.tell(Event::Recorded(Arc::new(batch)));
             if !entries.is_empty() {
                 for entry in entries {
                     self.bus.tell(Event::Reading(Arc::new(entry.reading)));
@@ -229,8 +267,20 @@ impl Metering {
                 self.nudge();
             }
         }
-        *read_to = Some(at);
+        progress.read = Some((at, stored));
         Ok(())
+    }
+
+    /// Tells what was not told yet: after an error a batch is read once more.
+    fn tell_recorded(&self, batch: &Arc<Vec<Recorded<Sample>>>, told: &mut Seq) {
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return };
+        if first.seq > *told {
+            self.bus.tell(Event::Recorded(Arc::clone(batch)));
+        } else if last.seq > *told {
+            let rest = batch.iter().filter(|recorded| recorded.seq > *told).cloned().collect();
+            self.bus.tell(Event::Recorded(Arc::new(rest)));
+        }
+        *told = last.seq.max(*told);
     }
 
     /// The next samples behind `at`, which moves past rows that do not open: the rest of the journal must not wait for
@@ -258,11 +308,15 @@ impl Metering {
         batch: &[Recorded<Sample>],
         newest: Seq,
         stored: &mut Seq,
+        rested: bool,
     ) -> Result<Vec<LedgerEntry>, MeteringError> {
         let register = self.register();
         let mut standings = self.standings.lock().await;
         let mut entries = Vec::new();
-        for recorded in batch {
+        // Nearly everything that a home says is no register of a meter: it is let by before anything else is asked.
+        let bound =
+            |recorded: &&Recorded<Sample>| register.bound(&recorded.item.device, &recorded.item.property).is_some();
+        for recorded in batch.iter().filter(bound) {
             match ledger::take(&self.store, &register, &mut standings, recorded).await {
                 Ok(entry) => entries.extend(entry),
                 Err(StoreError::Damaged { what }) => {
@@ -277,7 +331,7 @@ impl Metering {
                 }
             }
         }
-        if !entries.is_empty() || newest.0.saturating_sub(stored.0) >= CURSOR_EVERY {
+        if !entries.is_empty() || (rested && newest.0.saturating_sub(stored.0) >= CURSOR_EVERY) {
             if let Err(error) = self.store.ledger().append(&entries, Some((ledger::CURSOR, newest))).await {
                 standings.clear();
                 return Err(error.into());

@@ -247,12 +247,12 @@ impl Metering {
         let old = Meter { removed: Some((new.installed, end)), ..old.clone() };
         let meter = new.blank(MeterId(new_id()?), point.id);
         rows.extend(self.installation_rows(&meter));
-        let read_to = self.read_to.lock().await;
-        self.store.ledger().append(&[], read_to.map(|seq| (CURSOR, seq))).await?;
+        let progress = self.progress.lock().await;
+        self.store.ledger().append(&[], progress.read.map(|(seq, _)| (CURSOR, seq))).await?;
         self.store.register().swap_meter(&old, &meter, &rows).await?;
         self.standings.lock().await.forget(old.id);
         self.reload_register().await?;
-        drop(read_to);
+        drop(progress);
         self.bus.tell(Event::RegisterChanged(Some(point.id)));
         self.nudge();
         Ok(meter)
@@ -290,7 +290,7 @@ impl Metering {
         let mut entries = Vec::new();
         // What was read of the journal before a person spoke must not be judged after it, by a restart: the cursor goes
         // along. The order of these two locks is the ledger's own.
-        let read_to = self.read_to.lock().await;
+        let progress = self.progress.lock().await;
         let mut standings = self.standings.lock().await;
         for (tariff, value) in values.iter() {
             let standing = standings.of(&self.store, point.id, meter.id, tariff).await?;
@@ -316,7 +316,7 @@ impl Metering {
                 let (media_type, sha256) = (photo.media_type.to_owned(), raw);
                 self.store.photos().put(&domovoi_store::Photo { id, media_type, sha256, bytes: photo.bytes }).await?;
             }
-            self.store.ledger().append(&entries, read_to.map(|seq| (CURSOR, seq))).await?;
+            self.store.ledger().append(&entries, progress.read.map(|(seq, _)| (CURSOR, seq))).await?;
             standings.forget(meter.id);
             drop(standings);
             self.bus.tell(Event::RegisterChanged(Some(point.id)));

@@ -1,21 +1,28 @@
-//! What happens in the home, for those who watch: bus events as JSON, numbered, the latest of them kept for who comes
-//! back. Each knows what the policy has to be asked before it is shown; it asks nobody itself.
+//! What happens in the home, for those who watch: bus events as text that is written once, numbered, the latest of it kept
+//! for who comes back. Each piece of news knows what the policy has to be asked before it is shown; nobody is asked here.
+//!
+//! A busy home says a hundred thousand things a second. They go from hand to hand in batches, as they were recorded: one
+//! piece of text for all watchers and the place of each piece of news in it, bounded in bytes and not in number.
+
+mod batch;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domovoi_model::Sample;
-use domovoi_store::Recorded;
-use serde_json::{Value, json};
-use tokio::sync::{broadcast, watch};
+use domovoi_store::{History, Recorded, Seq};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 
-use crate::bus::{Bus, Event};
+use crate::bus::{Bus, Ears, Event};
 use crate::clock::Clock;
-use crate::policy::{Kind, Object, Subject, Who};
+use crate::policy::{Subject, Who};
+use batch::Writer;
+pub use batch::{About, Batch};
 
-/// So many events are kept for who comes back: some minutes of a busy home.
-const KEPT: usize = 512;
+/// So much text is kept for who comes back or is slow: hours of a home, a third of a second of the worst hail.
+const KEPT_BYTES: usize = 8 << 20;
 
 /// So many streams a person, a token's person or the console has at once: pages that are open.
 const STREAMS: usize = 12;
@@ -23,26 +30,17 @@ const STREAMS: usize = 12;
 /// And so many all of them have.
 const ALL_STREAMS: usize = 128;
 
-/// Something that happened, as it is told.
-#[derive(Debug)]
-pub struct Happening {
-    /// Its number in this run of the daemon.
-    pub number: u64,
-    /// What kind of news: `sample`, `reading`, `act`, `register`, `notice`.
-    pub kind: &'static str,
-    /// What the watcher has to be allowed to see.
-    pub object: Object,
-    /// The news.
-    pub body: Value,
-}
+/// As many samples as are read at once from history when the bus was faster than we.
+const CATCH_UP: usize = 1024;
 
 /// The feed. Clones are the same.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Feed(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     bus: Bus,
+    /// What the bus has said and we have missed stands here.
+    history: Option<History>,
     /// Numbers begin anew with each run: with its name before them they are never taken for another's.
     boot: String,
     ring: Mutex<Ring>,
@@ -55,11 +53,11 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Ring {
     latest: u64,
-    kept: VecDeque<Arc<Happening>>,
+    bytes: usize,
+    kept: VecDeque<Arc<Batch>>,
 }
 
 /// A place among the watchers; given back when it goes.
-#[derive(Debug)]
 pub struct Seat {
     feed: Feed,
     whose: String,
@@ -87,10 +85,11 @@ pub enum Start {
 }
 
 impl Feed {
-    /// The feed of a bus.
-    pub fn new(bus: Bus, clock: &Clock) -> Self {
+    /// The feed of a bus. Without a history, what the bus forgets before it is heard is lost for watchers, and they are told.
+    pub fn new(bus: Bus, history: Option<History>, clock: &Clock) -> Self {
         Feed(Arc::new(Inner {
             bus,
+            history,
             boot: clock.boot().0.to_string(),
             ring: Mutex::default(),
             latest: watch::channel(Some(0)).0,
@@ -115,7 +114,7 @@ impl Feed {
         *own += 1;
         drop(seats);
         if !self.0.pumping.swap(true, Ordering::SeqCst) {
-            tokio::spawn(pump(Arc::clone(&self.0), self.0.bus.listen()));
+            tokio::spawn(pump(Arc::clone(&self.0), self.0.bus.listen_to_all()));
         }
         Some(Seat { feed: self.clone(), whose })
     }
@@ -127,29 +126,29 @@ impl Feed {
 
     /// Where a watcher begins who has seen this last.
     pub fn start(&self, last: Option<&str>) -> Start {
-        let ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let ring = self.0.ring();
         let Some(last) = last else { return Start::After(ring.latest) };
         let number = last
             .rsplit_once('-')
             .filter(|(boot, _)| *boot == self.0.boot)
             .and_then(|(_, number)| number.parse::<u64>().ok());
-        let oldest = ring.kept.front().map_or(ring.latest + 1, |first| first.number);
         match number {
-            Some(number) if number <= ring.latest && number + 1 >= oldest => Start::After(number),
+            Some(number) if number <= ring.latest && number.saturating_add(1) >= ring.oldest() => Start::After(number),
             _ => Start::Reset(ring.latest),
         }
     }
 
-    /// What happened after a number; `None` if a part of it is not kept any more.
-    pub fn after(&self, number: u64) -> Option<Vec<Arc<Happening>>> {
-        let ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
+    /// What happened after a number, the batch that holds the next one first; `None` if a part of it is not kept any more.
+    pub fn after(&self, number: u64) -> Option<Vec<Arc<Batch>>> {
+        let ring = self.0.ring();
         if number >= ring.latest {
             return Some(Vec::new());
         }
-        if ring.kept.front().is_none_or(|first| first.number > number + 1) {
+        if number.saturating_add(1) < ring.oldest() {
             return None;
         }
-        Some(ring.kept.iter().filter(|one| one.number > number).cloned().collect())
+        let from = ring.kept.partition_point(|batch| batch.last() <= number);
+        Some(ring.kept.iter().skip(from).cloned().collect())
     }
 
     /// The latest number as it moves; `None` is the end.
@@ -163,27 +162,20 @@ impl Feed {
     }
 }
 
-async fn pump(inner: Arc<Inner>, mut bus: broadcast::Receiver<Event>) {
-    let mut ended = inner.latest.subscribe();
-    loop {
-        let heard = tokio::select! {
-            heard = bus.recv() => heard,
-            _ = ended.wait_for(Option::is_none) => return,
-        };
-        let news = match heard {
-            Ok(event) => told(&event),
-            Err(broadcast::error::RecvError::Lagged(missed)) => {
-                // What was missed is not in the ring: its numbers are skipped, and whoever needs them is told to begin anew.
-                let mut ring = inner.ring.lock().unwrap_or_else(PoisonError::into_inner);
-                ring.latest = ring.latest.saturating_add(missed);
-                ring.kept.clear();
-                Vec::new()
-            }
-            Err(broadcast::error::RecvError::Closed) => return,
-        };
-        let latest = inner.ring.lock().unwrap_or_else(PoisonError::into_inner).keep(news);
+impl Inner {
+    fn ring(&self) -> std::sync::MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes news down and wakes who waits.
+    fn tell(&self, writer: &mut Writer, event: &Event) {
+        let first = self.ring().latest + 1;
+        // Written outside the lock: a watcher that looks does not wait for it. There is one pump.
+        let Some(batch) = writer.write(first, event) else { return };
+        let latest = batch.last();
+        self.ring().keep(batch);
         // After the end nobody is woken again.
-        inner.latest.send_if_modified(|told| {
+        self.latest.send_if_modified(|told| {
             let moved = told.is_some_and(|told| told != latest);
             if moved {
                 *told = Some(latest);
@@ -191,135 +183,74 @@ async fn pump(inner: Arc<Inner>, mut bus: broadcast::Receiver<Event>) {
             moved
         });
     }
+
+    /// What was missed is not in the ring: its numbers are skipped, and whoever needs them is told to begin anew.
+    fn missed(&self, many: u64) {
+        let mut ring = self.ring();
+        ring.latest = ring.latest.saturating_add(many);
+        ring.kept.clear();
+        ring.bytes = 0;
+    }
+}
+
+async fn pump(inner: Arc<Inner>, mut bus: Ears) {
+    let mut ended = inner.latest.subscribe();
+    let mut writer = Writer::new(&inner.boot);
+    // The newest sample that was told. Before the first nobody watched, and nothing was missed.
+    let mut told: Option<Seq> = None;
+    loop {
+        let heard = tokio::select! {
+            heard = bus.recv() => heard,
+            _ = ended.wait_for(Option::is_none) => return,
+        };
+        match heard {
+            Ok(Event::Recorded(samples)) => {
+                let Some((first, last)) = samples.first().zip(samples.last()).map(|(a, b)| (a.seq, b.seq)) else {
+                    continue;
+                };
+                if let Some(seen) = told.filter(|seen| seen.0.saturating_add(1) < first.0) {
+                    catch_up(&inner, &mut writer, seen, first).await;
+                }
+                inner.tell(&mut writer, &Event::Recorded(samples));
+                told = told.max(Some(last));
+            }
+            Ok(event) => inner.tell(&mut writer, &event),
+            // The samples that were missed are read from history when the next ones come: their numbers say so.
+            Err((_, true)) if inner.history.is_some() && told.is_some() => {}
+            Err((RecvError::Lagged(many), _)) => inner.missed(many),
+            Err((RecvError::Closed, _)) => return,
+        }
+    }
+}
+
+/// Samples between two that the bus has said. History has them all; what does not open there is nobody's news.
+async fn catch_up(inner: &Inner, writer: &mut Writer, mut seen: Seq, before: Seq) {
+    let Some(history) = &inner.history else { return inner.missed(1) };
+    while seen.0.saturating_add(1) < before.0 {
+        let Ok(mut found) = history.after(seen, CATCH_UP).await else { return inner.missed(1) };
+        found.retain(|recorded: &Recorded<Sample>| recorded.seq < before);
+        let Some(last) = found.last() else { return };
+        seen = last.seq;
+        inner.tell(writer, &Event::Recorded(Arc::new(found)));
+    }
 }
 
 impl Ring {
-    fn keep(&mut self, news: Vec<(&'static str, Object, Value)>) -> u64 {
-        for (kind, object, body) in news {
-            self.latest += 1;
-            self.kept.push_back(Arc::new(Happening { number: self.latest, kind, object, body }));
-            if self.kept.len() > KEPT {
-                self.kept.pop_front();
-            }
-        }
-        self.latest
+    fn oldest(&self) -> u64 {
+        self.kept.front().map_or(self.latest.saturating_add(1), |batch| batch.first())
     }
-}
 
-/// An event of the bus as news.
-fn told(event: &Event) -> Vec<(&'static str, Object, Value)> {
-    match event {
-        Event::Recorded(samples) => samples_told(samples),
-        Event::Reading(reading) => {
-            let body = json!({
-                "point": reading.point.to_string(),
-                "tariff": reading.tariff.code(),
-                "value": reading.value.to_string(),
-                "at": reading.at.wall().map(|at| at.to_string()),
-                "verdict": reading.verdict.code(),
-            });
-            vec![("reading", Object::one(Kind::Meter, reading.point.to_string()), body)]
-        }
-        Event::Act(act) => {
-            let body = json!({
-                "act": act.id.to_string(),
-                "period": act.period.to_string(),
-                "state": act.state.code(),
-            });
-            vec![("act", Object::one(Kind::Act, act.id.to_string()), body)]
-        }
-        Event::RegisterChanged(point) => {
-            let object = match point {
-                Some(point) => Object::one(Kind::Meter, point.to_string()),
-                None => Object::all(Kind::Meter),
-            };
-            vec![("register", object, json!({ "point": point.map(|point| point.to_string()) }))]
-        }
-        Event::Notice(key) => {
-            vec![("notice", Object::one(Kind::Notice, key.to_string()), json!({ "key": key.to_string() }))]
+    fn keep(&mut self, batch: Batch) {
+        self.latest = batch.last();
+        self.bytes += batch.bytes();
+        self.kept.push_back(Arc::new(batch));
+        // The newest is kept however large it is: somebody is about to read it.
+        while self.bytes > KEPT_BYTES && self.kept.len() > 1 {
+            let Some(gone) = self.kept.pop_front() else { return };
+            self.bytes = self.bytes.saturating_sub(gone.bytes());
         }
     }
-}
-
-/// Each sample is a question of its own to the policy: a right may name one capability of a device.
-fn samples_told(samples: &[Recorded<Sample>]) -> Vec<(&'static str, Object, Value)> {
-    samples
-        .iter()
-        .map(|recorded| {
-            let sample = &recorded.item;
-            let device = sample.device.to_string();
-            let body = json!({
-                "device": device,
-                "property": sample.property,
-                "value": sample.value.to_string(),
-                "unit": sample.unit.symbol(),
-                "at": sample.at.wall().map(|at| at.to_string()),
-            });
-            let object = Object { capability: Some(sample.property.clone()), ..Object::one(Kind::Device, device) };
-            ("sample", object, body)
-        })
-        .collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use domovoi_model::{Id, PersonId, Timestamp};
-
-    use super::*;
-    use crate::policy::Network;
-
-    fn feed() -> Feed {
-        Feed::new(Bus::default(), &Clock::by_hand(Id([1; 16]), Timestamp(0)))
-    }
-
-    fn happen(feed: &Feed, times: usize) {
-        let mut ring = feed.0.ring.lock().unwrap();
-        for _ in 0..times {
-            ring.keep(told(&Event::Notice("a".into())));
-        }
-    }
-
-    #[test]
-    fn who_comes_back_goes_on_where_they_were_or_is_told_to_begin_anew() {
-        let feed = feed();
-        assert_eq!(feed.start(None), Start::After(0));
-        happen(&feed, 10);
-        assert_eq!(feed.start(None), Start::After(10));
-        assert_eq!(feed.start(Some(&feed.id(7))), Start::After(7));
-        assert_eq!(feed.after(7).unwrap().iter().map(|one| one.number).collect::<Vec<_>>(), [8, 9, 10]);
-        assert_eq!(feed.start(Some(&feed.id(11))), Start::Reset(10), "a number from the future");
-        for strange in ["", "7", "-7", "00000000-0000-0000-0000-000000000000-7", "x-7", "7-"] {
-            assert_eq!(feed.start(Some(strange)), Start::Reset(10), "{strange:?}");
-        }
-        happen(&feed, KEPT);
-        assert_eq!(feed.start(Some(&feed.id(7))), Start::Reset(KEPT as u64 + 10), "too long ago");
-        assert!(feed.after(7).is_none());
-        assert_eq!(feed.start(Some(&feed.id(10))), Start::After(10), "the last that is kept joins up");
-        assert_eq!(feed.after(10).unwrap().len(), KEPT);
-    }
-
-    #[tokio::test]
-    async fn seats_are_few_and_are_given_back() {
-        let feed = feed();
-        let person = |byte| Who { subject: Subject::Person(PersonId(Id([byte; 16]))), ..Who::nobody(Network::Home) };
-        let mut taken: Vec<Seat> = (0..STREAMS).map(|_| feed.seat(&person(1)).unwrap()).collect();
-        assert!(feed.seat(&person(1)).is_none());
-        assert!(feed.seat(&person(2)).is_some(), "another person has their own");
-        taken.pop();
-        assert!(feed.seat(&person(1)).is_some());
-        drop(taken);
-        assert!(feed.0.seats.lock().unwrap().is_empty());
-    }
-
-    #[tokio::test]
-    async fn the_bus_is_heard_and_the_end_is_the_end() {
-        let feed = feed();
-        let _seat = feed.seat(&Who::console()).unwrap();
-        let mut latest = feed.watch();
-        feed.0.bus.tell(Event::Notice("a".into()));
-        assert!(latest.wait_for(|latest| *latest == Some(1)).await.is_ok());
-        assert_eq!(feed.after(0).unwrap()[0].kind, "notice");
-        feed.end();
-        assert!(latest.wait_for(Option::is_none).await.is_ok());
-    }
-}
+mod tests;

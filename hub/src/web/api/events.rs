@@ -1,7 +1,7 @@
 //! News as they happen: server-sent events (HTML, 9.2) and the same over WebSocket (RFC 6455). Each piece of news is asked
 //! about for each watcher, and a stream ends when its session does or when the watcher's rights have become others.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,15 +10,14 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{SinkExt as _, stream};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::ApiProblem;
-use crate::policy::{Decision, Grant, Object, Role, Scope, Verb, decide};
-use crate::web::feed::{Feed, Happening, Seat, Start};
+use crate::policy::{Decision, Grant, Now, Object, Role, Scope, Verb, Who, decide};
+use crate::web::feed::{About, Batch, Feed, Seat, Start};
 use crate::web::origin::{Site, site};
 use crate::web::{Caller, Desk, Shown};
 
@@ -38,6 +37,12 @@ const MAX_FRAMES: u32 = 256;
 /// Whoever takes longer to take a piece of news has gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// As much text is taken from the feed at once. What a slow watcher has not taken stays where all have it, and goes with it.
+const AT_ONCE: usize = 256 * 1024;
+
+/// So long an answer of the policy about one thing is remembered: what it depends on are hours and days.
+const REMEMBERED: Duration = Duration::from_secs(1);
+
 /// Where to go on.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -49,8 +54,8 @@ pub struct EventsQuery {
 
 /// What the stream says next.
 enum Said {
-    /// A piece of news.
-    News(Arc<Happening>),
+    /// News of a batch, from one number to another, both included.
+    News(Arc<Batch>, u64, u64),
     /// Something was missed: read everything anew. The number to go on from.
     Reset(u64),
     /// Nothing happened, and we are here.
@@ -67,8 +72,38 @@ struct Watcher {
     /// Everything up to this was told, or was not for this watcher.
     seen: u64,
     waiting: VecDeque<Said>,
+    verdicts: Verdicts,
     next_beat: Instant,
     _seat: Seat,
+}
+
+/// What the policy has just said to this watcher about things that are told again and again.
+#[derive(Default)]
+struct Verdicts {
+    asked: Option<(Instant, Who, Now)>,
+    said: HashMap<u64, bool>,
+}
+
+impl Verdicts {
+    /// From now on it is this one who asks; what counts no more is forgotten.
+    fn begin(&mut self, who: Who, now: Now) {
+        let same = |(at, before, then): &(Instant, Who, Now)| {
+            at.elapsed() < REMEMBERED && *before == who && then.minute == now.minute && then.trusted == now.trusted
+        };
+        if !self.asked.as_ref().is_some_and(same) {
+            self.said.clear();
+            self.asked = Some((Instant::now(), who, now));
+        }
+    }
+
+    fn may_see(&mut self, about: &About) -> bool {
+        let Some((_, who, now)) = &self.asked else { return false };
+        let ask = || decide(who, Verb::See, &about.object, *now) == Decision::Allow;
+        match about.name {
+            Some(name) => *self.said.entry(name).or_insert_with(ask),
+            None => ask(),
+        }
+    }
 }
 
 /// What a stream was opened with. With other rights another stream is opened.
@@ -113,6 +148,7 @@ impl Watcher {
             latest,
             seen,
             waiting,
+            verdicts: Verdicts::default(),
             next_beat: Instant::now() + BEAT,
             _seat: seat,
         })
@@ -134,12 +170,15 @@ impl Watcher {
                         self.seen = number;
                         self.waiting.push_back(Said::Reset(number));
                     }
-                    Some(news) => {
-                        for one in news {
-                            self.seen = one.number;
-                            if decide(&who, Verb::See, &one.object, self.desk.now()) == Decision::Allow {
-                                self.waiting.push_back(Said::News(one));
+                    Some(batches) => {
+                        self.verdicts.begin(who, self.desk.now());
+                        let mut taken = 0;
+                        for batch in batches {
+                            if taken > AT_ONCE {
+                                break;
                             }
+                            taken += batch.bytes();
+                            self.sift(batch);
                         }
                     }
                 }
@@ -156,27 +195,55 @@ impl Watcher {
         }
     }
 
+    /// Puts what this watcher may see of a batch in line: what lies together stays together.
+    fn sift(&mut self, batch: Arc<Batch>) {
+        let mut run: Option<(u64, u64)> = None;
+        for news in batch.after(self.seen) {
+            if self.verdicts.may_see(news.about) {
+                run = Some((run.map_or(news.number, |(from, _)| from), news.number));
+            } else if let Some((from, to)) = run.take() {
+                self.waiting.push_back(Said::News(Arc::clone(&batch), from, to));
+            }
+        }
+        self.seen = batch.last();
+        if let Some((from, to)) = run {
+            self.waiting.push_back(Said::News(batch, from, to));
+        }
+    }
+
     /// Who the watcher is now; `None` if the session is over, the rights are others, or the home is not theirs to see now.
-    async fn still(&self) -> Option<crate::policy::Who> {
+    async fn still(&self) -> Option<Who> {
         let who = self.caller.again(&self.desk).await?;
         let home = decide(&who, Verb::See, &Object::all(crate::policy::Kind::Home), self.desk.now());
         (Rights::of(&who) == self.rights && home == Decision::Allow).then_some(who)
     }
 
-    fn as_event(&self, said: &Said) -> String {
+    fn as_event(&self, said: &Said) -> Bytes {
         match said {
-            Said::News(one) => format!("id: {}\nevent: {}\ndata: {}\n\n", self.feed.id(one.number), one.kind, one.body),
-            Said::Reset(number) => format!("id: {}\nevent: reset\ndata: {{}}\n\n", self.feed.id(*number)),
-            Said::Beat => ": here\n\n".to_owned(),
+            Said::News(batch, from, to) => batch.events(*from, *to),
+            Said::Reset(number) => format!("id: {}\nevent: reset\ndata: {{}}\n\n", self.feed.id(*number)).into(),
+            Said::Beat => Bytes::from_static(b": here\n\n"),
         }
     }
 
-    fn as_frame(&self, said: &Said) -> Option<Value> {
+    /// The messages of a WebSocket, handed to it one by one and sent together.
+    async fn send(&self, socket: &mut WebSocket, said: &Said) -> Result<(), axum::Error> {
         match said {
-            Said::News(one) => Some(json!({ "id": self.feed.id(one.number), "type": one.kind, "data": one.body })),
-            Said::Reset(number) => Some(json!({ "id": self.feed.id(*number), "type": "reset", "data": {} })),
-            Said::Beat => None,
+            Said::News(batch, from, to) => {
+                for news in batch.after(from.saturating_sub(1)).take_while(|news| news.number <= *to) {
+                    let data = std::str::from_utf8(news.data).unwrap_or("null");
+                    let (id, kind) = (self.feed.id(news.number), news.about.kind);
+                    let text = format!("{{\"data\":{data},\"id\":\"{id}\",\"type\":\"{kind}\"}}");
+                    socket.feed(Message::Text(text.into())).await?;
+                }
+            }
+            Said::Reset(number) => {
+                let text = format!("{{\"data\":{{}},\"id\":\"{}\",\"type\":\"reset\"}}", self.feed.id(*number));
+                socket.feed(Message::Text(text.into())).await?;
+            }
+            Said::Beat => socket.feed(Message::Ping(Bytes::new())).await?,
         }
+        socket.flush().await
     }
 }
 
@@ -198,7 +265,7 @@ pub async fn events(
         }
         let said = watcher.next().await?;
         let text = watcher.as_event(&said);
-        Some((Ok(Bytes::from(text)), (watcher, None)))
+        Some((Ok(text), (watcher, None)))
     });
     let mut response = Body::from_stream(body).into_response();
     let headers = response.headers_mut();
@@ -236,11 +303,7 @@ async fn converse(mut socket: WebSocket, mut watcher: Watcher) {
         tokio::select! {
             said = watcher.next() => {
                 let Some(said) = said else { break "the session is over, or its rights have changed" };
-                let message = match watcher.as_frame(&said) {
-                    Some(frame) => Message::Text(frame.to_string().into()),
-                    None => Message::Ping(Bytes::new()),
-                };
-                match tokio::time::timeout(SEND_TIMEOUT, socket.send(message)).await {
+                match tokio::time::timeout(SEND_TIMEOUT, watcher.send(&mut socket, &said)).await {
                     Ok(Ok(())) => {}
                     _ => return,
                 }

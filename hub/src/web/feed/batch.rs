@@ -1,0 +1,269 @@
+//! News as text, written once for all watchers: the lines of server-sent events, and where in them each piece of news and
+//! its JSON begin and end. What a sample's property is called stands ready from the last time, so that a sample costs the
+//! writing of its value and little else.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domovoi_model::{DeviceRef, Sample, Timestamp, Unit, Value};
+use domovoi_store::Recorded;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::bus::Event;
+use crate::policy::{Kind, Object};
+
+/// As many properties are remembered as a home has tens of times over; a publisher that invents them has all forgotten.
+const SUBJECTS: usize = 16_384;
+
+/// What a piece of news is about: what a watcher has to be allowed to see.
+#[derive(Debug)]
+pub struct About {
+    /// The same for all news about one thing, while it is remembered: what the policy said can be remembered under it.
+    /// `None`: this has no name to be remembered under.
+    pub name: Option<u64>,
+    /// What kind of news: `sample`, `reading`, `act`, `register`, `notice`.
+    pub kind: &'static str,
+    /// The thing.
+    pub object: Object,
+}
+
+/// News that became known together, in the order in which they are numbered.
+#[derive(Debug)]
+pub struct Batch {
+    first: u64,
+    text: Bytes,
+    places: Vec<Place>,
+}
+
+/// Where a piece of news ends, and where its JSON lies.
+#[derive(Debug)]
+struct Place {
+    end: u32,
+    data: Range<u32>,
+    about: Arc<About>,
+}
+
+/// A piece of news.
+#[derive(Debug, Clone, Copy)]
+pub struct News<'a> {
+    /// Its number in this run of the daemon.
+    pub number: u64,
+    /// What it is about.
+    pub about: &'a Arc<About>,
+    /// Its JSON.
+    pub data: &'a [u8],
+}
+
+impl Batch {
+    /// The number of the first piece.
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The number of the last piece.
+    pub fn last(&self) -> u64 {
+        self.first + (self.places.len() as u64).saturating_sub(1)
+    }
+
+    /// About what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        self.text.len() + self.places.len() * size_of::<Place>() + 128
+    }
+
+    /// The pieces behind a number.
+    pub fn after(&self, number: u64) -> impl Iterator<Item = News<'_>> {
+        let skip = usize::try_from((number + 1).saturating_sub(self.first)).unwrap_or(usize::MAX);
+        self.places.iter().enumerate().skip(skip).map(|(at, place)| News {
+            number: self.first + at as u64,
+            about: &place.about,
+            data: self.text.get(place.data.start as usize..place.data.end as usize).unwrap_or_default(),
+        })
+    }
+
+    /// The pieces from one number to another, both included, as server-sent events. Costs nothing: it is a part of the text
+    /// that all have.
+    pub fn events(&self, from: u64, to: u64) -> Bytes {
+        let end_of = |number: u64| {
+            let at = number.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
+            at.and_then(|at| self.places.get(at)).map_or(0, |place| place.end as usize)
+        };
+        let start = if from <= self.first { 0 } else { end_of(from - 1) };
+        let end = end_of(to);
+        if start < end { self.text.slice(start..end) } else { Bytes::new() }
+    }
+}
+
+/// Writes batches.
+pub struct Writer {
+    boot: String,
+    /// Where in `known` a property of a device stands, in each of its units.
+    places: HashMap<DeviceRef, HashMap<String, Vec<(Unit, usize)>>>,
+    known: Vec<Subject>,
+    names: u64,
+    stamp: Option<(Timestamp, String)>,
+}
+
+struct Subject {
+    about: Arc<About>,
+    /// `"device":…,"property":…,"unit":…,"value":`
+    words: String,
+}
+
+impl Writer {
+    /// For this run of the daemon.
+    pub fn new(boot: &str) -> Self {
+        Writer { boot: boot.to_owned(), places: HashMap::new(), known: Vec::new(), names: 0, stamp: None }
+    }
+
+    /// An event of the bus, numbered from `first` on; `None` if it is no news.
+    pub fn write(&mut self, first: u64, event: &Event) -> Option<Batch> {
+        if let Event::Recorded(samples) = event {
+            return self.samples(first, samples);
+        }
+        let (kind, object, body) = told(event)?;
+        let mut page = Page::new(first, 256);
+        page.one(&self.boot, &Arc::new(About { name: None, kind, object }), |text| json_to(text, &body));
+        page.into_batch()
+    }
+
+    /// Each sample is a question of its own to the policy: a right may name one capability of a device.
+    fn samples(&mut self, first: u64, samples: &[Recorded<Sample>]) -> Option<Batch> {
+        let mut page = Page::new(first, samples.len() * 224);
+        for Recorded { item: sample, .. } in samples {
+            let at = sample.at.wall();
+            if self.stamp.as_ref().map(|(at, _)| *at) != at {
+                self.stamp = at.map(|at| (at, at.to_string()));
+            }
+            let at = self.place(sample);
+            let Some(subject) = self.known.get(at) else { continue };
+            let stamp = &self.stamp;
+            page.one(&self.boot, &subject.about, |text| {
+                match stamp {
+                    Some((_, at)) => {
+                        [&b"{\"at\":\""[..], at.as_bytes(), b"\","].iter().for_each(|part| text.extend_from_slice(part))
+                    }
+                    None => text.extend_from_slice(b"{\"at\":null,"),
+                }
+                text.extend_from_slice(subject.words.as_bytes());
+                value_to(text, &sample.value);
+                text.push(b'}');
+            });
+        }
+        page.into_batch()
+    }
+
+    /// Where a sample's subject stands; a new one is written down.
+    fn place(&mut self, sample: &Sample) -> usize {
+        let known = self.places.get(&sample.device).and_then(|properties| properties.get(&sample.property));
+        if let Some((_, at)) = known.and_then(|units| units.iter().find(|(unit, _)| *unit == sample.unit)) {
+            return *at;
+        }
+        if self.known.len() >= SUBJECTS {
+            self.places.clear();
+            self.known.clear();
+        }
+        self.names += 1;
+        let device = sample.device.to_string();
+        let mut words = b"\"device\":".to_vec();
+        json_to(&mut words, &device);
+        words.extend_from_slice(b",\"property\":");
+        json_to(&mut words, &sample.property);
+        words.extend_from_slice(b",\"unit\":");
+        json_to(&mut words, sample.unit.symbol());
+        words.extend_from_slice(b",\"value\":");
+        let object = Object { capability: Some(sample.property.clone()), ..Object::one(Kind::Device, device) };
+        let about = Arc::new(About { name: Some(self.names), kind: "sample", object });
+        let at = self.known.len();
+        self.known.push(Subject { about, words: String::from_utf8(words).unwrap_or_default() });
+        let properties = self.places.entry(sample.device.clone()).or_default();
+        properties.entry(sample.property.clone()).or_default().push((sample.unit, at));
+        at
+    }
+}
+
+/// A batch that is being written.
+struct Page {
+    first: u64,
+    text: Vec<u8>,
+    places: Vec<Place>,
+}
+
+impl Page {
+    fn new(first: u64, bytes: usize) -> Self {
+        Page { first, text: Vec::with_capacity(bytes), places: Vec::new() }
+    }
+
+    fn one(&mut self, boot: &str, about: &Arc<About>, body: impl FnOnce(&mut Vec<u8>)) {
+        let number = self.first + self.places.len() as u64;
+        // Writing into memory does not fail.
+        let _ = write!(self.text, "id: {boot}-{number}\nevent: {}\ndata: ", about.kind);
+        let from = place(self.text.len());
+        body(&mut self.text);
+        let to = place(self.text.len());
+        self.text.extend_from_slice(b"\n\n");
+        self.places.push(Place { end: place(self.text.len()), data: from..to, about: Arc::clone(about) });
+    }
+
+    fn into_batch(self) -> Option<Batch> {
+        // A place is 32 bits: what does not fit is no batch of ours (a commit is a few megabytes).
+        let fits = !self.places.is_empty() && u32::try_from(self.text.len()).is_ok();
+        fits.then(|| Batch { first: self.first, text: Bytes::from(self.text), places: self.places })
+    }
+}
+
+fn place(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+fn json_to<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
+    // Plain strings and values: writing them into memory does not fail.
+    let _ = serde_json::to_writer(text, value);
+}
+
+/// A value as a JSON string: exact, as it was said.
+fn value_to(text: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Number(number) => {
+            let _ = write!(text, "\"{number}\"");
+        }
+        Value::Bool(flag) => text.extend_from_slice(if *flag { b"\"true\"" } else { b"\"false\"" }),
+        Value::Text(words) => json_to(text, words),
+    }
+}
+
+/// An event of the bus as news; samples are written by themselves.
+fn told(event: &Event) -> Option<(&'static str, Object, serde_json::Value)> {
+    Some(match event {
+        Event::Recorded(_) => return None,
+        Event::Reading(reading) => {
+            let body = json!({
+                "point": reading.point.to_string(),
+                "tariff": reading.tariff.code(),
+                "value": reading.value.to_string(),
+                "at": reading.at.wall().map(|at| at.to_string()),
+                "verdict": reading.verdict.code(),
+            });
+            ("reading", Object::one(Kind::Meter, reading.point.to_string()), body)
+        }
+        Event::Act(act) => {
+            let body = json!({
+                "act": act.id.to_string(),
+                "period": act.period.to_string(),
+                "state": act.state.code(),
+            });
+            ("act", Object::one(Kind::Act, act.id.to_string()), body)
+        }
+        Event::RegisterChanged(point) => {
+            let object = match point {
+                Some(point) => Object::one(Kind::Meter, point.to_string()),
+                None => Object::all(Kind::Meter),
+            };
+            ("register", object, json!({ "point": point.map(|point| point.to_string()) }))
+        }
+        Event::Notice(key) => ("notice", Object::one(Kind::Notice, key.to_string()), json!({ "key": key.to_string() })),
+    })
+}
