@@ -181,8 +181,9 @@ impl Client {
                 let request = Request::get(path).body(Body::empty());
                 let request = request.map_err(|error| Failure::new(exit::FAILED, error.to_string()))?;
                 let answer = router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
-                let stream = answer.into_parts();
-                (stream.0.status, stream.1.into_data_stream().map_err(|error| error.to_string()).boxed())
+                let (parts, body) = answer.into_parts();
+                let stream = futures_util::TryStreamExt::map_err(body.into_data_stream(), |error| error.to_string());
+                (parts.status, stream.boxed())
             }
         };
         let (mut count, mut refusal) = (0, Vec::new());

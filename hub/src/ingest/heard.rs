@@ -94,12 +94,13 @@ impl HeardDevice {
     }
 
     fn note(&mut self, likely: usize, observation: &Observation, sieve: &Sieve) {
+        let full = self.properties.len() >= PROPERTIES_KEPT;
         match self.place(likely, &observation.property).and_then(|at| self.properties.get_mut(at)) {
             Some(property) => {
                 shorten_into(&mut property.value, &observation.value);
                 property.unit = observation.unit;
             }
-            None if self.properties.len() >= PROPERTIES_KEPT => {}
+            None if full => {}
             None => {
                 let mut value = Value::Bool(false);
                 shorten_into(&mut value, &observation.value);
