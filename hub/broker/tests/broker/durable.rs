@@ -388,3 +388,126 @@ async fn the_log_is_written_anew_before_it_outgrows_what_it_tells() {
         client.ack(PUBACK, packet.id()).await;
     }
 }
+
+#[tokio::test]
+async fn a_slow_log_is_bounded_like_a_slow_owner() {
+    let shelf = Shelf::new();
+    let settings = Settings { max_uncommitted_packets: 5, ..Settings::default() };
+    let (rig, _) = Rig::resume(settings, shelf.clone(), Vec::new()).await;
+    let mut sender = Client::connect(rig.address, &v3("sender")).await;
+    shelf.hold();
+    for n in 1..=9u16 {
+        sender.publish(&message("kept", &n.to_string()).qos(1, n).retain()).await;
+    }
+    sender.ping().await;
+    assert_eq!(rig.broker.counters().overflowed, 4);
+    // Answers are bounded too: who asks for more than may wait is closed and asks again.
+    let mut lasting = Client::connect(rig.address, &v3("lasting").keep()).await;
+    for id in 1..=6 {
+        lasting.send(&lasting.subscribe_bytes(id, &[("t", 1)], None)).await;
+    }
+    assert_eq!(lasting.closed().await, []);
+    shelf.release();
+    let acks: Vec<_> = sender.closed().await.iter().map(Packet::id).collect();
+    assert_eq!(acks, [1, 2, 3, 4, 5]);
+    let (second, ..) = crash(&shelf, Settings::default()).await;
+    assert_eq!(second.broker.retained("kept").unwrap().payload, "5");
+    assert_eq!(second.broker.counters().subscriptions, 1);
+}
+
+#[tokio::test]
+async fn what_is_retained_reaches_a_subscription_that_the_crash_cut_short() {
+    let shelf = Shelf::new();
+    let first = rig(&shelf).await;
+    for n in 0..50 {
+        let kept = Message::new(format!("kept/{n:02}"), n.to_string()).retained();
+        first.broker.publish(kept.with_qos(QoS::ExactlyOnce)).unwrap();
+    }
+    let mut client = Client::connect(first.address, &v3("a").keep()).await;
+    client.send(&client.subscribe_bytes(1, &[("kept/#", 2)], None)).await;
+    let mut got = std::collections::BTreeSet::new();
+    let mut held = Vec::new();
+    // As many as there may be in flight come, and half of them are acknowledged.
+    while got.len() < 20 {
+        if let packet @ Packet::Publish { .. } = client.recv().await {
+            assert!(got.insert(packet.payload().to_owned()));
+            held.push(packet.id());
+        }
+    }
+    for id in held.drain(..10) {
+        client.ack(PUBREC, id).await;
+    }
+    for _ in 0..10 {
+        let id = client.recv().await.id();
+        client.ack(PUBCOMP, id).await;
+    }
+    while got.len() < 30 {
+        let packet = client.recv().await;
+        assert!(got.insert(packet.payload().to_owned()));
+        held.push(packet.id());
+    }
+    client.ping().await;
+    let (second, ..) = crash(&shelf, Settings::default()).await;
+    let (mut client, ack) = Client::dial(second.address, &v3("a").keep()).await;
+    assert!(matches!(ack, Packet::ConnAck { present: true, .. }));
+    while got.len() < 50 || !held.is_empty() {
+        match client.recv().await {
+            packet @ Packet::Publish { .. } => {
+                if !held.contains(&packet.id()) {
+                    assert!(got.insert(packet.payload().to_owned()), "{packet:?}");
+                    held.push(packet.id());
+                }
+                client.ack(PUBREC, packet.id()).await;
+            }
+            Packet::Ack { kind: PUBREL, id, .. } => {
+                held.retain(|held| *held != id);
+                client.ack(PUBCOMP, id).await;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    client.silent().await;
+}
+
+#[tokio::test]
+async fn a_group_keeps_its_messages_over_a_restart() {
+    let shelf = Shelf::new();
+    let first = rig(&shelf).await;
+    for id in ["a", "b"] {
+        let mut client = Client::connect(first.address, &v5(id).keep().expiry(1000)).await;
+        client.subscribe("$share/g/t", 1).await;
+        gone(&first, client).await;
+    }
+    let mut sender = Client::connect(first.address, &v3("sender")).await;
+    for n in 1..=6u16 {
+        sender.publish(&message("t", &n.to_string()).qos(1, n)).await;
+        assert_eq!(sender.recv().await, puback(n));
+    }
+    let (second, resumed, _) = crash(&shelf, Settings::default()).await;
+    assert_eq!((resumed.sessions, resumed.queued), (2, 6));
+    // One ends: what it held goes to the other.
+    Client::connect(second.address, &v5("a")).await.disconnect().await;
+    let mut client = Client::connect(second.address, &v5("b").keep().expiry(1000)).await;
+    let mut got = Vec::new();
+    for _ in 0..6 {
+        let packet = client.recv().await;
+        got.push(packet.payload().to_owned());
+        client.ack(PUBACK, packet.id()).await;
+    }
+    got.sort();
+    assert_eq!(got, ["1", "2", "3", "4", "5", "6"]);
+    client.silent().await;
+}
+
+#[tokio::test]
+async fn frames_that_nobody_here_wrote_are_told_and_passed_over() {
+    let shelf = Shelf::new();
+    let first = rig(&shelf).await;
+    first.broker.publish(Message::new("kept", "x").retained()).unwrap();
+    let mut frames = shelf.after_a_crash();
+    frames.insert(0, b"something else".to_vec());
+    frames.push(Vec::new());
+    let (second, resumed) = Rig::resume(Settings::default(), Shelf::of(frames.clone()), frames).await;
+    assert_eq!((resumed.unreadable, resumed.retained), (2, 1));
+    assert_eq!(second.broker.retained("kept").unwrap().payload, "x");
+}
