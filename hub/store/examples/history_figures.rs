@@ -110,10 +110,10 @@ async fn live(store: &Store, home: &mut [Device], from: i64, to: i64, dice: &mut
     Ok(samples)
 }
 
-async fn keep_in_order(store: &Store) -> Result<Duration, StoreError> {
+async fn keep_in_order(store: &Store, now: Timestamp) -> Result<Duration, StoreError> {
     let begun = Instant::now();
     store.history().compact_once().await?;
-    store.history().roll_once().await?;
+    store.history().roll_at(now).await?;
     store.history().thin_once().await?;
     Ok(begun.elapsed())
 }
@@ -136,7 +136,7 @@ async fn million() -> Result<(), Failure> {
         samples += live(&store, &mut home, at, at + 2 * DAY, &mut dice).await?;
         at += 2 * DAY;
         clock.store(at, Ordering::SeqCst);
-        spent += keep_in_order(&store).await?;
+        spent += keep_in_order(&store, Timestamp(at)).await?;
     }
     let usage = store.history().usage();
     let (stored, bytes) = (usage.block_samples as f64, usage.block_bytes as f64);
@@ -200,7 +200,7 @@ async fn year(days: i64) -> Result<(), Failure> {
         let at = START + quarter * DAY / 4;
         samples += live(&store, &mut home, at, at + DAY / 4, &mut dice).await?;
         clock.store(at + DAY / 4, Ordering::SeqCst);
-        keep_in_order(&store).await?;
+        keep_in_order(&store, Timestamp(at + DAY / 4)).await?;
         most = most.max(file_bytes(folder.path()));
         if quarter % 120 == 119 {
             println!("day {}: {} bytes, {:?}", (quarter + 1) / 4, file_bytes(folder.path()), store.history().usage());

@@ -258,9 +258,9 @@ impl History {
         self.archive.compact_once().await
     }
 
-    /// Rolls the days that have ended. The daemon does it by itself.
-    pub async fn roll_once(&self) -> Result<RolledUp, StoreError> {
-        self.archive.roll_once().await
+    /// Rolls the days that had ended some hours before `now`. The daemon does it by itself.
+    pub async fn roll_at(&self, now: Timestamp) -> Result<RolledUp, StoreError> {
+        self.archive.roll_at(now.0).await
     }
 
     /// Brings history back into its budgets. The daemon does it by itself.

@@ -197,10 +197,10 @@ async fn no_answer_depends_on_where_a_sample_lies() {
             }
             4 => {
                 store.history().compact_once().await.unwrap();
-                store.history().roll_once().await.unwrap();
+                store.history().roll_at(Timestamp(clock.load(Ordering::SeqCst))).await.unwrap();
             }
             5 => {
-                store.history().roll_once().await.unwrap();
+                store.history().roll_at(Timestamp(clock.load(Ordering::SeqCst))).await.unwrap();
                 store.close().await;
                 store = house.open().await;
             }
@@ -331,7 +331,7 @@ async fn what_does_not_open_is_set_aside_told_and_stops_nothing() {
     assert!(blocks(&house).await < 10, "they were merged");
     assert_eq!(range(&store, MONDAY + 6 * DAY, MONDAY + 9 * DAY).await.points.len(), 10);
     clock.store(MONDAY + 20 * DAY, Ordering::SeqCst);
-    assert!(store.history().roll_once().await.unwrap().days > 0);
+    assert!(store.history().roll_at(Timestamp(clock.load(Ordering::SeqCst))).await.unwrap().days > 0);
     sqlx::query("UPDATE rollup SET sealed = zeroblob(60) WHERE level = 2").execute(&mut raw).await.unwrap();
     let answer = rolled(&store, Level::Day, MONDAY - DAY, MONDAY + 9 * DAY).await;
     assert_eq!((answer.buckets.len(), answer.troubles.len()), (1, 1), "the newest day is in the journal still");
@@ -358,7 +358,7 @@ async fn columns_that_say_something_else_are_noticed() {
         store.history().record(vec![sample(1)], Urgency::Now).await.unwrap();
         store.history().compact_once().await.unwrap();
         clock.store(MONDAY + 3 * DAY, Ordering::SeqCst);
-        store.history().roll_once().await.unwrap();
+        store.history().roll_at(Timestamp(clock.load(Ordering::SeqCst))).await.unwrap();
         assert_eq!(store.keys().verify(|_, _| {}).await.unwrap(), []);
         let mut raw = house.raw().await;
         sqlx::query(trick).execute(&mut raw).await.unwrap();
@@ -452,7 +452,7 @@ async fn the_oldest_goes_first_and_what_was_rolled_stays() {
     let now = MONDAY + 40 * DAY;
     clock.store(now, Ordering::SeqCst);
     assert_eq!(store.history().thin_once().await.unwrap(), Thinned::default(), "nothing is rolled yet");
-    store.history().roll_once().await.unwrap();
+    store.history().roll_at(Timestamp(clock.load(Ordering::SeqCst))).await.unwrap();
     let naive = Naive::of(&all);
     naive.compare(&store, MONDAY - DAY, now).await;
     let thinned = store.history().thin_once().await.unwrap();
@@ -478,7 +478,7 @@ async fn the_oldest_goes_first_and_what_was_rolled_stays() {
     let late = vec![number(MONDAY + 2 * DAY + 99 * 10 * MINUTE + 60 * MINUTE, 999), number(MONDAY - 20 * DAY, 5)];
     for _ in 0..2 {
         store.history().import(late.clone()).await.unwrap();
-        store.history().roll_once().await.unwrap();
+        store.history().roll_at(Timestamp(clock.load(Ordering::SeqCst))).await.unwrap();
         let days = rolled(&store, Level::Day, 0, now).await.buckets;
         assert_eq!(days[0].max, dec("0.5"));
         assert_eq!(days.iter().map(|bucket| bucket.count).sum::<u64>(), 4001);
@@ -500,7 +500,7 @@ async fn budgets_in_bytes_are_kept() {
         store.history().record(samples, Urgency::Now).await.unwrap();
         clock.store(MONDAY + (day + 1) * DAY, Ordering::SeqCst);
         store.history().compact_once().await.unwrap();
-        store.history().roll_once().await.unwrap();
+        store.history().roll_at(Timestamp(clock.load(Ordering::SeqCst))).await.unwrap();
         store.history().thin_once().await.unwrap();
         let usage = store.history().usage();
         assert!(usage.block_bytes <= 20_000 && usage.rollup_bytes < 20_000, "{usage:?}");

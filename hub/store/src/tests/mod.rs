@@ -220,7 +220,7 @@ fn photo() -> Photo {
     Photo { id: PhotoId(id()), media_type: "image/png".into(), sha256: [1; 32], bytes: b"PNG-PICTURE-BYTES".to_vec() }
 }
 
-/// Two rows in every table; `audit_head` has one.
+/// Two rows or more in every table; `audit_head` and `history_mark` have one.
 async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
     let (mut accounts, mut meters) = (Vec::new(), Vec::new());
     for n in 0..2u8 {
@@ -245,6 +245,10 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
             store.papers().put(drawer, &paper(person)).await.unwrap();
         }
         store.audit().append(&[deed(5, person)]).await.unwrap();
+        // Into blocks and rollups, and not into the journal.
+        let past = Sample { at: Moment::Wall(Timestamp(1_000_000 + i64::from(n))), ..sample(n.into()) };
+        store.history().import(vec![past]).await.unwrap();
+        store.history().roll_at(Timestamp(1_000_000_000)).await.unwrap();
         accounts.push(account);
         meters.push(meter);
     }

@@ -124,7 +124,12 @@ async fn a_blob_in_another_row_is_noticed() {
             strange.execute(&mut raw).await.unwrap();
             continue;
         }
-        assert_eq!(rows.len(), 2, "{}", table.name);
+        if table.name == "history_mark" {
+            let strange = sqlx::query("UPDATE history_mark SET sealed = (SELECT sealed FROM block WHERE id = 1)");
+            strange.execute(&mut raw).await.unwrap();
+            continue;
+        }
+        assert!(rows.len() >= 2, "{}", table.name);
         let (id, sealed) = (|n: usize| rows[n].get::<Vec<u8>, _>(0), |n: usize| rows[n].get::<Vec<u8>, _>(1));
         let put = AssertSqlSafe(format!("UPDATE {} SET sealed = ?1 WHERE CAST(id AS BLOB) = ?2", table.name));
         for (from, to) in [(0, 1), (1, 0)] {
@@ -133,7 +138,7 @@ async fn a_blob_in_another_row_is_noticed() {
     }
     let damaged = store.keys().verify(|_, _| {}).await.unwrap();
     for table in SEALED {
-        let rows = if table.name == "audit_head" { 1 } else { 2 };
+        let rows = if ["audit_head", "history_mark"].contains(&table.name) { 1 } else { 2 };
         assert_eq!(damaged.iter().filter(|damage| damage.table == table.name).count(), rows, "{}", table.name);
     }
     assert!(damaged.iter().all(|damage| damage.why.contains("belongs to another row") && !damage.row.is_empty()));
