@@ -41,7 +41,7 @@ CREATE TABLE roll_due (
 ) WITHOUT ROWID;
 
 -- How far history's own work has come, and what blocks and rollups take: sealed numbers, one row for each. 1 is the
--- tally, written together with what it counts.
+-- tally, written together with what it counts; 2 is what is left of the write budget, written now and then.
 CREATE TABLE history_mark (
     id     INTEGER PRIMARY KEY,
     sealed BLOB NOT NULL

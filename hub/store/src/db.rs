@@ -9,6 +9,7 @@ use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use domovoi_model::{BootId, Moment, Timestamp};
 use domovoi_vault::{MasterId, MasterKey, Purpose, Vault, WrappedKey};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions, Row, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, Row, Sqlite, SqliteConnection, SqlitePool};
 
 use crate::audit;
 use crate::error::{OpenError, StoreError, is_not_a_database};
@@ -35,17 +36,48 @@ pub(crate) struct Db {
     /// Wall time of the start of each settled run.
     boots: RwLock<HashMap<BootId, i64>>,
     writer: tokio::sync::Mutex<Writer>,
+    /// How the writer's connection is made, and another one for the checkpoints.
+    pub(crate) writing: SqliteConnectOptions,
     readers: SqlitePool,
+    /// About how many pages were written since the log was last folded in whole.
+    pub(crate) frames: AtomicU64,
+    pub(crate) due: std::sync::Arc<tokio::sync::Notify>,
     /// Held shared from the reading of a blob until it is opened, so that a key is not forgotten in between.
     pub opening: tokio::sync::RwLock<()>,
 }
 
-struct Writer {
+pub(crate) struct Writer {
     conn: SqliteConnection,
     /// A transaction was begun and not seen to its end.
     open: bool,
+    /// A commit failed in another way than for lack of room: the connection is given up. What an fsync has failed to
+    /// write the kernel forgets, and a second fsync that succeeds says nothing about it.
+    broken: bool,
+    /// Deleted content is not overwritten.
+    careless: bool,
     /// Which data key, and up to which count its seals are counted on the disk.
     counted: (u32, u64),
+}
+
+impl Writer {
+    pub fn conn(&mut self) -> &mut SqliteConnection {
+        &mut self.conn
+    }
+
+    /// A transaction is about to begin.
+    pub fn begins(&mut self) {
+        self.open = true;
+    }
+
+    /// How it ended.
+    pub fn ended<T>(&mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        match &outcome {
+            Ok(_) => self.open = false,
+            Err(StoreError::Io(_)) => self.broken = true,
+            Err(_) => {}
+        }
+        outcome
+    }
 }
 
 /// A transaction. Dropped without [`Tx::commit`] it leaves nothing behind.
@@ -85,15 +117,11 @@ impl Tx<'_> {
             counted = (key, seals.saturating_add(SEALS_STEP));
             count_seals(self.conn(), counted).await?;
         }
-        let committed = sqlx::query("COMMIT").execute(self.conn()).await;
-        match committed {
-            Ok(_) => {
-                self.writer.open = false;
-                self.writer.counted = counted;
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
+        let committed = sqlx::query("COMMIT").execute(self.conn()).await.map_err(StoreError::from);
+        self.writer.ended(committed)?;
+        self.writer.counted = counted;
+        self.db.wrote(4);
+        Ok(())
     }
 }
 
@@ -110,7 +138,8 @@ impl Db {
             .busy_timeout(Duration::from_secs(5))
             .disable_statement_logging();
         // Deleted content is overwritten: a wrap under a master key that was given up must not linger in a free page.
-        let writing = options.clone().pragma("secure_delete", "ON");
+        // The log is folded in by a task of its own (`checkpoint`); this is for the case that it falls behind.
+        let writing = options.clone().pragma("secure_delete", "ON").pragma("wal_autocheckpoint", "6000");
         let mut conn = writing.connect().await.map_err(|error| match is_not_a_database(&error) {
             true => OpenError::NotOurs { path: path.clone() },
             false => StoreError::from(error).into(),
@@ -134,13 +163,17 @@ impl Db {
             // A full disk must not keep a home from starting.
             tracing::warn!(%error, "this start is not counted among the data key's seals");
         }
-        let reading = options.pragma("query_only", "ON");
+        // What is read is seldom read twice: half a megabyte for each reader.
+        let reading = options.pragma("query_only", "ON").pragma("cache_size", "-512");
         Ok(Db {
             vault: std::sync::Arc::new(vault),
             master: Mutex::new(master.clone()),
             rotation: tokio::sync::Mutex::new(()),
             boots: RwLock::default(),
-            writer: tokio::sync::Mutex::new(Writer { conn, open: false, counted }),
+            writer: tokio::sync::Mutex::new(Writer { conn, open: false, broken: false, careless: false, counted }),
+            writing,
+            frames: AtomicU64::new(0),
+            due: std::sync::Arc::new(tokio::sync::Notify::new()),
             readers: SqlitePoolOptions::new()
                 .max_connections(readers.max(1))
                 .test_before_acquire(false)
@@ -149,13 +182,60 @@ impl Db {
         })
     }
 
-    /// Begins a transaction that may write; waits for the one before it.
-    pub async fn begin(&self) -> Result<Tx<'_>, StoreError> {
+    /// The writer, with no transaction open; waits for whoever has it.
+    pub(crate) async fn writer(&self) -> Result<tokio::sync::MutexGuard<'_, Writer>, StoreError> {
         let mut writer = self.writer.lock().await;
+        if writer.broken {
+            let conn = self.writing.connect().await?;
+            let old = std::mem::replace(&mut writer.conn, conn);
+            // Its transaction ends with it. The new one is there already, so nothing is folded in by its going.
+            let _ = old.close().await;
+            writer.open = false;
+            writer.careless = false;
+            // Frames of the failed commit may lie in the log, known to the kernel and not to the disk. A log that is
+            // folded in is begun anew, and they are in nobody's way.
+            match sqlx::query("PRAGMA wal_checkpoint(RESTART)")
+                .execute(&mut writer.conn)
+                .await
+                .map_err(StoreError::from)
+            {
+                Ok(_) | Err(StoreError::Full) => writer.broken = false,
+                Err(error) => return Err(error),
+            }
+            tracing::warn!("the database was opened anew after a failure of the disk");
+        }
         if writer.open {
             // Fails where SQLite has ended the transaction by itself: that is as good.
             let _ = sqlx::query("ROLLBACK").execute(&mut writer.conn).await;
+            writer.open = false;
         }
+        if writer.careless {
+            overwrite_deleted(&mut writer.conn, true).await?;
+            writer.careless = false;
+        }
+        Ok(writer)
+    }
+
+    /// Whether more seals were made than are counted on the disk.
+    pub(crate) fn must_count_seals(&self, writer: &Writer) -> bool {
+        let key = self.vault.current_key();
+        writer.counted.0 != key || self.vault.seals(key) >= writer.counted.1
+    }
+
+    /// Begins a transaction that may write; waits for the one before it.
+    pub async fn begin(&self) -> Result<Tx<'_>, StoreError> {
+        let mut writer = self.writer().await?;
+        writer.open = true;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut writer.conn).await?;
+        Ok(Tx { db: self, writer })
+    }
+
+    /// Begins a transaction that does not overwrite what it deletes, for rows that say nothing without a key that is
+    /// not among them: overwriting would write each of them to the card once more.
+    pub async fn begin_careless(&self) -> Result<Tx<'_>, StoreError> {
+        let mut writer = self.writer().await?;
+        overwrite_deleted(&mut writer.conn, false).await?;
+        writer.careless = true;
         writer.open = true;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut writer.conn).await?;
         Ok(Tx { db: self, writer })
@@ -169,11 +249,7 @@ impl Db {
 
     /// Moves the write-ahead log into the database and empties it, if no reader is in the way.
     pub async fn checkpoint(&self) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
-        if writer.open {
-            let _ = sqlx::query("ROLLBACK").execute(&mut writer.conn).await;
-            writer.open = false;
-        }
+        let mut writer = self.writer().await?;
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut writer.conn).await?;
         Ok(())
     }
@@ -182,12 +258,8 @@ impl Db {
     /// those who read, and lets nobody begin to read meanwhile.
     pub async fn empty_log(&self) -> Result<(), StoreError> {
         // The writer first: whoever writes may still ask for a reader.
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let _nobody_reads = self.opening.write().await;
-        if writer.open {
-            let _ = sqlx::query("ROLLBACK").execute(&mut writer.conn).await;
-            writer.open = false;
-        }
         let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut writer.conn).await?;
         let busy: i64 = row.try_get(0)?;
         if busy == 0 { Ok(()) } else { Err(StoreError::Io("the log is in use and could not be emptied".into())) }
@@ -247,6 +319,13 @@ fn private_file(path: &Path) -> io::Result<()> {
     if file.metadata()?.permissions().mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
+    Ok(())
+}
+
+/// `secure_delete` takes effect when the statement is prepared: it must not come from a cache of prepared ones.
+async fn overwrite_deleted(conn: &mut SqliteConnection, overwrite: bool) -> Result<(), StoreError> {
+    let pragma = if overwrite { "PRAGMA secure_delete = ON" } else { "PRAGMA secure_delete = OFF" };
+    sqlx::raw_sql(pragma).execute(conn).await?;
     Ok(())
 }
 

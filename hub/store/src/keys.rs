@@ -179,9 +179,7 @@ impl Keys {
                     let bytes = id.bytes();
                     let opened = table.open(&self.db.vault, &bytes, sealed);
                     let read = match (opened, id) {
-                        (Ok(plain), RowId::Number(id)) => {
-                            history::verify_row(&self.db, reader.conn(), table, *id, &plain).await
-                        }
+                        (Ok(plain), RowId::Number(id)) => history::verify_row(reader.conn(), table, *id, &plain).await,
                         (opened, _) => opened.map(|_| ()),
                     };
                     match read {

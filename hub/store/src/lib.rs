@@ -8,9 +8,11 @@ mod acts;
 mod audit;
 mod boots;
 mod broker_log;
+mod checkpoint;
 mod credentials;
 mod db;
 mod error;
+mod group;
 mod history;
 mod keys;
 mod ledger;
@@ -40,9 +42,9 @@ pub use broker_log::{BrokerLog, LogLeft};
 pub use credentials::{Credential, CredentialCertificate, CredentialInfo, Credentials};
 pub use error::{OpenError, StoreError};
 pub use history::{
-    Bucket, Budget, Change, Compacted, Export, Follower, History, HistorySettings, HomeTime, IMPORT_LIMIT, Imported,
-    Kept, Level, NotKept, Page, Point, Recorded, Rolled, RolledUp, Seq, SeriesInfo, Stretch, Thinned, Trouble, Urgency,
-    Usage,
+    Bucket, Budget, Change, Compacted, Export, Follower, Health, History, HistorySettings, HomeTime, IMPORT_LIMIT,
+    Imported, Kept, Level, NotKept, Page, Point, Recorded, Rolled, RolledUp, Seq, SeriesInfo, Stretch, Thinned,
+    Trouble, Urgency, Usage,
 };
 pub use keys::{Damage, KeyStatus, Keys, Rotation, Status};
 pub use ledger::{Appended, Ledger, LedgerEntry, LedgerRow};
@@ -70,6 +72,12 @@ pub struct Settings {
     pub readers: u32,
     /// How much history keeps.
     pub history: HistorySettings,
+    /// How many bytes commits may write in a day before they wait longer for company.
+    pub write_budget_per_day: u64,
+    /// Below so many free bytes on the disk telemetry is not kept.
+    pub reserve: u64,
+    /// The size of a file that is given up when even what is urgent finds no room; 0 for none.
+    pub ballast: u64,
 }
 
 impl Settings {
@@ -82,6 +90,9 @@ impl Settings {
             queue_bytes: 8 << 20,
             readers: 3,
             history: HistorySettings::default(),
+            write_budget_per_day: 500_000_000,
+            reserve: 64 << 20,
+            ballast: 8 << 20,
         }
     }
 }
@@ -98,14 +109,7 @@ impl Store {
     pub async fn open(settings: &Settings, master: &MasterKey) -> Result<Self, OpenError> {
         let db = Arc::new(Db::open(&settings.data_dir, settings.readers, master).await?);
         boots::load(&db).await?;
-        let history = History::open(
-            Arc::clone(&db),
-            settings.commit_every,
-            settings.queue_samples,
-            settings.queue_bytes,
-            settings.history.clone(),
-        )
-        .await?;
+        let history = History::open(Arc::clone(&db), settings).await?;
         Ok(Store { db, history })
     }
 

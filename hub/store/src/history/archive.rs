@@ -31,7 +31,7 @@ const ROW_OVERHEAD: u64 = 60;
 const ROWS_A_STATEMENT: usize = 100;
 
 /// The row of `history_mark` that holds the tally.
-const TALLY: i64 = 1;
+pub(super) const TALLY: i64 = 1;
 
 /// What is stored. Written in the transactions that change it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -409,7 +409,7 @@ pub(super) struct OpenRow {
 
 /// Opens a row of `id, last_seq, sealed`.
 pub(super) fn open_row(db: &Db, catalogue: &Catalogue, row: &SqliteRow) -> Result<OpenRow, StoreError> {
-    let samples = super::unpack(db, row)?;
+    let samples = super::unpack(db, catalogue, row)?;
     let (first, last) = match (samples.first(), samples.last()) {
         (Some(first), Some(last)) => (first.seq.0, last.seq.0),
         _ => return Err(StoreError::damaged("journal: an empty row")),

@@ -195,7 +195,7 @@ impl Archive {
         });
         let blocks = blocks.await.map_err(|error| StoreError::Io(error.to_string()))?;
 
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_careless().await?;
         if let Some(minting) = &minting {
             minting.write(tx.conn()).await?;
         }

@@ -1,25 +1,31 @@
 //! The plaintext of one journal row: samples, packed. Reads nothing but what it wrote, and never panics on anything else.
 //!
 //! ```text
-//! row     := count, sample*                            every number is a LEB128 varint unless said otherwise
-//! sample  := word dialect, word device, word property, value, unit u8, quality, moment, device time
-//! word    := 0, len, UTF-8 | n                         0 introduces the next word; n = 1.. repeats the n-th
-//! value   := 0 | 1 | 2, len, UTF-8 | 3 + scale, zigzag mantissa          false, true, text, exact decimal
-//! quality := 0 | 1, len, UTF-8                         good; suspect, with the complaint
-//! moment  := 0, delta | 1, boot 16 bytes, zigzag millis           delta: zigzag milliseconds to the wall time before
-//! device time := 0 | 1, delta
+//! row     := 0, 2, sample*                             every number is a LEB128 varint unless said otherwise
+//! sample  := head, [flags u8], [kind u8], moment, value, [complaint], [device time]
+//! head    := the number of the series * 2 + whether flags follow
+//! flags   := 1 kind follows | 2 suspect, a complaint follows | 4 device time follows | 8 the moment counts from a boot
+//! kind    := 0 bool | 1 text | 2 + scale of an exact decimal         follows the first time a series is in the row,
+//!                                                                    and with flag 1; otherwise it is as before
+//! moment  := zigzag milliseconds since the wall time before in the row
+//!          | boot, zigzag milliseconds since it;  boot := 0, 16 bytes | 1 as before
+//! value   := u8 | len, UTF-8 | zigzag difference to the mantissa before, of the same series and kind in the row
+//! complaint := len, UTF-8
+//! device time := zigzag milliseconds since the moment, or since 1970 if that counts from a boot
 //! ```
 //!
-//! A row names its devices once and its times by small differences; a sample of a busy home takes about 15 bytes.
+//! A sample of a home with some hundred series takes about six bytes: two name the series, two are the value. A row of
+//! format 1 begins with a count, which is never 0; `named` reads those.
+
+mod named;
 
 use std::collections::HashMap;
 
-use domovoi_model::{BootId, DeviceRef, Id, Moment, Quality, Sample, Timestamp, Unit, Value};
+use domovoi_model::{BootId, Id, Moment, Quality, Sample, Timestamp, Unit, Value};
 use rust_decimal::Decimal;
 
-/// The bytes are not what `encode` writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub(crate) use super::varint::Malformed;
+use super::varint::{Reader, put_number, put_text, unzigzag, zigzag};
 
 macro_rules! unit_codes {
     ($($code:literal = $unit:ident),+ $(,)?) => {
@@ -42,220 +48,203 @@ unit_codes! {
     23 = Hectopascal, 24 = DecibelMilliwatt, 25 = Second,
 }
 
-pub(crate) fn encode<'a>(samples: impl ExactSizeIterator<Item = &'a Sample>) -> Vec<u8> {
-    let mut out = Encoder::default();
-    out.number(samples.len() as u128);
-    for sample in samples {
-        out.word(&sample.device.dialect);
-        out.word(&sample.device.id);
-        out.word(&sample.property);
-        match &sample.value {
-            Value::Bool(flag) => out.bytes.push(u8::from(*flag)),
-            Value::Text(text) => {
-                out.bytes.push(2);
-                out.text(text);
-            }
-            Value::Number(number) => {
-                // scale() is at most 28
-                out.bytes.push(3 + number.scale() as u8);
-                out.number(zigzag(number.mantissa()));
-            }
-        }
-        out.bytes.push(unit_code(sample.unit));
-        match &sample.quality {
-            Quality::Good => out.bytes.push(0),
-            Quality::Suspect(complaint) => {
-                out.bytes.push(1);
-                out.text(complaint);
-            }
-        }
-        match sample.at {
-            Moment::Wall(at) => {
-                out.bytes.push(0);
-                out.wall(at);
-            }
-            Moment::SinceBoot { boot, millis } => {
-                out.bytes.push(1);
-                out.bytes.extend_from_slice(&boot.0.0);
-                out.number(zigzag(i128::from(millis)));
-            }
-        }
-        match sample.device_time {
-            None => out.bytes.push(0),
-            Some(at) => {
-                out.bytes.push(1);
-                out.wall(at);
-            }
-        }
-    }
-    out.bytes
+const FORMAT: [u8; 2] = [0, 2];
+
+const KIND: u8 = 1;
+const SUSPECT: u8 = 2;
+const DEVICE_TIME: u8 = 4;
+const SINCE_BOOT: u8 = 8;
+
+const BOOL: u8 = 0;
+const TEXT: u8 = 1;
+/// And the scale, which is at most 28.
+const DECIMAL: u8 = 2;
+
+/// A sample that names its series by number.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Numbered {
+    pub series: u32,
+    pub value: Value,
+    pub quality: Quality,
+    pub at: Moment,
+    pub device_time: Option<Timestamp>,
 }
 
-pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Sample>, Malformed> {
-    let mut input = Decoder { rest: bytes, words: Vec::new(), before: 0 };
-    let count = usize::try_from(input.number()?).map_err(|_| Malformed)?;
-    // A sample takes at least ten bytes: a forged count must not reserve the memory of a house.
-    let mut samples = Vec::with_capacity(count.min(bytes.len() / 10));
-    for _ in 0..count {
-        let dialect = input.word()?;
-        let id = input.word()?;
-        let property = input.word()?;
-        let value = match input.byte()? {
-            0 => Value::Bool(false),
-            1 => Value::Bool(true),
-            2 => Value::Text(input.text()?),
+/// What a row holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Row {
+    /// Format 1.
+    Named(Vec<Sample>),
+    /// Format 2.
+    Numbered(Vec<Numbered>),
+}
+
+/// What was last said of a series within a row.
+struct Before {
+    kind: u8,
+    mantissa: i128,
+}
+
+/// Packs a row, sample by sample.
+pub(super) struct Encoder {
+    bytes: Vec<u8>,
+    before: HashMap<u32, Before>,
+    wall: i64,
+    boot: Option<BootId>,
+}
+
+impl Encoder {
+    pub fn new() -> Self {
+        Encoder { bytes: FORMAT.to_vec(), before: HashMap::new(), wall: 0, boot: None }
+    }
+
+    pub fn push(&mut self, series: u32, sample: &Sample) {
+        let (kind, mantissa) = match &sample.value {
+            Value::Bool(_) => (BOOL, 0),
+            Value::Text(_) => (TEXT, 0),
+            Value::Number(number) => (DECIMAL + number.scale() as u8, number.mantissa()),
+        };
+        let before = self.before.insert(series, Before { kind, mantissa });
+        let as_before = before.as_ref().filter(|before| before.kind == kind);
+        let mut flags = 0;
+        if before.is_some() && as_before.is_none() {
+            flags |= KIND;
+        }
+        if sample.quality != Quality::Good {
+            flags |= SUSPECT;
+        }
+        if sample.device_time.is_some() {
+            flags |= DEVICE_TIME;
+        }
+        if matches!(sample.at, Moment::SinceBoot { .. }) {
+            flags |= SINCE_BOOT;
+        }
+        let bytes = &mut self.bytes;
+        put_number(bytes, u128::from(series) << 1 | u128::from(flags != 0));
+        if flags != 0 {
+            bytes.push(flags);
+        }
+        if as_before.is_none() {
+            bytes.push(kind);
+        }
+        let mut since = 0;
+        match sample.at {
+            Moment::Wall(at) => {
+                put_number(bytes, zigzag(i128::from(at.0) - i128::from(self.wall)));
+                self.wall = at.0;
+                since = at.0;
+            }
+            Moment::SinceBoot { boot, millis } => {
+                let known = self.boot == Some(boot);
+                bytes.push(u8::from(known));
+                if !known {
+                    bytes.extend_from_slice(&boot.0.0);
+                    self.boot = Some(boot);
+                }
+                put_number(bytes, zigzag(i128::from(millis)));
+            }
+        }
+        match &sample.value {
+            Value::Bool(flag) => bytes.push(u8::from(*flag)),
+            Value::Text(text) => put_text(bytes, text),
+            Value::Number(_) => {
+                put_number(bytes, zigzag(mantissa - as_before.map_or(0, |before| before.mantissa)));
+            }
+        }
+        if let Quality::Suspect(complaint) = &sample.quality {
+            put_text(bytes, complaint);
+        }
+        if let Some(at) = sample.device_time {
+            put_number(bytes, zigzag(i128::from(at.0) - i128::from(since)));
+        }
+    }
+
+    pub fn finish(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// Reads a row of either format.
+pub(super) fn decode(bytes: &[u8]) -> Result<Row, Malformed> {
+    match bytes.strip_prefix(&FORMAT) {
+        Some(rest) => numbered(Reader(rest)).map(Row::Numbered),
+        None => named::decode(bytes).map(Row::Named),
+    }
+}
+
+fn numbered(mut input: Reader<'_>) -> Result<Vec<Numbered>, Malformed> {
+    let mut samples = Vec::new();
+    let mut befores: HashMap<u32, Before> = HashMap::new();
+    let mut wall = 0;
+    let mut last_boot = None;
+    while !input.is_empty() {
+        let head = input.number()?;
+        let series = u32::try_from(head >> 1).map_err(|_| Malformed)?;
+        let flags = if head & 1 == 1 { input.byte()? } else { 0 };
+        if flags & !(KIND | SUSPECT | DEVICE_TIME | SINCE_BOOT) != 0 {
+            return Err(Malformed);
+        }
+        let before = befores.get(&series).filter(|_| flags & KIND == 0);
+        let (kind, mantissa_before) = match before {
+            Some(before) => (before.kind, before.mantissa),
+            None => (input.byte()?, 0),
+        };
+        let mut since = 0;
+        let at = if flags & SINCE_BOOT == 0 {
+            wall = moved(wall, &mut input)?;
+            since = wall;
+            Moment::Wall(Timestamp(wall))
+        } else {
+            let boot = match input.byte()? {
+                0 => BootId(Id(input.array()?)),
+                1 => last_boot.ok_or(Malformed)?,
+                _ => return Err(Malformed),
+            };
+            last_boot = Some(boot);
+            Moment::SinceBoot { boot, millis: input.signed()? }
+        };
+        let mut mantissa = 0;
+        let value = match kind {
+            BOOL => match input.byte()? {
+                0 => Value::Bool(false),
+                1 => Value::Bool(true),
+                _ => return Err(Malformed),
+            },
+            TEXT => Value::Text(input.str()?.to_owned()),
             scaled => {
-                let mantissa = unzigzag(input.number()?);
-                let number = Decimal::try_from_i128_with_scale(mantissa, u32::from(scaled) - 3);
+                mantissa = unzigzag(input.number()?).checked_add(mantissa_before).ok_or(Malformed)?;
+                let number = Decimal::try_from_i128_with_scale(mantissa, u32::from(scaled - DECIMAL));
                 Value::Number(number.map_err(|_| Malformed)?)
             }
         };
-        let unit = unit_from_code(input.byte()?).ok_or(Malformed)?;
-        let quality = match input.byte()? {
+        befores.insert(series, Before { kind, mantissa });
+        let quality = match flags & SUSPECT {
             0 => Quality::Good,
-            1 => Quality::Suspect(input.text()?),
-            _ => return Err(Malformed),
+            _ => Quality::Suspect(input.str()?.to_owned()),
         };
-        let at = match input.byte()? {
-            0 => Moment::Wall(input.wall()?),
-            1 => Moment::SinceBoot {
-                boot: BootId(Id(input.array()?)),
-                millis: i64::try_from(unzigzag(input.number()?)).map_err(|_| Malformed)?,
-            },
-            _ => return Err(Malformed),
-        };
-        let device_time = match input.byte()? {
+        let device_time = match flags & DEVICE_TIME {
             0 => None,
-            1 => Some(input.wall()?),
-            _ => return Err(Malformed),
+            _ => Some(Timestamp(moved(since, &mut input)?)),
         };
-        samples.push(Sample { device: DeviceRef { dialect, id }, property, value, unit, quality, at, device_time });
+        samples.push(Numbered { series, value, quality, at, device_time });
     }
-    if input.rest.is_empty() { Ok(samples) } else { Err(Malformed) }
+    Ok(samples)
 }
 
-/// Small negative numbers become small positive ones: 0, -1, 1, -2 → 0, 1, 2, 3.
-fn zigzag(number: i128) -> u128 {
-    ((number << 1) ^ (number >> 127)) as u128
-}
-
-fn unzigzag(number: u128) -> i128 {
-    (number >> 1) as i128 ^ -((number & 1) as i128)
-}
-
-#[derive(Default)]
-struct Encoder<'a> {
-    bytes: Vec<u8>,
-    words: HashMap<&'a str, usize>,
-    before: i64,
-}
-
-impl<'a> Encoder<'a> {
-    fn number(&mut self, mut number: u128) {
-        while number >= 0x80 {
-            self.bytes.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.bytes.push(number as u8);
-    }
-
-    fn text(&mut self, text: &str) {
-        self.number(text.len() as u128);
-        self.bytes.extend_from_slice(text.as_bytes());
-    }
-
-    fn word(&mut self, word: &'a str) {
-        let next = self.words.len() + 1;
-        match self.words.get(word) {
-            Some(nth) => self.number(*nth as u128),
-            None => {
-                self.words.insert(word, next);
-                self.number(0);
-                self.text(word);
-            }
-        }
-    }
-
-    fn wall(&mut self, at: Timestamp) {
-        self.number(zigzag(i128::from(at.0) - i128::from(self.before)));
-        self.before = at.0;
-    }
-}
-
-struct Decoder<'a> {
-    rest: &'a [u8],
-    words: Vec<&'a str>,
-    before: i64,
-}
-
-impl<'a> Decoder<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.rest.split_at_checked(len).ok_or(Malformed)?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        self.take(N)?.try_into().map_err(|_| Malformed)
-    }
-
-    fn byte(&mut self) -> Result<u8, Malformed> {
-        let [byte] = self.array()?;
-        Ok(byte)
-    }
-
-    fn number(&mut self) -> Result<u128, Malformed> {
-        let mut number = 0u128;
-        for shift in (0..128).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u128::from(byte & 0x7f);
-            if shift == 126 && bits > 3 {
-                return Err(Malformed);
-            }
-            number |= bits << shift;
-            if byte & 0x80 == 0 {
-                return Ok(number);
-            }
-        }
-        Err(Malformed)
-    }
-
-    fn str(&mut self) -> Result<&'a str, Malformed> {
-        let len = usize::try_from(self.number()?).map_err(|_| Malformed)?;
-        std::str::from_utf8(self.take(len)?).map_err(|_| Malformed)
-    }
-
-    fn text(&mut self) -> Result<String, Malformed> {
-        self.str().map(str::to_owned)
-    }
-
-    fn word(&mut self) -> Result<String, Malformed> {
-        let nth = usize::try_from(self.number()?).map_err(|_| Malformed)?;
-        let word = match nth.checked_sub(1) {
-            None => {
-                let word = self.str()?;
-                self.words.push(word);
-                word
-            }
-            Some(index) => self.words.get(index).ok_or(Malformed)?,
-        };
-        Ok(word.to_owned())
-    }
-
-    fn wall(&mut self) -> Result<Timestamp, Malformed> {
-        let at = unzigzag(self.number()?).checked_add(i128::from(self.before)).ok_or(Malformed)?;
-        self.before = i64::try_from(at).map_err(|_| Malformed)?;
-        Ok(Timestamp(self.before))
-    }
+fn moved(from: i64, input: &mut Reader<'_>) -> Result<i64, Malformed> {
+    let to = unzigzag(input.number()?).checked_add(i128::from(from)).ok_or(Malformed)?;
+    i64::try_from(to).map_err(|_| Malformed)
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use domovoi_model::DeviceRef;
     use proptest::prelude::*;
 
+    pub use super::named::tests::encode as encode_named;
     use super::*;
 
-    fn any_sample() -> impl Strategy<Value = Sample> {
+    pub fn any_sample() -> impl Strategy<Value = Sample> {
         let value = prop_oneof![
             any::<bool>().prop_map(Value::Bool),
             ".{0,12}".prop_map(Value::Text),
@@ -284,33 +273,78 @@ mod tests {
         )
     }
 
+    fn encode(samples: &[(u32, Sample)]) -> Vec<u8> {
+        let mut row = Encoder::new();
+        samples.iter().for_each(|(series, sample)| row.push(*series, sample));
+        row.finish()
+    }
+
+    fn numbered(samples: &[(u32, Sample)]) -> Vec<Numbered> {
+        let numbered = samples.iter().cloned().map(|(series, sample)| Numbered {
+            series,
+            value: sample.value,
+            quality: sample.quality,
+            at: sample.at,
+            device_time: sample.device_time,
+        });
+        numbered.collect()
+    }
+
     proptest! {
         #[test]
-        fn packed_and_unpacked(samples in prop::collection::vec(any_sample(), 0..20), cut in any::<prop::sample::Index>()) {
-            let bytes = encode(samples.iter());
-            prop_assert_eq!(decode(&bytes), Ok(samples));
-            prop_assert_eq!(decode(&bytes[..cut.index(bytes.len())]), Err(Malformed));
+        fn packed_and_unpacked(samples in prop::collection::vec((prop_oneof![0u32..4, any::<u32>()], any_sample()), 0..20)) {
+            let bytes = encode(&samples);
+            prop_assert_eq!(decode(&bytes), Ok(Row::Numbered(numbered(&samples))));
+        }
+
+        #[test]
+        fn a_row_that_is_cut_is_malformed_or_shorter(
+            samples in prop::collection::vec((0u32..4, any_sample()), 1..20),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let bytes = encode(&samples);
+            let cut = cut.index(bytes.len());
+            // Cut between two samples it is a row; the column `last_seq` says that it is not this one.
+            if let Ok(Row::Numbered(found)) = decode(&bytes[..cut]) {
+                prop_assert!(found.len() < samples.len());
+                prop_assert_eq!(&found, &numbered(&samples)[..found.len()]);
+            }
         }
 
         #[test]
         fn noise_is_an_error_and_not_a_panic(noise in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = decode(&noise);
+            let _ = decode(&[&FORMAT, noise.as_slice()].concat());
+        }
+    }
+
+    #[test]
+    fn both_formats_are_told_apart() {
+        let samples: Vec<Sample> = (0..3).map(|n| temperature(n, n)).collect();
+        assert_eq!(decode(&encode_named(samples.iter())), Ok(Row::Named(samples)));
+        assert_eq!(decode(&Encoder::new().finish()), Ok(Row::Numbered(Vec::new())));
+        assert_eq!(decode(&[]), Err(Malformed));
+    }
+
+    fn temperature(device: i64, n: i64) -> Sample {
+        Sample {
+            device: DeviceRef::new("zigbee2mqtt", format!("0x00158d000100{device:04}")),
+            property: "temperature".into(),
+            value: Value::Number(Decimal::new(2150 + n, 2)),
+            unit: Unit::Celsius,
+            quality: Quality::Good,
+            at: Moment::Wall(Timestamp(1_795_300_000_000 + n * 7)),
+            device_time: None,
         }
     }
 
     #[test]
     fn a_busy_row_is_small() {
-        let samples: Vec<Sample> = (0..100)
-            .map(|n| Sample {
-                device: DeviceRef::new("zigbee2mqtt", format!("0x00158d000100{:04}", n % 5)),
-                property: "temperature".into(),
-                value: Value::Number(Decimal::new(2150 + n, 2)),
-                unit: Unit::Celsius,
-                quality: Quality::Good,
-                at: Moment::Wall(Timestamp(1_795_300_000_000 + n * 7)),
-                device_time: None,
-            })
-            .collect();
-        assert!(encode(samples.iter()).len() < 100 * 15);
+        // A hundred devices with five properties each, every one once: nothing repeats but the shape.
+        let samples: Vec<(u32, Sample)> = (0..500).map(|n| (n as u32 + 1, temperature(n, n))).collect();
+        assert!(encode(&samples).len() < 500 * 7, "{}", encode(&samples).len());
+        // One that talks a lot.
+        let samples: Vec<(u32, Sample)> = (0..100).map(|n| (300, temperature(0, n))).collect();
+        assert!(encode(&samples).len() < 100 * 5, "{}", encode(&samples).len());
     }
 }

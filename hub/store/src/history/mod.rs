@@ -12,8 +12,11 @@ mod committer;
 mod compact;
 mod encoding;
 mod export;
+mod health;
 mod import;
 mod keeper;
+mod pace;
+mod queue;
 mod raw;
 mod read;
 mod recent;
@@ -24,24 +27,30 @@ mod series;
 mod settings;
 mod tail;
 mod thin;
+mod varint;
 mod verify;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use domovoi_model::{DeviceRef, Sample};
 use sqlx::Row;
 use tokio::sync::{oneshot, watch};
 
 use self::archive::Archive;
-use self::committer::{Committer, Queue};
+use self::committer::{Committer, Counters};
 pub use self::compact::Compacted;
+use self::encoding::Row as Packed;
 pub(crate) use self::encoding::{unit_code, unit_from_code};
 pub use self::export::{Export, Page};
+pub use self::health::Health;
+use self::health::Space;
 pub use self::import::IMPORT_LIMIT;
+use self::pace::{Pace, WriteBudget};
+use self::queue::Queue;
 pub use self::read::{Bucket, Change, Imported, Level, Point, Rolled, SeriesInfo, Stretch, Trouble, Usage};
 use self::recent::Recent;
 pub use self::roll::RolledUp;
@@ -49,10 +58,13 @@ use self::series::{Catalogue, SERIES_LIMIT};
 pub use self::settings::{Budget, HistorySettings, HomeTime};
 use self::tail::Tail;
 pub use self::thin::Thinned;
+pub(crate) use self::varint::{Malformed, Reader, put_number};
 pub(crate) use self::verify::verify_row;
+use crate::broker_log::LogRows;
 use crate::db::Db;
 use crate::error::StoreError;
 use crate::tables::JOURNAL;
+use crate::{Settings, checkpoint};
 
 /// How many journal rows a read takes from the disk at once.
 const ROWS_AT_ONCE: i64 = 32;
@@ -102,14 +114,28 @@ pub enum NotKept {
 /// What becomes of something that was offered: resolves once it is durable, with its seq, or once it is known that it
 /// will not be kept.
 #[derive(Debug)]
-pub struct Kept(oneshot::Receiver<Result<Seq, NotKept>>);
+pub struct Kept(Result<oneshot::Receiver<Result<Seq, NotKept>>, NotKept>);
+
+impl Kept {
+    fn refused(why: NotKept) -> Self {
+        Kept(Err(why))
+    }
+
+    fn waiting() -> (oneshot::Sender<Result<Seq, NotKept>>, Self) {
+        let (answer, receiver) = oneshot::channel();
+        (answer, Kept(Ok(receiver)))
+    }
+}
 
 impl Future for Kept {
     type Output = Result<Seq, NotKept>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // A sender that is gone without an answer went with the daemon.
-        Pin::new(&mut self.0).poll(cx).map(|answer| answer.unwrap_or(Err(NotKept::Closed)))
+        match &mut self.0 {
+            // A sender that is gone without an answer went with the daemon.
+            Ok(receiver) => Pin::new(receiver).poll(cx).map(|answer| answer.unwrap_or(Err(NotKept::Closed))),
+            Err(why) => Poll::Ready(Err(why.clone())),
+        }
     }
 }
 
@@ -121,6 +147,9 @@ pub struct History {
     last: watch::Receiver<Seq>,
     catalogue: Arc<Catalogue>,
     archive: Arc<Archive>,
+    counters: Arc<Counters>,
+    space: Arc<Space>,
+    log_rows: Arc<LogRows>,
     door: Arc<Door>,
 }
 
@@ -130,26 +159,28 @@ struct Door {
     committer: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
     keeper: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
     stop_keeping: watch::Sender<bool>,
+    /// Who works beside the committer, and ends with the last handle.
+    beside: Vec<tokio::task::AbortHandle>,
 }
 
 impl Drop for Door {
     fn drop(&mut self) {
         self.queue.close();
+        self.beside.iter().for_each(tokio::task::AbortHandle::abort);
     }
 }
 
 impl History {
-    pub(crate) async fn open(
-        db: Arc<Db>,
-        commit_every: Duration,
-        queue_samples: usize,
-        queue_bytes: usize,
-        settings: HistorySettings,
-    ) -> Result<Self, StoreError> {
+    pub(crate) async fn open(db: Arc<Db>, settings: &Settings) -> Result<Self, StoreError> {
         let next = committer::next_seq(db.read().await?.conn()).await?;
         let catalogue = Arc::new(Catalogue::load(&db, SERIES_LIMIT).await?);
-        let queue = Queue::new(queue_samples, queue_bytes);
+        let log_rows = LogRows::open(&db).await?;
+        let budget = WriteBudget::new(settings.write_budget_per_day, committer::budget_left(&db).await?);
+        let queue = Queue::new(settings.queue_samples, settings.queue_bytes);
         let tail = Arc::new(Tail::default());
+        let counters = Arc::new(Counters::default());
+        counters.budget_left.store(budget.left(), Ordering::Relaxed);
+        let space = Space::new(&settings.data_dir, settings.reserve, settings.ballast);
         let (sender, last) = watch::channel(Seq(next - 1));
         let recent = Arc::new(Recent::new(next));
         let committer = Committer {
@@ -158,29 +189,31 @@ impl History {
             tail: Arc::clone(&tail),
             catalogue: Arc::clone(&catalogue),
             recent: Arc::clone(&recent),
+            log_rows: Arc::clone(&log_rows),
+            counters: Arc::clone(&counters),
+            space: Arc::clone(&space),
             last: sender,
-            commit_every,
+            budget_kept: budget.left(),
+            pace: Pace::new(settings.commit_every, budget),
             next: Some(next),
         };
-        let archive = Archive::open(Arc::clone(&db), Arc::clone(&catalogue), recent, last.clone(), settings)
-            .await
-            .map(Arc::new)?;
+        let archive =
+            Archive::open(Arc::clone(&db), Arc::clone(&catalogue), recent, last.clone(), settings.history.clone())
+                .await
+                .map(Arc::new)?;
         let committer = tokio::spawn(committer.run());
+        let room = tokio::spawn(health::watch(Arc::clone(&space), Arc::downgrade(&queue)));
+        let folding = tokio::spawn(checkpoint::run(Arc::downgrade(&db), Arc::clone(&db.due)));
         let (stop_keeping, stop) = watch::channel(false);
         let keeper = tokio::spawn(keeper::run(Arc::clone(&archive), stop));
-        Ok(History {
-            db,
-            tail,
-            last,
-            catalogue,
-            archive,
-            door: Arc::new(Door {
-                queue,
-                committer: tokio::sync::Mutex::new(Some(committer)),
-                keeper: tokio::sync::Mutex::new(Some(keeper)),
-                stop_keeping,
-            }),
-        })
+        let door = Arc::new(Door {
+            queue,
+            committer: tokio::sync::Mutex::new(Some(committer)),
+            keeper: tokio::sync::Mutex::new(Some(keeper)),
+            stop_keeping,
+            beside: vec![room.abort_handle(), folding.abort_handle()],
+        });
+        Ok(History { db, tail, last, catalogue, archive, counters, space, log_rows, door })
     }
 
     /// Commits what waits, and takes nothing more.
@@ -199,6 +232,25 @@ impl History {
     /// follow it without a gap), or when they are not kept: then none of them is.
     pub fn record(&self, samples: Vec<Sample>, urgency: Urgency) -> Kept {
         self.door.queue.offer(samples, urgency)
+    }
+
+    /// Whether what is recorded is kept; changes when that does.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.space.watch()
+    }
+
+    /// So many bytes were written by others than the committer: they count against the day's budget.
+    pub(crate) fn spend(&self, bytes: u64) {
+        self.counters.elsewhere.fetch_add(bytes, Ordering::Relaxed);
+        self.counters.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.door.queue
+    }
+
+    pub(crate) fn log_rows(&self) -> &LogRows {
+        &self.log_rows
     }
 
     /// The newest durable seq.
@@ -280,7 +332,7 @@ impl History {
                 left -= batch.len() as i64;
                 for row in &batch {
                     // A damaged row tells nothing about this property; the one before it may.
-                    let samples = unpack(&self.db, row).unwrap_or_default();
+                    let samples = unpack(&self.db, &self.catalogue, row).unwrap_or_default();
                     found = samples.into_iter().rev().find(|recorded| wanted(&recorded.item));
                     if found.is_some() {
                         break;
@@ -306,7 +358,7 @@ impl History {
         .fetch_all(reader.conn())
         .await?;
         for row in &rows {
-            for mut recorded in unpack(&self.db, row)? {
+            for mut recorded in unpack(&self.db, &self.catalogue, row)? {
                 if recorded.seq > seq && found.len() < limit {
                     recorded.item.at = self.db.resolve(recorded.item.at);
                     found.push(recorded);
@@ -320,14 +372,22 @@ impl History {
     }
 }
 
-fn unpack(db: &Db, row: &sqlx::sqlite::SqliteRow) -> Result<Vec<Recorded<Sample>>, StoreError> {
+/// Opens a row of `id, last_seq, sealed`.
+fn unpack(db: &Db, catalogue: &Catalogue, row: &sqlx::sqlite::SqliteRow) -> Result<Vec<Recorded<Sample>>, StoreError> {
     let id: i64 = row.try_get(0)?;
     let last: i64 = row.try_get(1)?;
     let sealed: &[u8] = row.try_get(2)?;
     let id_bytes = id.to_be_bytes();
     let plaintext = JOURNAL.open(&db.vault, &id_bytes, sealed)?;
-    let samples = encoding::decode(&plaintext)
-        .map_err(|_| JOURNAL.damaged(&id_bytes, "its content is not what this program writes"))?;
+    let samples = match encoding::decode(&plaintext) {
+        Ok(Packed::Named(samples)) => samples,
+        Ok(Packed::Numbered(numbered)) => {
+            let names = catalogue.names();
+            let named = numbered.into_iter().map(|sample| names.named(sample)).collect::<Option<Vec<_>>>();
+            named.ok_or_else(|| JOURNAL.damaged(&id_bytes, "it names a series that is not known"))?
+        }
+        Err(Malformed) => return Err(JOURNAL.damaged(&id_bytes, "its content is not what this program writes")),
+    };
     if i64::try_from(samples.len()).ok() != last.checked_sub(id).and_then(|n| n.checked_add(1)) {
         return Err(JOURNAL.damaged(&id_bytes, "it holds another number of samples than its last_seq says"));
     }

@@ -3,6 +3,8 @@
 //!
 //! Nobody outside of `history` knows whether an answer came from blocks, from the journal or from the live tail.
 
+use std::sync::atomic::Ordering;
+
 use domovoi_model::{DeviceRef, Quality, Sample, Timestamp, Unit, Value};
 use rust_decimal::Decimal;
 
@@ -249,6 +251,9 @@ impl History {
             block_bytes: tally.block_bytes,
             rollup_bytes: tally.rollup_bytes.iter().chain(&tally.register_bytes).sum(),
             compacted_to: Seq(tally.compacted_to),
+            written_bytes: self.counters.written_bytes.load(Ordering::Relaxed),
+            commits: self.counters.commits.load(Ordering::Relaxed),
+            budget_left: self.counters.budget_left.load(Ordering::Relaxed),
             ..Usage::default()
         }
     }

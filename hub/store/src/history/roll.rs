@@ -125,7 +125,7 @@ impl Archive {
             done.days += 1;
         }
         let mut tally = self.tally();
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_careless().await?;
         for chunk in chunks.into_values() {
             done.bytes += self.write_chunk(&mut tx, &chunk, &mut tally).await?;
             done.chunks += 1;

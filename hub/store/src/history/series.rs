@@ -13,9 +13,11 @@ use domovoi_model::{DeviceRef, Sample, Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection};
 
+use super::encoding::Numbered;
 use super::{NotKept, unit_code, unit_from_code};
 use crate::db::Db;
 use crate::error::StoreError;
+use crate::group::write_series;
 use crate::tables::SERIES;
 
 /// So many series and no more: a publisher that invents devices must not fill the memory. A home has some thousands.
@@ -126,6 +128,24 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// A sample with the name of its series, if that is known.
+    pub fn named(&self, sample: Numbered) -> Option<Sample> {
+        let series = self.by_number(sample.series)?;
+        Some(Sample {
+            device: series.device.clone(),
+            property: series.property.clone(),
+            value: sample.value,
+            unit: series.unit,
+            quality: sample.quality,
+            at: sample.at,
+            device_time: sample.device_time,
+        })
+    }
+
+    pub fn by_number(&self, number: u32) -> Option<&Arc<Series>> {
+        self.by_number.get(&number)
+    }
+
     pub fn find(&self, device: &DeviceRef, property: &str, unit: Unit) -> Option<&Arc<Series>> {
         let name: &dyn Named = &(device, property);
         self.by_name.get(name)?.iter().find(|series| series.unit == unit)
@@ -168,7 +188,7 @@ impl Catalogue {
     }
 
     pub fn by_number(&self, number: u32) -> Option<Arc<Series>> {
-        self.names().by_number.get(&number).cloned()
+        self.names().by_number(number).cloned()
     }
 
     /// The series of a property: one for each unit that it ever had, oldest first.
@@ -255,12 +275,8 @@ struct Fresh {
     sealed: Vec<u8>,
 }
 
-/// A new series as its row.
-pub(super) struct FreshRow<'a> {
-    pub id: i64,
-    pub once: &'a [u8],
-    pub sealed: &'a [u8],
-}
+/// A new series as its row: number, keyed hash of the name, and the sealed name.
+pub(crate) type FreshRow = (i64, [u8; 32], Vec<u8>);
 
 impl Minting<'_> {
     /// The number of a sample's series, which may be new.
@@ -305,35 +321,20 @@ impl Minting<'_> {
         Ok(series)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.fresh.is_empty()
-    }
-
-    /// The rows to write.
-    pub fn rows(&self) -> impl Iterator<Item = FreshRow<'_>> {
-        self.fresh.values().flatten().map(|fresh| FreshRow {
-            id: i64::from(fresh.series.number),
-            once: &fresh.once,
-            sealed: &fresh.sealed,
-        })
-    }
-
-    /// Writes the new ones within a transaction. From here on the table is in doubt, until [`Minting::learn`].
-    pub async fn write(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
-        for row in self.rows() {
+    /// The rows to write. From here on the table is in doubt, until [`Minting::learn`].
+    pub fn rows(&self) -> Vec<FreshRow> {
+        let fresh = self.fresh.values().flatten();
+        let rows: Vec<FreshRow> =
+            fresh.map(|fresh| (i64::from(fresh.series.number), fresh.once, fresh.sealed.clone())).collect();
+        if !rows.is_empty() {
             self.catalogue.in_doubt.store(true, Ordering::Relaxed);
-            // A row that was there and did not open keeps its number, because samples name it.
-            sqlx::query(
-                "INSERT INTO series (id, once, sealed) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed",
-            )
-            .bind(row.id)
-            .bind(row.once)
-            .bind(row.sealed)
-            .execute(&mut *conn)
-            .await?;
         }
-        Ok(())
+        rows
+    }
+
+    /// Writes the new ones within a transaction.
+    pub async fn write(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+        write_series(conn, &self.rows()).await
     }
 
     /// The transaction is durable.

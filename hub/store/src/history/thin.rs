@@ -44,7 +44,7 @@ impl Archive {
         loop {
             let mut tally = self.tally();
             let over = tally.block_bytes.saturating_sub(budget.bytes);
-            let mut tx = self.db.begin().await?;
+            let mut tx = self.db.begin_careless().await?;
             let rows = sqlx::query(
                 "SELECT id, to_at, length(sealed),
                      EXISTS (SELECT 1 FROM roll_due WHERE roll_due.series = block.series
@@ -90,7 +90,7 @@ impl Archive {
         loop {
             let mut tally = self.tally();
             let over = tally.rollup_bytes[index].saturating_sub(budget.bytes);
-            let mut tx = self.db.begin().await?;
+            let mut tx = self.db.begin_careless().await?;
             let query = format!(
                 "SELECT id, from_at, length(sealed) FROM rollup
                  WHERE level = ?1 AND from_at < ?2 AND series NOT IN ({registers})
