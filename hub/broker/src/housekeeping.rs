@@ -157,6 +157,7 @@ impl<G: Gate> Shared<G> {
                         next_rewrite = Instant::now() + backoff;
                         backoff = (backoff * 2).min(AT_LEAST_EVERY);
                     } else {
+                        next_rewrite = Instant::now() + REWRITE_AGAIN;
                         backoff = REWRITE_AGAIN;
                     }
                 }

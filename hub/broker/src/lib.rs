@@ -6,8 +6,10 @@
 //!
 //! Connections come by TCP, TLS or WebSocket (see [`Door`]).
 //!
-//! Deliberately absent: storage (sessions and retained messages live as long as the process), enhanced authentication,
-//! bridging.
+//! What a restart must not forget it writes into a log that the owner keeps ([`Storage`]); with [`Forgetful`] sessions
+//! and retained messages live as long as the process.
+//!
+//! Deliberately absent: files and databases, enhanced authentication, bridging.
 
 mod aliases;
 mod broker;

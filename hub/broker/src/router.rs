@@ -208,6 +208,12 @@ impl<A> Router<A> {
             }
         }
         state.clear_will(cancelled);
+        // Of connections that a listener let go when it stopped: the log has their wills, and nobody else.
+        let due = will_due.iter().chain(&state.overdue).map(|will| will.number).collect::<Vec<_>>();
+        let stale = state.wills.values().filter(|will| will.client.client_id == *arrival.client_id);
+        for will in stale.map(|will| will.will).filter(|number| !due.contains(number)).collect::<Vec<_>>() {
+            state.clear_will(will);
+        }
         let id = match resumed {
             Some(id) => id,
             None if state.sessions.len() >= self.settings.max_sessions => {

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     counters::{add, count},
+    gate::Ending,
     outbox::{Delivery, Outgoing},
     record::Record,
     retained::{Cursor, Retained, Step},
@@ -123,7 +124,12 @@ impl<A> Router<A> {
         let Some(session) = guard.sessions.get_mut(&claim.session) else { return false };
         if !received {
             session.incoming.remove(&id);
-            return session.is_served_by(&claim.link);
+            let own = session.is_served_by(&claim.link);
+            if let (false, Some(other)) = (own, &session.link) {
+                // It may have sent the message again, and nothing was done with that: it has to send it once more.
+                other.close(Ending::NotKept);
+            }
+            return own;
         }
         session.incoming.insert(id, Incoming2::Received);
         if session.is_served_by(&claim.link) {

@@ -511,3 +511,23 @@ async fn frames_that_nobody_here_wrote_are_told_and_passed_over() {
     assert_eq!((resumed.unreadable, resumed.retained), (2, 1));
     assert_eq!(second.broker.retained("kept").unwrap().payload, "x");
 }
+
+#[tokio::test]
+async fn a_message_sent_again_over_a_new_connection_is_asked_for_once_more_if_the_first_was_not_kept() {
+    let shelf = Shelf::new();
+    let rig = rig(&shelf).await;
+    let lasting = v3("sender").keep();
+    let mut sender = Client::connect(rig.address, &lasting).await;
+    sender.publish(&message("slow/x", "x").qos(2, 7)).await;
+    rig.gate.until(|log| log.commits.len() == 1).await;
+    gone(&rig, sender).await;
+    let mut sender = Client::connect(rig.address, &lasting).await;
+    sender.publish(&message("slow/x", "x").qos(2, 7).dup()).await;
+    sender.ping().await;
+    rig.commit(Err(domovoi_broker::NotKept)).await;
+    assert_eq!(sender.closed().await, []);
+    let mut sender = Client::connect(rig.address, &lasting).await;
+    sender.publish(&message("slow/x", "x").qos(2, 7).dup()).await;
+    rig.commit(Ok(())).await;
+    assert_eq!(sender.recv().await, Packet::Ack { kind: PUBREC, id: 7, code: 0 });
+}
