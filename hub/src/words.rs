@@ -139,6 +139,7 @@ mod tests {
             "not_confirmed",
             "window_missed",
             "journal_damaged",
+            "history_damaged",
             "portal_differs",
             "reading_rejected",
             "photo_refused",

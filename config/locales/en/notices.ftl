@@ -18,6 +18,7 @@ notice-relink-needed = The portal no longer accepts the link with this hub. Noth
 notice-not-linked = There are acts to send, but the hub is not linked with the portal. Run domovoi portal link.
 notice-account-pending = The account at the portal awaits confirmation. Confirm it there; the hub looks again by itself.
 notice-account-blocked = The account is blocked at the portal. Ask the portal's support.
+notice-history-damaged = A row of history does not open and was set aside: { $what }. Everything else is read; run domovoi doctor --verify.
 notice-ledger-damaged = The past of a register does not open: { $what }. Its new readings do not count; run domovoi doctor --verify.
 notice-left-out = { $point }: its reading is not in the signed act. Once there is one, add it: domovoi act correct { $act }.
 notice-key-refused = The portal did not take the hub's key for acts: { $why }. The acts wait.

@@ -18,6 +18,7 @@ notice-relink-needed = Портал больше не принимает свя�
 notice-not-linked = Есть акты к отправке, но хаб не связан с порталом. Выполните domovoi portal link.
 notice-account-pending = Учётная запись на портале ждёт подтверждения. Подтвердите её на портале; хаб проверит сам.
 notice-account-blocked = Учётная запись на портале заблокирована. Обратитесь в поддержку портала.
+notice-history-damaged = Запись истории не читается и отложена: { $what }. Остальное читается; выполните domovoi doctor --verify.
 notice-ledger-damaged = Прошлое одного из счётчиков не читается: { $what }. Его новые показания не учитываются; выполните domovoi doctor --verify.
 notice-left-out = { $point }: показания нет в подписанном акте. Когда оно будет, добавьте его: domovoi act correct { $act }.
 notice-key-refused = Портал не принял ключ подписи хаба: { $why }. Акты ждут.

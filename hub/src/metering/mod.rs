@@ -44,6 +44,8 @@ const ACT_KEY: &str = "act.key";
 const STANDING_CONSENT: &str = "consent.standing";
 /// How many journal samples the ledger takes at once.
 const BATCH: usize = 1024;
+/// Of how many damaged rows the owner is told one by one: a card that dies has thousands.
+const SET_ASIDE_TOLD: u32 = 20;
 /// The ledger's cursor is moved at least this often, so that a restart does not read a day of lamps,
 const CURSOR_EVERY: u64 = 2000;
 /// but not more often than this: each move is a commit of its own.
@@ -302,6 +304,15 @@ impl Metering {
         }
     }
 
+    /// Tells the owner of rows of old history that do not open. Each once: a notice that is open already stays one.
+    async fn tell_set_aside(&self) -> Result<(), MeteringError> {
+        for aside in self.store.history().set_aside(SET_ASIDE_TOLD).await? {
+            let what = format!("{} {}", aside.table, aside.row);
+            self.raise(&format!("set_aside:{what}"), "history_damaged", &[("what", &what)]).await?;
+        }
+        Ok(())
+    }
+
     /// Judges a batch and enters what is new, together with the cursor.
     async fn judge_batch(
         &self,
@@ -346,6 +357,9 @@ impl Metering {
         loop {
             if let Err(error) = self.settle_clock().await {
                 tracing::error!("moments of before the clock was set: {error}");
+            }
+            if let Err(error) = self.tell_set_aside().await {
+                tracing::error!("rows of history that do not open were not told: {error}");
             }
             if let Err(error) = self.run_once().await {
                 tracing::error!("the clerk will look again: {error}");

@@ -55,6 +55,15 @@ pub(super) enum Place {
     Rollup = 2,
 }
 
+/// A row that does not open and that no pass tries again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// `journal`, `block` or `rollup`.
+    pub table: &'static str,
+    /// Its id.
+    pub row: i64,
+}
+
 /// A block to be written.
 pub(super) struct NewBlock {
     pub series: u32,
@@ -217,6 +226,22 @@ impl Archive {
                 .await?;
         }
         Ok(())
+    }
+
+    /// The rows that were set aside, at most `limit`.
+    pub async fn list_set_aside(&self, limit: u32) -> Result<Vec<SetAside>, StoreError> {
+        let mut reader = self.db.read().await?;
+        let rows = sqlx::query("SELECT place, row FROM set_aside ORDER BY place, row LIMIT ?1")
+            .bind(limit)
+            .fetch_all(reader.conn())
+            .await?;
+        let mut list = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let place: i64 = row.try_get(0)?;
+            let table = ["journal", "block", "rollup"].get(usize::try_from(place).unwrap_or(usize::MAX));
+            list.push(SetAside { table: table.copied().unwrap_or("?"), row: row.try_get(1)? });
+        }
+        Ok(list)
     }
 
     /// Opens a block and compares it with what its row says.

@@ -41,6 +41,7 @@ use sqlx::Row;
 use tokio::sync::{oneshot, watch};
 
 use self::archive::Archive;
+pub use self::archive::SetAside;
 use self::committer::{Committer, Counters};
 pub use self::compact::Compacted;
 use self::encoding::Row as Packed;

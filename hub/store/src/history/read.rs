@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use domovoi_model::{DeviceRef, Quality, Sample, Timestamp, Unit, Value};
 use rust_decimal::Decimal;
 
+use super::archive::SetAside;
 use super::compact::Compacted;
 use super::roll::RolledUp;
 use super::thin::Thinned;
@@ -256,6 +257,11 @@ impl History {
             budget_left: self.counters.budget_left.load(Ordering::Relaxed),
             ..Usage::default()
         }
+    }
+
+    /// Rows that do not open and were set aside, at most `limit`: the owner should hear of them.
+    pub async fn set_aside(&self, limit: u32) -> Result<Vec<SetAside>, StoreError> {
+        self.archive.list_set_aside(limit).await
     }
 
     /// Everything of the journal that may go into blocks, goes. The daemon does it by itself.

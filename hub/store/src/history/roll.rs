@@ -82,6 +82,7 @@ impl Archive {
     async fn roll_days(&self, due: &[(i64, i64)], done: &mut RolledUp) -> Result<(), StoreError> {
         let mut chunks: BTreeMap<(u32, i64, i64), NewChunk> = BTreeMap::new();
         let mut aside: Vec<(Place, i64, String)> = Vec::new();
+        let mut again: Vec<(u32, i64)> = Vec::new();
         for (number, day) in due {
             // A series whose name was lost waits until it is heard of again; its days stay due.
             let Some(series) = u32::try_from(*number).ok().and_then(|number| self.catalogue.by_number(number)) else {
@@ -108,10 +109,12 @@ impl Archive {
                         let mut reader = self.db.read().await?;
                         let stored = match self.chunk(reader.conn(), series.number, level, at).await? {
                             Some((_, Ok(chunk))) => chunk.buckets,
-                            Some((id, Err(error))) => {
-                                aside.push((Place::Rollup, id, error.to_string()));
+                            Some((id, Err(StoreError::Damaged { what }))) => {
+                                aside.push((Place::Rollup, id, what));
+                                again.extend(self.days_left(series.number, at, level));
                                 Vec::new()
                             }
+                            Some((_, Err(other))) => return Err(other),
                             None => Vec::new(),
                         };
                         let chunk = NewChunk { series: Arc::clone(&series), level, from: at, buckets: stored };
@@ -126,6 +129,14 @@ impl Archive {
         }
         let mut tally = self.tally();
         let mut tx = self.db.begin_careless().await?;
+        for (_, row, _) in &aside {
+            // Out of the way of the chunk that is made anew, and still where questions about the span meet it.
+            sqlx::query("UPDATE rollup SET from_at = from_at + 1 + id % 1000000 WHERE id = ?1")
+                .bind(*row)
+                .execute(tx.conn())
+                .await?;
+        }
+        self.set_aside(&mut tx, &aside).await?;
         for chunk in chunks.into_values() {
             done.bytes += self.write_chunk(&mut tx, &chunk, &mut tally).await?;
             done.chunks += 1;
@@ -135,12 +146,22 @@ impl Archive {
             let delete = format!("DELETE FROM roll_due WHERE (series, day_at) IN (VALUES {})", list.join(","));
             sqlx::query(sqlx::AssertSqlSafe(delete)).execute(tx.conn()).await?;
         }
-        // A chunk that does not open was written anew under its own row: nothing of it is left to be met again.
-        for (_, row, why) in &aside {
-            tracing::error!(row, why, "a row of rollups did not open; what is left of its samples was rolled anew");
-        }
+        self.mark_due(&mut tx, again).await?;
         let _nobody_reads = self.layout.write().await;
         self.commit(tx, tally).await
+    }
+
+    /// The days of a chunk of which there are samples still.
+    fn days_left(&self, series: u32, chunk: i64, level: Level) -> Vec<(u32, i64)> {
+        let end = chunk.saturating_add(level.chunk_millis());
+        let mut at = self.tally().thinned_to.map_or(chunk, |thinned| chunk.max(thinned.saturating_add(1)));
+        let mut days = Vec::new();
+        while at < end {
+            let (from, to) = self.settings.home_time.day_of(at);
+            days.push((series, from));
+            at = to;
+        }
+        days
     }
 
     /// The buckets of a day from its samples, at every level, and what could not be read. Page by page: a day may hold

@@ -50,8 +50,9 @@ impl Archive {
                 match open_chunk(&self.db, id, series.number, level, at, row.try_get(2)?) {
                     Ok(chunk) => buckets.extend(chunk.buckets.into_iter().map(|bucket| (bucket.from.0, bucket))),
                     Err(StoreError::Damaged { what }) => {
-                        let end = at.saturating_add(level.chunk_millis());
-                        answer.troubles.push(Trouble { from: Timestamp(at), to: Timestamp(end), what });
+                        let begin = level.chunk_of(at);
+                        let end = begin.saturating_add(level.chunk_millis());
+                        answer.troubles.push(Trouble { from: Timestamp(begin), to: Timestamp(end), what });
                     }
                     Err(other) => return Err(other),
                 }

@@ -118,6 +118,8 @@ impl Archive {
             tally.rollup_bytes[index] = tally.rollup_bytes[index].saturating_sub(freed);
             let delete = format!("DELETE FROM rollup WHERE id IN ({})", spelled(ids.iter().copied()));
             sqlx::query(AssertSqlSafe(delete)).execute(tx.conn()).await?;
+            let unmark = format!("DELETE FROM set_aside WHERE place = 2 AND row IN ({})", spelled(ids.iter().copied()));
+            sqlx::query(AssertSqlSafe(unmark)).execute(tx.conn()).await?;
             let _nobody_reads = self.layout.write().await;
             self.commit(tx, tally).await?;
             gone += ids.len() as u64;

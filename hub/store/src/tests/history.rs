@@ -327,7 +327,8 @@ async fn what_does_not_open_is_set_aside_told_and_stops_nothing() {
         store.history().record(vec![number(MONDAY + 6 * DAY + n, 300)], Urgency::Now).await.unwrap();
         store.history().compact_once().await.unwrap();
     }
-    assert_eq!(count(&house, "SELECT count(*) FROM set_aside WHERE place = 1").await, 1);
+    let aside: Vec<SetAside> = [("journal", 3), ("block", 1)].map(|(table, row)| SetAside { table, row }).into();
+    assert_eq!(store.history().set_aside(10).await.unwrap(), aside);
     assert!(blocks(&house).await < 10, "they were merged");
     assert_eq!(range(&store, MONDAY + 6 * DAY, MONDAY + 9 * DAY).await.points.len(), 10);
     clock.store(MONDAY + 20 * DAY, Ordering::SeqCst);
@@ -335,6 +336,17 @@ async fn what_does_not_open_is_set_aside_told_and_stops_nothing() {
     sqlx::query("UPDATE rollup SET sealed = zeroblob(60) WHERE level = 2").execute(&mut raw).await.unwrap();
     let answer = rolled(&store, Level::Day, MONDAY - DAY, MONDAY + 9 * DAY).await;
     assert_eq!((answer.buckets.len(), answer.troubles.len()), (1, 1), "the newest day is in the journal still");
+    // The next day of the same chunk makes it anew from what samples are left; what did not open stays to be told.
+    store.history().record(vec![number(MONDAY + 8 * DAY, 300)], Urgency::Now).await.unwrap();
+    store.history().record(vec![number(MONDAY + 30 * DAY, 300)], Urgency::Now).await.unwrap();
+    store.history().compact_once().await.unwrap();
+    for _ in 0..2 {
+        store.history().roll_at(Timestamp(clock.load(Ordering::SeqCst))).await.unwrap();
+    }
+    let answer = rolled(&store, Level::Day, MONDAY - DAY, MONDAY + 9 * DAY).await;
+    // The first five days went with their block and their row of the journal.
+    assert_eq!((answer.buckets.len(), answer.troubles.len()), (3, 1), "{answer:?}");
+    assert_eq!(store.history().set_aside(10).await.unwrap().len(), 3);
     let damaged = store.keys().verify(|_, _| {}).await.unwrap();
     let tables: Vec<&str> = damaged.iter().map(|damage| damage.table).collect();
     assert_eq!(tables, ["journal", "block", "rollup"]);
