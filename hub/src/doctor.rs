@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 
 use domovoi_config::Settings;
 use domovoi_model::ActState;
-use domovoi_store::{ActFilter, Store};
+use domovoi_store::{ActFilter, Health, Store};
 
 use crate::audit::{Journal, Query};
 use crate::certificates::{Certificates, spelled};
 use crate::clock::Clock;
-use crate::ingest::{Ingest, Standing};
+use crate::ingest::{BrokerStands, Ingest, Standing};
 use crate::metering::Metering;
 use crate::portal::{LinkState, Portal};
 
@@ -68,6 +68,8 @@ pub struct Doctor {
     pub clock: Clock,
     pub certificates: Option<Certificates>,
     pub journal: Journal,
+    /// How the broker stands.
+    pub broker: BrokerStands,
     /// Whether devices can be heard here: a command without a daemon hears nobody, and that is no finding.
     pub listening: bool,
 }
@@ -100,7 +102,9 @@ impl Doctor {
         self.meters(&mut sheet).await;
         self.acts(&mut sheet).await;
         self.link(&mut sheet);
+        self.recorder(&mut sheet).await;
         self.roads(&mut sheet).await;
+        self.broker(&mut sheet);
         sheet.0.sort_by_key(|finding| std::cmp::Reverse(finding.level));
         sheet.0
     }
@@ -367,6 +371,75 @@ impl Doctor {
                 "does it run there, and are `username` and the secret of `password_secret` right? The hub tries again by \
                  itself",
             ),
+        }
+    }
+
+    /// Whether what is said is kept, what it takes, and what of it does not open.
+    async fn recorder(&self, sheet: &mut Sheet) {
+        let history = self.store.history();
+        match history.health().borrow().clone() {
+            Health::Healthy => {}
+            Health::TelemetryStopped { free } => sheet.broken(
+                format!("the disk is nearly full ({} MB left): only registers and hazards are recorded", free >> 20),
+                "make room; telemetry is recorded again by itself",
+            ),
+            Health::RegistersStopped => {
+                sheet.broken("the disk is full: nothing is recorded", "make room; recording goes on by itself");
+            }
+            Health::Failing(why) => {
+                sheet.broken(format!("the disk fails: {why}"), "look at it (dmesg), back up, and replace it");
+            }
+        }
+        let usage = history.usage();
+        sheet.fine(format!(
+            "history: {} samples in {} KB, rollups in {} KB",
+            usage.journal_samples + usage.block_samples,
+            (usage.journal_bytes + usage.block_bytes) >> 10,
+            usage.rollup_bytes >> 10
+        ));
+        if self.listening {
+            sheet.fine(format!(
+                "written since the start: {} KB in {} commits; {} KB are left of today's budget",
+                usage.written_bytes >> 10,
+                usage.commits,
+                usage.budget_left >> 10
+            ));
+        }
+        match history.set_aside().await {
+            Ok(0) => {}
+            Ok(rows) => sheet.broken(
+                format!("{rows} row(s) of history do not open and were set aside"),
+                "what they held is shown as not readable; `domovoi doctor --verify` names them",
+            ),
+            Err(error) => sheet.broken(format!("history cannot be read: {error}"), "look at the disk (dmesg)"),
+        }
+    }
+
+    /// What the broker had to refuse or drop, and whether it remembers.
+    fn broker(&self, sheet: &mut Sheet) {
+        let standing = (self.broker)();
+        if standing.torn {
+            sheet.broken(
+                "the broker's log has a hole: sessions and retained messages are not durable",
+                "make room on the disk, or see whether it fails; the log is written anew by itself",
+            );
+        }
+        let counters = standing.counters;
+        for (count, what, remedy) in [
+            (counters.overflowed, "publish(es) came faster than the disk and were not acknowledged", "they come again"),
+            (counters.not_kept, "publish(es) could not be kept and were not acknowledged", "they come again"),
+            (counters.orphans_dropped, "publish(es) of closed connections were not waited for", "they come again"),
+            (
+                counters.queue_dropped,
+                "message(s) for slow or absent clients were dropped",
+                "raise mqtt.queue_messages or mqtt.queue_size, or see why the client does not read",
+            ),
+            (counters.retained_refused, "retained message(s) found no room", "raise mqtt.retained_size"),
+            (counters.failed_tasks, "connection(s) died of a mistake in the program", "see the log, and tell us"),
+        ] {
+            if count > 0 {
+                sheet.notice(format!("{count} {what}"), remedy);
+            }
         }
     }
 

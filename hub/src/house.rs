@@ -25,10 +25,13 @@ use crate::clock::Clock;
 use crate::courier::Courier;
 use crate::doctor::Doctor;
 use crate::extract;
-use crate::ingest::{BrokerShelf, ExternalBroker, HubGate, Ingest, report_resumed, run_external};
+use crate::ingest::{
+    BrokerShelf, BrokerStanding, BrokerStands, ExternalBroker, HubGate, Ingest, report_resumed, run_external,
+};
 use crate::metering::{Metering, MeteringError, Rules};
 use crate::people::{People, PeopleError};
 use crate::portal::{Outbox, Pace, Portal, PortalSettings, Shelf};
+use crate::recorder::Recorder;
 use crate::signin::{self, SignIn, SignInError};
 use crate::web::{self, Desk};
 
@@ -92,6 +95,7 @@ pub struct House {
     portal: Option<Portal>,
     outbox: Option<Outbox>,
     broker: Arc<Broker<HubGate>>,
+    broker_stands: BrokerStands,
     people: People,
     signin: SignIn,
     _extract: Arc<SignIn>,
@@ -196,12 +200,16 @@ impl House {
         let extract = extract::connect(&people, &signin, &metering);
         let certificates = open_certificates(&settings, &store, &clock, &bus).await;
         let gate = HubGate::new(Arc::clone(&ingest), settings.mqtt.clone());
-        let mut left = store.broker_log().load().await?;
-        let shelf = BrokerShelf::new(store.broker_log(), clock.clone());
+        let log = store.broker_log();
+        let mut left = log.load().await?;
+        let shelf = BrokerShelf::new(log.clone(), clock.clone());
         let frames = std::mem::take(&mut left.frames);
         let (broker, resumed) = Broker::resume(settings.mqtt.to_broker(), Arc::new(gate), Arc::new(shelf), frames);
         report_resumed(&left, &resumed);
         let broker = Arc::new(broker);
+        let asked = Arc::clone(&broker);
+        let broker_stands: BrokerStands =
+            Arc::new(move || BrokerStanding { counters: asked.counters(), torn: log.is_torn() });
         let (stop, _) = watch::channel(false);
         let settings = Arc::new(settings);
         Ok(House {
@@ -214,6 +222,7 @@ impl House {
             portal,
             outbox,
             broker,
+            broker_stands,
             people,
             signin,
             _extract: extract,
@@ -281,6 +290,7 @@ impl House {
                 journal: self.journal.clone(),
                 clock: self.clock.clone(),
                 certificates: self.certificates.clone(),
+                broker: Arc::clone(&self.broker_stands),
                 listening,
             },
             linking: self.linking.clone(),
@@ -396,6 +406,9 @@ impl House {
     pub fn start_rooms(&self, rooms: &mut JoinSet<()>) {
         let (journal, stop) = (self.journal.clone(), self.stop.subscribe());
         rooms.spawn(async move { journal.run(stop).await });
+        let (recorder, stop) =
+            (Recorder::new(self.store.clone(), self.bus.clone(), self.clock.clone()), self.stop.subscribe());
+        rooms.spawn(async move { recorder.run(stop).await });
         let metering = self.metering.clone();
         let stop = self.stop.subscribe();
         rooms.spawn(async move { metering.run_ledger(stop).await });

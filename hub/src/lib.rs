@@ -17,6 +17,7 @@ pub mod metering;
 pub mod people;
 pub mod policy;
 pub mod portal;
+pub mod recorder;
 pub mod signin;
 pub mod web;
 pub mod words;

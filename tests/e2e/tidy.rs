@@ -68,6 +68,7 @@ const ROOM_EDGES: &[(&str, &[&str])] = &[
     ("ingest", &["clock", "policy", "audit", "certificates"]),
     ("metering", &["bus", "clock"]),
     ("portal", &["bus", "clock", "metering"]),
+    ("recorder", &["bus", "clock"]),
     (
         "web",
         &[
@@ -102,6 +103,7 @@ const ROOM_EDGES: &[(&str, &[&str])] = &[
             "ingest",
             "metering",
             "portal",
+            "recorder",
             "web",
             "doctor",
             "words",

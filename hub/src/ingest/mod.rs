@@ -116,6 +116,18 @@ pub struct Counters {
     pub repeated: AtomicU64,
 }
 
+/// How the broker stands.
+#[derive(Debug, Clone, Copy)]
+pub struct BrokerStanding {
+    /// What it counted.
+    pub counters: domovoi_broker::Counters,
+    /// Its log has a hole: nothing of sessions and retained messages is durable before it was written anew.
+    pub torn: bool,
+}
+
+/// Says how the broker stands.
+pub type BrokerStands = Arc<dyn Fn() -> BrokerStanding + Send + Sync>;
+
 /// Whether a property of a device is a register of a meter.
 type IsBound = Box<dyn Fn(&DeviceRef, &str) -> bool + Send + Sync>;
 

@@ -10,6 +10,10 @@ use domovoi_store::{Recorded, Seq};
 use super::*;
 use crate::house::House;
 
+fn arrival<'a>(topic: &'a str, payload: &'a [u8], again: bool) -> Arrival<'a> {
+    Arrival { road: Road::Embedded, sender: "bridge", topic, payload, retained: false, again }
+}
+
 struct Home {
     ingest: Arc<Ingest>,
     _house: House,
@@ -26,14 +30,7 @@ impl Home {
     }
 
     fn say(&self, payload: &str, again: bool) -> Option<Commit> {
-        self.ingest.take(Arrival {
-            road: Road::Embedded,
-            sender: "bridge",
-            topic: "zigbee2mqtt/plug",
-            payload: payload.as_bytes(),
-            retained: false,
-            again,
-        })
+        self.ingest.take(arrival("zigbee2mqtt/plug", payload.as_bytes(), again))
     }
 
     async fn recorded(&self) -> Vec<String> {
@@ -88,11 +85,9 @@ async fn the_memory_for_what_came_before_is_bounded() {
     let home = Home::new("").await;
     let kept = || home.ingest.store().history().record(Vec::new(), Urgency::Normal).shared();
     let mut repeats = Repeats::default();
-    let arrival =
-        |topic| Arrival { road: Road::Embedded, sender: "bridge", topic, payload: b"1", retained: false, again: true };
     for n in 0..20_000 {
         let topic = format!("t/{n}");
-        let mark = repeats.mark(&arrival(&topic));
+        let mark = repeats.mark(&arrival(&topic, b"1", true));
         repeats.remember(mark, false, kept());
         assert!(repeats.before(mark, false, false).is_some());
     }

@@ -49,7 +49,7 @@ const SET_ASIDE_TOLD: u32 = 20;
 /// The ledger's cursor is moved at least this often, so that a restart does not read a day of lamps,
 const CURSOR_EVERY: u64 = 2000;
 /// but not more often than this: each move is a commit of its own.
-const CURSOR_PAUSE: Duration = Duration::from_secs(5);
+const CURSOR_PAUSE: Duration = Duration::from_secs(1);
 /// How long the clerk lets nudges gather.
 const CLERK_BREATH: Duration = Duration::from_millis(100);
 /// How long the ledger waits after the store failed it.

@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use domovoi_model::{DeviceRef, Quality, Timestamp, Value};
-use domovoi_store::{Bucket, Level, Point, SeriesInfo, Trouble};
+use domovoi_store::{Bucket, Health, Level, Point, SeriesInfo, Trouble};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -165,6 +165,10 @@ pub struct UsageView {
     pub compacted_to: u64,
     /// The newest durable sample.
     pub newest: u64,
+    /// `healthy`, `telemetry-stopped`, `registers-stopped`, `failing`
+    pub health: &'static str,
+    /// Rows that do not open and were set aside.
+    pub set_aside: u64,
 }
 
 /// One property of one device, in a span of time.
@@ -489,10 +493,18 @@ pub async fn change(
 
 /// What history takes on the disk, what it has written, and what is left of today's budget.
 #[utoipa::path(get, path = "/api/v1/history/usage", tag = "history", responses((status = 200, body = UsageView)))]
-pub async fn usage(State(desk): State<Desk>) -> Json<UsageView> {
+pub async fn usage(State(desk): State<Desk>) -> Result<Json<UsageView>, ApiProblem> {
     let history = desk.store.history();
     let usage = history.usage();
-    Json(UsageView {
+    let health = match &*history.health().borrow() {
+        Health::Healthy => "healthy",
+        Health::TelemetryStopped { .. } => "telemetry-stopped",
+        Health::RegistersStopped => "registers-stopped",
+        Health::Failing(_) => "failing",
+    };
+    Ok(Json(UsageView {
+        health,
+        set_aside: history.set_aside().await?,
         journal_samples: usage.journal_samples,
         journal_bytes: usage.journal_bytes,
         block_samples: usage.block_samples,
@@ -503,5 +515,5 @@ pub async fn usage(State(desk): State<Desk>) -> Json<UsageView> {
         budget_left: usage.budget_left,
         compacted_to: usage.compacted_to.0,
         newest: history.last_seq().0,
-    })
+    }))
 }

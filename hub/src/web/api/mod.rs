@@ -389,6 +389,7 @@ fn house_doors(desk: &Desk) -> Doors {
             rule(Edit, Portal).dangerous().deed("portal.consent"),
             portal::set_consent,
         )
+        .door(&get, "/api/v1/mqtt/status", rule(See, System), mqtt::status)
         .door(&get, "/api/v1/mqtt/credentials", rule(See, Credential), mqtt::list)
         .door(
             &post,

@@ -47,6 +47,39 @@ pub struct CredentialView {
     pub created_at: Option<String>,
 }
 
+/// How the broker stands, and what was counted since the daemon's start.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BrokerView {
+    pub connected: u64,
+    pub sessions: u64,
+    pub subscriptions: u64,
+    pub retained: u64,
+    pub retained_bytes: u64,
+    pub queued_bytes: u64,
+    pub publishes_read: u64,
+    pub delivered: u64,
+    /// Publishes that the gate refused.
+    pub refused: u64,
+    /// Publishes that could not be kept, and were not acknowledged.
+    pub not_kept: u64,
+    /// Publishes past the bound of uncommitted ones.
+    pub overflowed: u64,
+    /// Messages dropped because a client is slow or away.
+    pub dropped: u64,
+    /// Connections closed because the peer broke the protocol or a limit.
+    pub violations: u64,
+    /// Sessions and retained messages are not durable: the log has a hole.
+    pub torn: bool,
+    /// Packets of a known dialect, and of none.
+    pub claimed: u64,
+    pub unclaimed: u64,
+    /// Samples handed to the recorder.
+    pub samples: u64,
+    /// Observations left out by rule, and publishes that came twice.
+    pub sifted: u64,
+    pub repeated: u64,
+}
+
 /// Credentials.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CredentialsView {
@@ -73,6 +106,35 @@ pub struct CredentialIssued {
 pub struct WithdrawnView {
     pub username: String,
     pub connections_closed: usize,
+}
+
+/// How the embedded broker stands, and what it counted.
+#[utoipa::path(get, path = "/api/v1/mqtt/status", tag = "mqtt", responses((status = 200, body = BrokerView)))]
+pub async fn status(State(desk): State<Desk>) -> Json<BrokerView> {
+    use std::sync::atomic::Ordering::Relaxed;
+    let standing = (desk.doctor.broker)();
+    let (broker, ingest) = (standing.counters, desk.ingest.counters());
+    Json(BrokerView {
+        connected: broker.connected,
+        sessions: broker.sessions,
+        subscriptions: broker.subscriptions,
+        retained: broker.retained,
+        retained_bytes: broker.retained_bytes,
+        queued_bytes: broker.queued_bytes,
+        publishes_read: broker.publishes_read,
+        delivered: broker.delivered,
+        refused: broker.refused_publishes,
+        not_kept: broker.not_kept,
+        overflowed: broker.overflowed,
+        dropped: broker.queue_dropped,
+        violations: broker.violations,
+        torn: standing.torn,
+        claimed: ingest.claimed.load(Relaxed),
+        unclaimed: ingest.unclaimed.load(Relaxed),
+        samples: ingest.samples.load(Relaxed),
+        sifted: ingest.sifted.load(Relaxed),
+        repeated: ingest.repeated.load(Relaxed),
+    })
 }
 
 /// Who may connect to the embedded broker.

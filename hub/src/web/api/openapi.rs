@@ -53,6 +53,7 @@ use crate::web::{CSRF_HEADER, Desk};
         history_export::export,
         history_import::import,
         mqtt::list,
+        mqtt::status,
         mqtt::add,
         mqtt::remove,
         system::set_secret,
