@@ -20,6 +20,9 @@ const VERIFICATION_SOON_DAYS: i64 = 60;
 /// How long before its end a certificate is spoken of that the hub does not make itself.
 const CERTIFICATE_SOON_MILLIS: i64 = 21 * 86_400_000;
 
+/// As many rows of history that do not open are counted; whoever has more needs another card.
+const SET_ASIDE_COUNTED: u32 = 1000;
+
 /// A row that was tampered with is not mended: the mending would be one more tampering.
 const JOURNAL_REMEDY: &str = "somebody changed the store's file, or the disk is failing: compare with a backup, and change \
                               what opens the machine; the journal goes on behind what is broken";
@@ -405,10 +408,10 @@ impl Doctor {
                 usage.budget_left >> 10
             ));
         }
-        match history.set_aside().await {
-            Ok(0) => {}
+        match history.set_aside(SET_ASIDE_COUNTED).await {
+            Ok(rows) if rows.is_empty() => {}
             Ok(rows) => sheet.broken(
-                format!("{rows} row(s) of history do not open and were set aside"),
+                format!("{} row(s) of history do not open and were set aside", rows.len()),
                 "what they held is shown as not readable; `domovoi doctor --verify` names them",
             ),
             Err(error) => sheet.broken(format!("history cannot be read: {error}"), "look at the disk (dmesg)"),

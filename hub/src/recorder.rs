@@ -1,5 +1,5 @@
-//! Who watches the recorder: whether what is said is kept, and what of the past does not open. Tells the owner and writes
-//! it off when it is over; mends nothing itself.
+//! Who watches the recorder: whether what is said is kept. Tells the owner, and takes it back when it is over; mends nothing
+//! itself. Of what does not open of the past the ledger tells, which reads all of it.
 
 use std::time::Duration;
 
@@ -9,14 +9,11 @@ use tokio::sync::watch;
 use crate::bus::{Bus, Event};
 use crate::clock::Clock;
 
-/// What could not be written down for want of room is tried again, and damage is counted, so often.
+/// What could not be written down for want of room is tried again so often.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Notices about the disk; one of them is open at a time.
 const DISK: [&str; 3] = ["disk_nearly_full", "disk_full", "disk_failing"];
-
-/// What of history does not open.
-const DAMAGED: &str = "history_damaged";
 
 /// The room.
 pub struct Recorder {
@@ -68,22 +65,17 @@ impl Recorder {
             }
         }
         if let Some((kind, params)) = said {
-            self.raise(kind, kind, params).await?;
-        }
-        let rows = self.store.history().set_aside().await?;
-        if rows > 0 {
-            // With their number in its key: what is set aside later is told anew.
-            self.raise(&format!("{DAMAGED}:{rows}"), DAMAGED, vec![("rows", rows.to_string())]).await?;
+            self.raise(kind, params).await?;
         }
         Ok(())
     }
 
-    async fn raise(&self, key: &str, kind: &str, params: Vec<(&str, String)>) -> Result<(), StoreError> {
+    async fn raise(&self, kind: &str, params: Vec<(&str, String)>) -> Result<(), StoreError> {
         let params = params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let notice = Notice { kind: kind.to_owned(), params, at: self.clock.moment() };
-        if self.store.notices().raise(key, &notice).await? {
+        if self.store.notices().raise(kind, &notice).await? {
             tracing::warn!(kind, "notice raised: see `domovoi notices`");
-            self.bus.tell(Event::Notice(key.into()));
+            self.bus.tell(Event::Notice(kind.into()));
         }
         Ok(())
     }

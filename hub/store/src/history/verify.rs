@@ -6,19 +6,9 @@ use sqlx::{Row, SqliteConnection};
 
 use super::archive::{TALLY, Tally, head_of};
 use super::read::Level;
-use super::{History, block, encoding, rollup};
+use super::{block, encoding, rollup};
 use crate::error::StoreError;
 use crate::tables::{BLOCK, HISTORY_MARK, JOURNAL, ROLLUP, Table};
-
-impl History {
-    /// How many rows do not open and were set aside.
-    pub async fn set_aside(&self) -> Result<u64, StoreError> {
-        let mut reader = self.db.read().await?;
-        let row = sqlx::query("SELECT count(*) FROM set_aside").fetch_one(reader.conn()).await?;
-        let count: i64 = row.try_get(0)?;
-        Ok(u64::try_from(count).unwrap_or(0))
-    }
-}
 
 /// Looks into an opened row, if it is one of history's.
 pub(crate) async fn verify_row(
