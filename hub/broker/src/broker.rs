@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::BytesMut;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -21,7 +20,7 @@ use crate::{
     counters::{Counters, count},
     door::{Door, Entered},
     gate::{Ending, Gate},
-    handshake::{Admitted, Arriving, handshake},
+    handshake::{Arriving, handshake},
     message::{Message, Publish},
     places::{Place, Places},
     router::Router,
@@ -181,8 +180,8 @@ async fn attend<G: Gate>(
         }
     };
     drop(door);
-    if let Some((admitted, reader, writer, input)) = arrived {
-        Box::new(Connection::new(shared, admitted, input)).run(reader, writer, stop, place).await;
+    if let Some((connection, reader, writer)) = arrived {
+        connection.run(reader, writer, stop, place).await;
     }
 }
 
@@ -192,7 +191,7 @@ async fn arrive<G: Gate>(
     door: &Door,
     stream: TcpStream,
     address: SocketAddr,
-) -> Option<(Admitted<G>, Reader, Writer, BytesMut)> {
+) -> Option<(Box<Connection<G>>, Reader, Writer)> {
     let settings = &shared.router.settings;
     let deadline = Instant::now() + settings.connect_timeout;
     // The upgrade to a WebSocket has its own bound in the library, which is 64 KiB.
@@ -209,5 +208,6 @@ async fn arrive<G: Gate>(
     let arriving = Arriving { address, road, certificate, deadline };
     let admitted = handshake(shared, &mut reader, &mut writer, &mut input, arriving).await?;
     reader.let_in();
-    Some((admitted, reader, writer, input))
+    // Boxed here: whoever holds what is admitted keeps room for it as long as the connection lives.
+    Some((Box::new(Connection::new(shared.clone(), admitted, input)), reader, writer))
 }

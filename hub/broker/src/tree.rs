@@ -164,6 +164,10 @@ fn put(list: &mut Vec<(u64, Subscription)>, session: u64, subscription: Subscrip
         *old = subscription;
         return true;
     }
+    if list.is_empty() {
+        // Most filters are one session's alone, and there are as many as there are sessions.
+        list.reserve_exact(1);
+    }
     list.push((session, subscription));
     false
 }
