@@ -15,6 +15,7 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Row, SqliteConnection};
 use tokio::sync::watch;
 
 use super::block::{self, Kind};
+use super::encoding::{self, Numbered};
 use super::read::{Level, Point};
 use super::recent::Recent;
 use super::series::Catalogue;
@@ -22,7 +23,7 @@ use super::settings::HistorySettings;
 use super::{Seq, rollup};
 use crate::db::{Db, Tx};
 use crate::error::StoreError;
-use crate::tables::{BLOCK, HISTORY_MARK, ROLLUP};
+use crate::tables::{BLOCK, HISTORY_MARK, JOURNAL, ROLLUP};
 
 /// About what a row takes beside its blob: header, columns, index entries.
 const ROW_OVERHEAD: u64 = 60;
@@ -362,9 +363,9 @@ pub(super) fn blocks_of(series: u32, points: Vec<Point>) -> Vec<NewBlock> {
 }
 
 /// A sample without its series, if its time is known.
-pub(super) fn point_of(sample: Sample) -> Option<Point> {
+pub(super) fn point_of(sample: Numbered, unit: Unit) -> Option<Point> {
     let at = sample.at.wall()?;
-    Some(Point { at, value: sample.value, unit: sample.unit, quality: sample.quality, device_time: sample.device_time })
+    Some(Point { at, value: sample.value, unit, quality: sample.quality, device_time: sample.device_time })
 }
 
 /// Whether a point is rolled.
@@ -425,25 +426,47 @@ async fn count_tally(conn: &mut SqliteConnection) -> Result<Tally, StoreError> {
     Ok(tally)
 }
 
-/// A row of the journal, opened: samples with the numbers of their series, as far as they have one.
+/// A row of the journal, opened.
 pub(super) struct OpenRow {
     pub first: u64,
     pub last: u64,
-    pub samples: Vec<(Option<u32>, Sample)>,
+    /// In order; 0 is the series of those that have no number yet.
+    pub samples: Vec<Numbered>,
+    /// These: of rows from before series had numbers.
+    pub unnamed: Vec<Sample>,
 }
 
-/// Opens a row of `id, last_seq, sealed`.
+/// Opens a row of `id, last_seq, sealed`. Whether the names of its series are known does not matter here.
 pub(super) fn open_row(db: &Db, catalogue: &Catalogue, row: &SqliteRow) -> Result<OpenRow, StoreError> {
-    let samples = super::unpack(db, catalogue, row)?;
-    let (first, last) = match (samples.first(), samples.last()) {
-        (Some(first), Some(last)) => (first.seq.0, last.seq.0),
-        _ => return Err(StoreError::damaged("journal: an empty row")),
+    let (id, last): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    let bytes = id.to_be_bytes();
+    let plain = JOURNAL.open(&db.vault, &bytes, row.try_get(2)?)?;
+    let unreadable = |_| JOURNAL.damaged(&bytes, "its content is not what this program writes");
+    let mut unnamed = Vec::new();
+    let samples = match encoding::decode(&plain).map_err(unreadable)? {
+        encoding::Row::Numbered(samples) => samples,
+        encoding::Row::Named(samples) => {
+            let names = catalogue.names();
+            let mut numbered = Vec::with_capacity(samples.len());
+            for sample in samples {
+                let series = names.find(&sample.device, &sample.property, sample.unit).map_or(0, |known| known.number);
+                if series == 0 {
+                    unnamed.push(sample.clone());
+                }
+                numbered.push(Numbered {
+                    series,
+                    value: sample.value,
+                    quality: sample.quality,
+                    at: sample.at,
+                    device_time: sample.device_time,
+                });
+            }
+            numbered
+        }
     };
-    let names = catalogue.names();
-    let numbered = samples.into_iter().map(|recorded| {
-        let sample = recorded.item;
-        let number = names.find(&sample.device, &sample.property, sample.unit).map(|series| series.number);
-        (number, sample)
-    });
-    Ok(OpenRow { first, last, samples: numbered.collect() })
+    if i64::try_from(samples.len()).ok() != last.checked_sub(id).and_then(|n| n.checked_add(1)) {
+        return Err(JOURNAL.damaged(&bytes, "it holds another number of samples than its last_seq says"));
+    }
+    let seq = |id: i64| u64::try_from(id).map_err(|_| JOURNAL.damaged(&bytes, "a seq below zero"));
+    Ok(OpenRow { first: seq(id)?, last: seq(last)?, samples, unnamed })
 }

@@ -152,18 +152,20 @@ impl Archive {
 
     /// A row goes whole or not at all.
     fn take_row(&self, batch: &mut Batch, row: OpenRow) {
-        let resolved: Vec<Moment> = row.samples.iter().map(|(_, sample)| self.db.resolve(sample.at)).collect();
-        if resolved.iter().any(|at| at.wall().is_none()) {
+        let dated = |at: Moment| self.db.resolve(at).wall().is_some();
+        if !row.samples.iter().all(|sample| dated(sample.at)) {
             return;
         }
         batch.rows.push((row.first, row.last));
         batch.samples += row.samples.len() as u64;
-        for ((number, mut sample), at) in row.samples.into_iter().zip(resolved) {
-            sample.at = at;
-            match number {
-                Some(number) => batch.by_series.entry(number).or_default().extend(point_of(sample)),
-                None => batch.unnamed.push(sample),
-            }
+        for mut sample in row.samples.into_iter().filter(|sample| sample.series != 0) {
+            sample.at = self.db.resolve(sample.at);
+            // A block does not say its unit: the series does.
+            batch.by_series.entry(sample.series).or_default().extend(point_of(sample, Unit::None));
+        }
+        for mut sample in row.unnamed {
+            sample.at = self.db.resolve(sample.at);
+            batch.unnamed.push(sample);
         }
     }
 
@@ -173,7 +175,7 @@ impl Archive {
             let mut names = self.catalogue.mint(&self.db).await?;
             for sample in std::mem::take(&mut batch.unnamed) {
                 match names.number(&self.db, &sample) {
-                    Ok(number) => batch.by_series.entry(number).or_default().extend(point_of(sample)),
+                    Ok(number) => batch.by_series.entry(number).or_default().extend(Point::of(sample)),
                     Err(NotKept::Series(why)) => {
                         return Err(StoreError::conflict(format!("{} {}: {why}", sample.device, sample.property)));
                     }

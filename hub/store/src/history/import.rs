@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use domovoi_model::{DeviceRef, Moment, Sample, Timestamp, Unit, Value};
 
 use super::NotKept;
-use super::archive::{Archive, blocks_of, point_of};
+use super::archive::{Archive, blocks_of};
 use super::read::{Imported, Point};
 use crate::error::StoreError;
 
@@ -51,10 +51,10 @@ impl Archive {
                 names.find(&sample.device, &sample.property, sample.unit).map(|series| series.number)
             };
             match number {
-                Some(number) => known.entry(number).or_default().extend(point_of(sample)),
+                Some(number) => known.entry(number).or_default().extend(Point::of(sample)),
                 None => {
                     let key = (sample.device.clone(), sample.property.clone(), sample.unit);
-                    unnamed.entry(key).or_default().extend(point_of(sample));
+                    unnamed.entry(key).or_default().extend(Point::of(sample));
                 }
             }
         }

@@ -82,14 +82,13 @@ impl Archive {
                     Err(StoreError::Damaged { .. }) => return Ok(()),
                     Err(other) => return Err(other),
                 };
-                if opened.samples.iter().any(|(number, _)| number.is_none()) {
+                if !opened.unnamed.is_empty() {
                     return Ok(());
                 }
                 if opened.first >= self.recent.whole_from() {
                     continue;
                 }
-                let numbered = opened.samples.iter().filter_map(|(number, sample)| Some(((*number)?, sample)));
-                if !self.recent.push_older(opened.first, opened.last, numbered) {
+                if !self.recent.push_older(opened.first, opened.last, opened.samples) {
                     return Ok(());
                 }
             }

@@ -157,10 +157,11 @@ impl Archive {
                 let newest: Option<i64> = row.try_get(3)?;
                 match open_row(&self.db, &self.catalogue, row) {
                     Ok(opened) => {
-                        for (seq, (number, mut sample)) in (opened.first..).zip(opened.samples) {
+                        for (seq, mut sample) in (opened.first..).zip(opened.samples) {
+                            let wanted = numbers.iter().find(|(number, _)| *number == sample.series);
+                            let Some((_, unit)) = wanted else { continue };
                             sample.at = self.db.resolve(sample.at);
-                            let wanted = number.is_some_and(|number| numbers.iter().any(|(known, _)| *known == number));
-                            let point = point_of(sample).filter(|point| wanted && (from..to).contains(&point.at.0));
+                            let point = point_of(sample, *unit).filter(|point| (from..to).contains(&point.at.0));
                             held.extend(point.map(|point| (seq, point)));
                         }
                     }

@@ -43,6 +43,15 @@ pub struct Point {
     pub device_time: Option<Timestamp>,
 }
 
+impl Point {
+    /// A sample without its series, if its time is known.
+    pub(super) fn of(sample: Sample) -> Option<Self> {
+        let at = sample.at.wall()?;
+        let Sample { value, unit, quality, device_time, .. } = sample;
+        Some(Point { at, value, unit, quality, device_time })
+    }
+}
+
 /// Something within a span that could not be read: it is set aside, told, and never taken for silence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domovoi_model::{Moment, Quality, Sample, Timestamp, Unit, Value};
 
+use super::encoding::Numbered;
 use super::read::Point;
 
 /// So many samples are held: some eight megabytes.
@@ -25,6 +26,14 @@ struct Entry {
 }
 
 impl Entry {
+    fn new(seq: u64, at: Moment, value: Value, quality: &Quality, device_time: Option<Timestamp>) -> Self {
+        let doubt = match quality {
+            Quality::Good => None,
+            Quality::Suspect(complaint) => Some(complaint.as_str().into()),
+        };
+        Entry { seq, at, value, doubt, device_time }
+    }
+
     fn text(&self) -> usize {
         let value = if let Value::Text(text) = &self.value { text.len() } else { 0 };
         value + self.doubt.as_ref().map_or(0, |doubt| doubt.len())
@@ -62,7 +71,8 @@ impl Recent {
         }
         let mut last = first;
         for (seq, (series, sample)) in (first..).zip(samples) {
-            inner.add(series, seq, sample);
+            let entry = Entry::new(seq, sample.at, sample.value.clone(), &sample.quality, sample.device_time);
+            inner.add(series, entry);
             last = seq;
         }
         inner.rows.push_back((first, last));
@@ -73,13 +83,13 @@ impl Recent {
 
     /// A row of before, read back: rows are given newest first, right before the oldest that is in here. False when there
     /// is no room for it.
-    pub fn push_older<'a>(&self, first: u64, last: u64, samples: impl Iterator<Item = (u32, &'a Sample)>) -> bool {
+    pub fn push_older(&self, first: u64, last: u64, samples: Vec<Numbered>) -> bool {
         let mut inner = self.lock();
         if last >= inner.whole_from || inner.samples >= MOST_SAMPLES / 2 || inner.text >= MOST_TEXT / 2 {
             return false;
         }
-        for (seq, (series, sample)) in (first..).zip(samples) {
-            inner.add(series, seq, sample);
+        for (seq, sample) in (first..).zip(samples) {
+            inner.add(sample.series, Entry::new(seq, sample.at, sample.value, &sample.quality, sample.device_time));
         }
         inner.rows.push_front((first, last));
         inner.whole_from = first;
@@ -149,12 +159,7 @@ impl Entry {
 }
 
 impl Inner {
-    fn add(&mut self, series: u32, seq: u64, sample: &Sample) {
-        let doubt = match &sample.quality {
-            Quality::Good => None,
-            Quality::Suspect(complaint) => Some(complaint.as_str().into()),
-        };
-        let entry = Entry { seq, at: sample.at, value: sample.value.clone(), doubt, device_time: sample.device_time };
+    fn add(&mut self, series: u32, entry: Entry) {
         self.samples += 1;
         self.text += entry.text();
         self.by_series.entry(series).or_default().push(entry);
@@ -223,9 +228,13 @@ mod tests {
         push(&recent, 13..14);
         push(&recent, 14..20);
         assert_eq!(held(&recent), ((10..20).collect(), 10));
-        let older = [sample(8), sample(9)];
-        assert!(recent.push_older(8, 9, older.iter().map(|sample| (7, sample))));
-        assert!(!recent.push_older(9, 9, older.iter().map(|sample| (7, sample))), "it is in here already");
+        let older = |n: i64| {
+            let sample = sample(n);
+            let (value, quality) = (sample.value, sample.quality);
+            Numbered { series: 7, value, quality, at: sample.at, device_time: None }
+        };
+        assert!(recent.push_older(8, 9, vec![older(8), older(9)]));
+        assert!(!recent.push_older(9, 9, vec![older(9)]), "it is in here already");
         recent.forget(&[(8, 9), (13, 13)]);
         let (mut seqs, whole) = held(&recent);
         seqs.sort_unstable();
