@@ -31,7 +31,12 @@ impl Mqtt {
 impl StoreSection {
     /// Where and at what pace the store writes; what the file does not speak of is as the store has it.
     pub fn to_store(&self) -> store::Settings {
-        store::Settings { commit_every: self.commit_every, ..store::Settings::new(&self.data_dir) }
+        store::Settings {
+            commit_every: self.commit_every,
+            write_budget_per_day: self.write_budget_per_day,
+            reserve: self.reserve,
+            ..store::Settings::new(&self.data_dir)
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! `[store]` and `[control]`: where the data lie, how long a commit may wait, where the command line knocks.
+//! `[store]` and `[control]`: where the data lie, how long a commit may wait, what the disk has to bear, where the command
+//! line knocks.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +10,8 @@ use crate::reader::Section;
 /// `sun_path` of a Unix socket holds 108 bytes with the closing zero (unix(7)).
 const MAX_SOCKET_PATH: usize = 107;
 
+const MB: u64 = 1_000_000;
+
 /// Where and how data are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSection {
@@ -16,6 +19,10 @@ pub struct StoreSection {
     pub data_dir: PathBuf,
     /// How long a group commit collects samples before it is written, 0..=2 s. Hazards and registers never wait.
     pub commit_every: Duration,
+    /// How many bytes may be written in a day before commits wait up to 2 s for company.
+    pub write_budget_per_day: u64,
+    /// Below so many free bytes telemetry is not kept, so that registers and hazards are.
+    pub reserve: u64,
 }
 
 /// The way in for the command line.
@@ -32,6 +39,8 @@ pub(crate) fn read(mut section: Section<'_>) -> StoreSection {
         commit_every: section
             .take_duration("commit_every", Duration::ZERO..=Duration::from_secs(2))
             .unwrap_or(Duration::from_millis(20)),
+        write_budget_per_day: section.take_size("write_budget_per_day", MB..=1_000_000 * MB).unwrap_or(500 * MB),
+        reserve: section.take_size("reserve", 0..=1_000_000 * MB).unwrap_or(64 << 20),
     };
     section.finish();
     store

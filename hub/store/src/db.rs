@@ -292,6 +292,12 @@ impl Db {
         }
     }
 
+    /// As after a commit that failed for another reason than a full disk.
+    #[cfg(test)]
+    pub async fn break_writer(&self) {
+        self.writer.lock().await.broken = true;
+    }
+
     #[cfg(test)]
     pub async fn limit_pages(&self, pages: u32) {
         let mut writer = self.writer.lock().await;

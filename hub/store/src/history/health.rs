@@ -190,11 +190,15 @@ impl Space {
 
 /// Looks after the room while nothing is recorded, and tries whether the disk is back.
 pub(super) async fn watch(space: Arc<Space>, queue: Weak<Queue>) {
+    let mut turns = space.watch();
     loop {
         let folder = Arc::clone(&space);
         let _ = tokio::task::spawn_blocking(move || folder.take_ballast()).await;
-        let health = space.health.borrow().clone();
-        tokio::time::sleep(Duration::from_secs(if health == Health::Healthy { 10 } else { 1 })).await;
+        let health = turns.borrow_and_update().clone();
+        let while_ill = Duration::from_secs(if health == Health::Healthy { 10 } else { 1 });
+        if tokio::time::timeout(while_ill, turns.changed()).await.is_ok() {
+            continue;
+        }
         let Some(queue) = queue.upgrade() else { return };
         space.look(&queue);
         if matches!(health, Health::RegistersStopped | Health::Failing(_)) {

@@ -45,6 +45,8 @@ pub use self::archive::SetAside;
 use self::committer::{Committer, Counters};
 pub use self::compact::Compacted;
 use self::encoding::Row as Packed;
+#[cfg(test)]
+pub(crate) use self::encoding::tests::encode_named;
 pub(crate) use self::encoding::{unit_code, unit_from_code};
 pub use self::export::{Export, Page};
 pub use self::health::Health;
@@ -244,6 +246,11 @@ impl History {
     pub(crate) fn spend(&self, bytes: u64) {
         self.counters.elsewhere.fetch_add(bytes, Ordering::Relaxed);
         self.counters.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn pretend_free(&self, bytes: u64) {
+        self.space.pretend(bytes);
     }
 
     pub(crate) fn queue(&self) -> &Queue {

@@ -197,3 +197,62 @@ async fn a_damaged_row_is_named_and_can_be_passed() {
     assert_eq!(store.history().after(Seq(6), 100).await.unwrap().len(), 4);
     assert_eq!(store.history().behind_damage(Seq(10)).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn rows_of_the_first_format_are_read_for_ever() {
+    let house = House::new();
+    let store = house.open().await;
+    let old: Vec<Sample> = (0..5).map(sample).collect();
+    let plain = crate::history::encode_named(old.iter());
+    let sealed = tables::JOURNAL.seal(&store.db.vault, &1i64.to_be_bytes(), &plain).unwrap();
+    let mut tx = store.db.begin().await.unwrap();
+    sqlx::query("INSERT INTO journal (id, last_seq, newest_at, sealed) VALUES (1, 5, 1795300000004, ?1)")
+        .bind(sealed)
+        .execute(tx.conn())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    store.close().await;
+    let store = house.open().await;
+    assert_eq!(store.history().record(vec![sample(5)], Urgency::Now).await.unwrap(), Seq(6));
+    let all = store.history().after(Seq(0), 100).await.unwrap();
+    assert_eq!(
+        all.into_iter().map(|recorded| recorded.item).collect::<Vec<_>>(),
+        (0..6).map(sample).collect::<Vec<_>>()
+    );
+    assert_eq!(store.keys().verify(|_, _| {}).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_series_that_is_not_taken_takes_no_others_along() {
+    let mut house = House::new();
+    house.settings.commit_every = HOUR;
+    let store = house.open().await;
+    let mut endless = sample(1);
+    endless.device.id = "x".repeat(2_000);
+    let first = store.history().record(vec![sample(0), sample(1)], Urgency::Normal);
+    let refused = store.history().record(vec![sample(2), endless], Urgency::Normal);
+    let last = store.history().record(vec![sample(3)], Urgency::Now);
+    assert_eq!(first.await, Ok(Seq(1)));
+    assert!(matches!(refused.await, Err(NotKept::Series(_))));
+    assert_eq!(last.await, Ok(Seq(3)));
+    assert_eq!(store.history().after(Seq(0), 9).await.unwrap().len(), 3);
+    assert_eq!(journal_rows(&house).await, 1);
+}
+
+#[tokio::test]
+async fn the_write_budget_is_remembered() {
+    let mut house = House::new();
+    house.settings.write_budget_per_day = 1_000_000;
+    let store = house.open().await;
+    assert_eq!(store.history().usage().budget_left, 1_000_000);
+    for n in 0..10 {
+        store.history().record(vec![sample(n)], Urgency::Now).await.unwrap();
+    }
+    let usage = store.history().usage();
+    assert_eq!(usage.commits, 10);
+    assert!(usage.written_bytes > 80_000 && usage.budget_left < 950_000, "{usage:?}");
+    store.close().await;
+    let store = house.open().await;
+    assert!(store.history().usage().budget_left < 950_000);
+}
