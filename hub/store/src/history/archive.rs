@@ -6,6 +6,7 @@
 //! moves: samples from the journal into blocks, days from what is due into rollups. Nobody sees them twice or not at all.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domovoi_model::{Sample, Unit};
@@ -15,6 +16,7 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Row, SqliteConnection};
 use tokio::sync::watch;
 
 use super::block::{self, Kind};
+use super::committer::Counters;
 use super::encoding::{self, Numbered};
 use super::read::{Level, Point};
 use super::recent::Recent;
@@ -27,6 +29,9 @@ use crate::tables::{BLOCK, HISTORY_MARK, JOURNAL, ROLLUP};
 
 /// About what a row takes beside its blob: header, columns, index entries.
 const ROW_OVERHEAD: u64 = 60;
+
+/// What a transaction of history writes beside its rows: the parents of the pages that change, the tally, marks.
+const COMMIT_BYTES: u64 = 64 << 10;
 
 /// How many rows one statement inserts.
 const ROWS_A_STATEMENT: usize = 100;
@@ -95,26 +100,32 @@ pub(super) struct Archive {
     pub last: watch::Receiver<Seq>,
     pub layout: tokio::sync::RwLock<()>,
     pub work: tokio::sync::Mutex<()>,
+    /// Sealed bytes of the journal when the keeper last looked.
+    pub journal_bytes: AtomicU64,
+    counters: Arc<Counters>,
     tally: Mutex<Tally>,
 }
 
 impl Archive {
     pub async fn open(
-        db: Arc<Db>,
-        catalogue: Arc<Catalogue>,
+        db: &Arc<Db>,
+        catalogue: &Arc<Catalogue>,
         recent: Arc<Recent>,
         last: watch::Receiver<Seq>,
+        counters: Arc<Counters>,
         settings: HistorySettings,
     ) -> Result<Self, StoreError> {
-        let tally = load_tally(&db).await?;
+        let tally = load_tally(db).await?;
         Ok(Archive {
-            db,
-            catalogue,
+            db: Arc::clone(db),
+            catalogue: Arc::clone(catalogue),
             recent,
             settings,
             last,
             layout: tokio::sync::RwLock::new(()),
             work: tokio::sync::Mutex::new(()),
+            journal_bytes: AtomicU64::new(0),
+            counters,
             tally: Mutex::new(tally),
         })
     }
@@ -144,9 +155,17 @@ impl Archive {
     /// Ends a transaction of somebody who holds `work`, with the tally of afterwards.
     pub async fn commit(&self, mut tx: Tx<'_>, tally: Tally) -> Result<(), StoreError> {
         self.write_tally(&mut tx, &tally).await?;
+        self.wrote(COMMIT_BYTES);
         tx.commit().await?;
         *self.lock_tally() = tally;
         Ok(())
+    }
+
+    /// Counts what is written against the day's budget: about, and twice, because what goes into the log goes from there
+    /// into the file.
+    pub fn wrote(&self, bytes: u64) {
+        self.counters.elsewhere.fetch_add(2 * bytes, Ordering::Relaxed);
+        self.counters.written_bytes.fetch_add(2 * bytes, Ordering::Relaxed);
     }
 
     /// Inserts blocks. Sealed here, under the key that counts while the writer is held.
@@ -162,6 +181,7 @@ impl Archive {
             let mut rows = Vec::with_capacity(some.len());
             for block in some {
                 let sealed = BLOCK.seal(&self.db.vault, &id.to_be_bytes(), &block.plain)?;
+                self.wrote(bytes_of_row(sealed.len()));
                 tally.block_samples += block.samples;
                 tally.block_bytes += sealed.len() as u64 + ROW_OVERHEAD;
                 rows.push((id, block, sealed));

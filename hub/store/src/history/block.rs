@@ -193,20 +193,23 @@ fn nth(points: &mut [Point], index: i64) -> Result<&mut Point, Malformed> {
 pub(super) fn cut(mut points: Vec<Point>) -> Vec<Vec<Point>> {
     // Stable: equal times keep the order in which they came.
     points.sort_by_key(|point| (Kind::of(&point.value), point.at));
-    let mut pieces = Vec::new();
-    for of_a_kind in points.chunk_by(|a, b| Kind::of(&a.value) == Kind::of(&b.value)) {
-        let parts = of_a_kind.len().div_ceil(MAX_SAMPLES);
-        for part in of_a_kind.chunks(of_a_kind.len().div_ceil(parts.max(1)).max(1)) {
-            let mut piece: Vec<Point> = Vec::with_capacity(part.len());
-            let mut text = 0;
-            for point in part {
-                text += text_bytes(point);
-                if text > MAX_TEXT_BYTES && !piece.is_empty() {
-                    pieces.push(std::mem::take(&mut piece));
-                    text = text_bytes(point);
-                }
-                piece.push(point.clone());
+    let mut kinds = [0usize; 3];
+    points.iter().for_each(|point| kinds[Kind::of(&point.value) as usize] += 1);
+    let mut pieces: Vec<Vec<Point>> = Vec::new();
+    let mut points = points.into_iter();
+    for many in kinds {
+        let size = many.div_ceil(many.div_ceil(MAX_SAMPLES).max(1)).max(1);
+        let (mut piece, mut text) = (Vec::with_capacity(size.min(many)), 0);
+        for point in points.by_ref().take(many) {
+            let more = text_bytes(&point);
+            if piece.len() == size || (text + more > MAX_TEXT_BYTES && !piece.is_empty()) {
+                pieces.push(std::mem::take(&mut piece));
+                text = 0;
             }
+            text += more;
+            piece.push(point);
+        }
+        if !piece.is_empty() {
             pieces.push(piece);
         }
     }

@@ -3,6 +3,7 @@
 //! each part. What fails is tried again a minute later.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::Row;
@@ -60,6 +61,10 @@ impl Archive {
             self.roll_at(now).await?;
         }
         self.thin_once().await?;
+        let mut reader = self.db.read().await?;
+        let row = sqlx::query("SELECT coalesce(sum(length(sealed)), 0) FROM journal").fetch_one(reader.conn()).await?;
+        let bytes: i64 = row.try_get(0)?;
+        self.journal_bytes.store(bytes.unsigned_abs(), Ordering::Relaxed);
         Ok(())
     }
 

@@ -201,7 +201,7 @@ impl History {
             next: Some(next),
         };
         let archive =
-            Archive::open(Arc::clone(&db), Arc::clone(&catalogue), recent, last.clone(), settings.history.clone())
+            Archive::open(&db, &catalogue, recent, last.clone(), Arc::clone(&counters), settings.history.clone())
                 .await
                 .map(Arc::new)?;
         let committer = tokio::spawn(committer.run());

@@ -145,7 +145,7 @@ pub struct Imported {
 pub struct Usage {
     /// Samples in the journal and their sealed bytes.
     pub journal_samples: u64,
-    /// Sealed bytes of the journal.
+    /// Sealed bytes of the journal, when that was last looked at: once a minute.
     pub journal_bytes: u64,
     /// Samples in blocks.
     pub block_samples: u64,
@@ -257,6 +257,7 @@ impl History {
         let tally = self.archive.tally();
         Usage {
             journal_samples: self.last_seq().0.saturating_sub(tally.compacted_to),
+            journal_bytes: self.archive.journal_bytes.load(Ordering::Relaxed),
             block_samples: tally.block_samples,
             block_bytes: tally.block_bytes,
             rollup_bytes: tally.rollup_bytes.iter().chain(&tally.register_bytes).sum(),

@@ -271,6 +271,7 @@ impl Archive {
         };
         let sealed = ROLLUP.seal(&self.db.vault, &id.to_be_bytes(), &plain)?;
         sums[level] += bytes_of_row(sealed.len());
+        self.wrote(bytes_of_row(sealed.len()));
         sqlx::query(
             "INSERT INTO rollup (id, series, level, from_at, sealed) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed",
