@@ -27,8 +27,8 @@ pub(crate) enum Receipt {
 /// What of a message is to be in the log before it counts as kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Plan {
-    /// To be planned at the end of the batch: `taken` is the session and QoS 2 id that it was received under, `will` the
-    /// number of the will that it was, or 0.
+    /// To be planned at the end of the batch: `taken` is the session and QoS 2 id that it came under, `will` the number
+    /// of the will that it was, or 0.
     Wanted { taken: Option<(u64, u16)>, will: u64 },
     /// Its number; 0 if the log has nothing of it.
     Number(u64),
