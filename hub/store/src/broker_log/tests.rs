@@ -63,6 +63,11 @@ fn numbers(frames: Vec<Vec<u8>>) -> Vec<u64> {
     frames.iter().map(|frame| u64::from_be_bytes(*frame.first_chunk().unwrap())).collect()
 }
 
+/// The number of the last of them.
+fn append(log: &crate::BrokerLog, numbers: std::ops::RangeInclusive<u64>) -> u64 {
+    numbers.fold(0, |_, number| log.append(frame(number)))
+}
+
 async fn settle(store: &Store) {
     if let Some(kept) = store.broker_log().settled() {
         kept.await.unwrap();
@@ -106,11 +111,11 @@ async fn whoever_asks_during_a_commit_waits_for_that_one() {
         if number % 50 == 0 {
             tokio::task::yield_now().await;
         }
-        if let Some(kept) = log.settled() {
-            if number % 10 == 0 {
-                kept.await.unwrap();
-                assert!(log.settled().is_none());
-            }
+        if let Some(kept) = log.settled()
+            && number % 10 == 0
+        {
+            kept.await.unwrap();
+            assert!(log.settled().is_none());
         }
     }
     assert!(!log.is_torn());
@@ -123,7 +128,7 @@ async fn a_rewrite_takes_the_place_of_what_was_before_and_of_nothing_else() {
     let log = store.broker_log();
     log.load().await.unwrap();
     for round in 0..3u64 {
-        let up_to = (1..=30).map(|number| log.append(frame(number))).last().unwrap();
+        let up_to = append(&log, 1..=30);
         // Appended behind the number and before the rewrite, and kept by it.
         log.append(frame(31));
         settle(&store).await;
@@ -150,7 +155,7 @@ async fn a_rewrite_that_is_cut_short_changes_nothing() {
     let store = house.open().await;
     let log = store.broker_log();
     log.load().await.unwrap();
-    let up_to = (1..=5).map(|number| log.append(frame(number))).last().unwrap();
+    let up_to = append(&log, 1..=5);
     settle(&store).await;
     let mut appended = 5;
     for micros in (0..12u64).map(|n| n * 1_500) {
@@ -178,7 +183,7 @@ async fn frames_join_rewrites_that_run_meanwhile() {
     let store = house.open().await;
     let log = store.broker_log();
     log.load().await.unwrap();
-    let up_to = (1..=5).map(|number| log.append(frame(number))).last().unwrap();
+    let up_to = append(&log, 1..=5);
     let rewriting = {
         let log = log.clone();
         tokio::spawn(async move { log.rewrite(up_to, (100..600).map(frame).collect()).await })
