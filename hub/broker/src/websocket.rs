@@ -81,7 +81,6 @@ struct Judge {
 }
 
 impl tokio_tungstenite::tungstenite::handshake::server::Callback for Judge {
-    #[expect(clippy::result_large_err, reason = "the library's own signature")]
     fn on_request(self, request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
         match refusal(request.uri().path(), request.headers(), &self.origins) {
             None => {
