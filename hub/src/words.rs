@@ -126,6 +126,7 @@ mod tests {
         let sources = [
             include_str!("metering/clerk.rs"),
             include_str!("metering/mod.rs"),
+            include_str!("recorder.rs"),
             include_str!("portal/outbox/mod.rs"),
             include_str!("portal/outbox/readiness.rs"),
             include_str!("signin/news.rs"),

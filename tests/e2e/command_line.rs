@@ -176,6 +176,48 @@ async fn credentials_and_secrets_are_kept(program: &Program) {
     }
 }
 
+/// History goes in as a file, is asked in every way, and goes out as the file that it was.
+async fn history_goes_in_and_out(program: &Program) {
+    let file = program.folder().join("past.csv").display().to_string();
+    let mut text = String::from("at,device,property,value,is,unit,suspect,device_time\r\n");
+    for n in 0..30 {
+        text.push_str(&format!("2026-11-21T11:{n:02}:00.000Z,tasmota:plug,energy,{}.5,number,kWh,,\r\n", 100 + n));
+    }
+    std::fs::write(&file, &text).unwrap();
+    assert!(program.well(&["history", "import", &file]).await.contains("kept: 30; there already: 0"));
+    let again = program.say_in(&["--json", "history", "import", "-"], text.as_bytes()).await.json();
+    assert_eq!((&again["kept"], &again["duplicates"]), (&0.into(), &30.into()), "{again}");
+    let broken = program.folder().join("broken.csv").display().to_string();
+    std::fs::write(&broken, "at,device,property,value\nsoon,a:b,p,1\n").unwrap();
+    assert!(program.fails(&["history", "import", &broken], FAILED).await.contains("line 2, column 1"));
+    program.fails(&["history", "import", "nowhere.csv"], FAILED).await;
+
+    assert!(program.well(&["history", "series"]).await.contains("tasmota:plug"));
+    let of = ["tasmota:plug", "energy"];
+    let span = ["--from", "2026-11-21T11:00:00Z", "--to", "2026-11-21T12:00:00Z"];
+    let ask = |verb: &'static str, more: &[&'static str]| [&["history", verb][..], &of, more].concat();
+    assert_eq!(array(&program.json(&ask("show", &span)).await, "samples").len(), 30);
+    let two = program.well(&[&ask("show", &span)[..], &["--limit", "2"]].concat()).await;
+    assert!(two.contains("100.5") && two.contains("there is more") && !two.contains("102.5"), "{two}");
+    let at = program.well(&ask("at", &["2026-11-21T11:10:30Z"])).await;
+    assert!(at.contains("110.5") && at.contains("kWh"), "{at}");
+    let change =
+        program.json(&ask("change", &["--from", "2026-11-21T11:00:00Z", "--to", "2026-11-21T11:29:30Z"])).await;
+    assert_eq!((&change["increase"], &change["exact"]), (&"29".into(), &true.into()), "{change}");
+    let rolled = program.json(&[&ask("rollup", &span)[..], &["--level", "5m"]].concat()).await;
+    assert_eq!(array(&rolled, "buckets").len(), 6, "a gap is a gap: {rolled}");
+    assert!(program.fails(&ask("show", &["--from", "soon"]), FAILED).await.contains("from"));
+    let usage = program.json(&["history", "usage"]).await;
+    assert!(usage["journal_samples"].as_u64().unwrap() + usage["block_samples"].as_u64().unwrap() >= 30, "{usage}");
+
+    let out = program.folder().join("out.csv").display().to_string();
+    program.well(&["history", "export", "--device", "tasmota:plug", "--out", &out]).await;
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), text, "what went in comes out");
+    program.fails(&["history", "export", "--device", "tasmota:plug", "--out", &out], FAILED).await;
+    let lines = program.well(&["history", "export", "--format", "jsonl", "--device", "tasmota:plug"]).await;
+    assert_eq!(lines.lines().count(), 30);
+}
+
 /// A new data key; then a new master key. Everything opens with the new one and nothing with the old one.
 async fn keys_are_rotated(program: &Program) {
     let before = program.json(&["key", "status"]).await;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     BATH, FAILED, KITCHEN, Program, REFUSED, UNWELL, a_meter_is_replaced, array, credentials_and_secrets_are_kept,
-    history, keys_are_rotated, meters_are_added_and_listed, readings_are_handed_in,
+    history, history_goes_in_and_out, keys_are_rotated, meters_are_added_and_listed, readings_are_handed_in,
 };
 
 /// The point's meter after the two replacements.
@@ -44,6 +44,7 @@ async fn every_command_does_its_work_over_the_control_socket() {
     meters_are_added_and_listed(&program).await;
     readings_are_handed_in(&program).await;
     a_meter_is_replaced(&program).await;
+    history_goes_in_and_out(&program).await;
     program.well(&["meter", "submit", BATH, "0.9"]).await;
     let act = an_act_is_approved(&program).await;
     the_portal_is_linked(&program, &portal).await;

@@ -4,7 +4,8 @@ use e2e::{png, settings_text};
 
 use super::{
     BATH, KITCHEN, NOT_FOUND, Program, REFUSED, SETTINGS, UNWELL, USAGE, a_meter_is_replaced,
-    credentials_and_secrets_are_kept, keys_are_rotated, meters_are_added_and_listed, readings_are_handed_in,
+    credentials_and_secrets_are_kept, history_goes_in_and_out, keys_are_rotated, meters_are_added_and_listed,
+    readings_are_handed_in,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -27,6 +28,7 @@ async fn every_command_does_its_work_with_no_daemon_running() {
     meters_are_added_and_listed(&program).await;
     readings_are_handed_in(&program).await;
     a_meter_is_replaced(&program).await;
+    history_goes_in_and_out(&program).await;
     // Nor is there anybody to agree with.
     for args in [
         &["portal", "status"][..],

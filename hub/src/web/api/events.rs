@@ -116,7 +116,7 @@ struct Rights {
 }
 
 impl Rights {
-    fn of(who: &crate::policy::Who) -> Self {
+    fn of(who: &Who) -> Self {
         Rights { role: who.role, grants: who.grants.clone(), scopes: who.scopes.clone(), locked: who.locked }
     }
 }

@@ -37,7 +37,7 @@ pub struct ExportQuery {
     format: Option<String>,
     /// RFC 3339, or milliseconds since 1970; from the beginning if nothing is said.
     from: Option<String>,
-    /// Likewise, not included; until now if nothing is said.
+    /// Likewise, not included; to the end if nothing is said.
     to: Option<String>,
     /// `dialect:id`: only of this device.
     device: Option<String>,

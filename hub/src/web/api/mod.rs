@@ -92,17 +92,18 @@ pub fn doors(desk: &Desk) -> Doors {
     house_doors(desk).and(history_doors(desk)).and(people_doors(desk)).and(factor_doors(desk)).and(sign_in_doors(desk))
 }
 
-/// What devices said. Who may see which of them is asked within, property by property.
+/// What devices said. Who may see which of them is asked within, property by property, as the stream of events asks: what
+/// was taken away from somebody is one thing, and not the sight of all others.
 fn history_doors(desk: &Desk) -> Doors {
-    use Kind::{Device, System};
+    use Kind::{Device, Home, System};
     use Verb::{Export, See, Submit};
     let (get, post) = (&Method::GET, &Method::POST);
     Doors::new(desk, MAX_BODY)
-        .door(get, "/api/v1/history/series", rule(See, Device), history::series)
-        .door(get, "/api/v1/history/samples", rule(See, Device), history::samples)
-        .door(get, "/api/v1/history/rollups", rule(See, Device), history::rollups)
-        .door(get, "/api/v1/history/at", rule(See, Device), history::at)
-        .door(get, "/api/v1/history/change", rule(See, Device), history::change)
+        .door(get, "/api/v1/history/series", rule(See, Home), history::series)
+        .door(get, "/api/v1/history/samples", rule(See, Home), history::samples)
+        .door(get, "/api/v1/history/rollups", rule(See, Home), history::rollups)
+        .door(get, "/api/v1/history/at", rule(See, Home), history::at)
+        .door(get, "/api/v1/history/change", rule(See, Home), history::change)
         .door(get, "/api/v1/history/usage", rule(See, System), history::usage)
         .door(
             get,
