@@ -47,7 +47,7 @@ impl Device {
             every,
             next: START + dice.roll(every as u64),
             values: [2100 + dice.roll(400), 450 + dice.roll(100), 87, 100],
-            register: n % 20 == 0,
+            register: n.is_multiple_of(20),
         }
     }
 
@@ -89,14 +89,19 @@ fn file_bytes(folder: &Path) -> u64 {
     std::fs::metadata(folder.join("domovoi.db")).map_or(0, |meta| meta.len())
 }
 
-/// Lets the devices speak until `to`; a commit has what was said in a minute. Returns how many samples there were.
-async fn live(store: &Store, home: &mut [Device], from: i64, to: i64, dice: &mut Dice) -> Result<u64, StoreError> {
+/// Lets the devices speak until `to`; a commit has what was said in `step`. Returns how many samples there were.
+async fn live(
+    store: &Store,
+    home: &mut [Device],
+    (from, to, step): (i64, i64, i64),
+    dice: &mut Dice,
+) -> Result<u64, StoreError> {
     let mut samples = 0;
-    let mut minute = from;
-    while minute < to {
+    let mut at = from;
+    while at < to {
         let mut batch = Vec::new();
         for device in &mut *home {
-            if device.next < minute + MINUTE {
+            while device.next < at + step {
                 device.speak(device.next, dice, &mut batch);
             }
         }
@@ -105,7 +110,7 @@ async fn live(store: &Store, home: &mut [Device], from: i64, to: i64, dice: &mut
             let kept = store.history().record(batch, Urgency::Now).await;
             kept.map_err(|refused| StoreError::Io(refused.to_string()))?;
         }
-        minute += MINUTE;
+        at += step;
     }
     Ok(samples)
 }
@@ -133,7 +138,7 @@ async fn million() -> Result<(), Failure> {
     let empty = file_bytes(folder.path());
     let (mut samples, mut at, mut spent) = (0, START, Duration::ZERO);
     while samples < 950_000 {
-        samples += live(&store, &mut home, at, at + 2 * DAY, &mut dice).await?;
+        samples += live(&store, &mut home, (at, at + 2 * DAY, MINUTE), &mut dice).await?;
         at += 2 * DAY;
         clock.store(at, Ordering::SeqCst);
         spent += keep_in_order(&store, Timestamp(at)).await?;
@@ -146,7 +151,7 @@ async fn million() -> Result<(), Failure> {
     let begun = Instant::now();
     let mut recent = 0;
     while recent < 50_000 {
-        recent += live(&store, &mut home, at, at + DAY / 4, &mut dice).await?;
+        recent += live(&store, &mut home, (at, at + DAY / 4, MINUTE), &mut dice).await?;
         at += DAY / 4;
     }
     println!("{recent} samples more in the journal, {:.1} s", begun.elapsed().as_secs_f64());
@@ -198,7 +203,7 @@ async fn year(days: i64) -> Result<(), Failure> {
     let (mut samples, mut most) = (0, 0);
     for quarter in 0..days * 4 {
         let at = START + quarter * DAY / 4;
-        samples += live(&store, &mut home, at, at + DAY / 4, &mut dice).await?;
+        samples += live(&store, &mut home, (at, at + DAY / 4, 10 * MINUTE), &mut dice).await?;
         clock.store(at + DAY / 4, Ordering::SeqCst);
         keep_in_order(&store, Timestamp(at + DAY / 4)).await?;
         most = most.max(file_bytes(folder.path()));

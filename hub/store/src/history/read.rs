@@ -265,7 +265,6 @@ impl History {
             written_bytes: self.counters.written_bytes.load(Ordering::Relaxed),
             commits: self.counters.commits.load(Ordering::Relaxed),
             budget_left: self.counters.budget_left.load(Ordering::Relaxed),
-            ..Usage::default()
         }
     }
 

@@ -170,7 +170,7 @@ impl Inner {
         while let Some((_, last)) = self.rows.pop_front() {
             // Some rows at a time: each time everything is walked over.
             let step = self.rows.len() / 8;
-            let last = self.rows.drain(..step).last().map_or(last, |(_, last)| last);
+            let last = self.rows.drain(..step).next_back().map_or(last, |(_, last)| last);
             self.whole_from = self.whole_from.max(last + 1);
             self.retain(|entry| entry.seq > last);
             if self.samples <= MOST_SAMPLES / 2 && self.text <= MOST_TEXT / 2 {

@@ -5,6 +5,7 @@
 //! and its greatest, and nothing is counted twice. An interval that is missing is made from what there is.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
@@ -105,24 +106,24 @@ impl Archive {
                 }
                 for (at, buckets) in of_chunks {
                     let key = (series.number, level.code(), at);
-                    if !chunks.contains_key(&key) {
-                        let mut reader = self.db.read().await?;
-                        let stored = match self.chunk(reader.conn(), series.number, level, at).await? {
-                            Some((_, Ok(chunk))) => chunk.buckets,
-                            Some((id, Err(StoreError::Damaged { what }))) => {
-                                aside.push((Place::Rollup, id, what));
-                                again.extend(self.days_left(series.number, at, level));
-                                Vec::new()
-                            }
-                            Some((_, Err(other))) => return Err(other),
-                            None => Vec::new(),
-                        };
-                        let chunk = NewChunk { series: Arc::clone(&series), level, from: at, buckets: stored };
-                        chunks.insert(key, chunk);
-                    }
-                    if let Some(chunk) = chunks.get_mut(&key) {
-                        chunk.buckets = self.put(std::mem::take(&mut chunk.buckets), buckets, from, to);
-                    }
+                    let chunk = match chunks.entry(key) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(place) => {
+                            let mut reader = self.db.read().await?;
+                            let stored = match self.chunk(reader.conn(), series.number, level, at).await? {
+                                Some((_, Ok(chunk))) => chunk.buckets,
+                                Some((id, Err(StoreError::Damaged { what }))) => {
+                                    aside.push((Place::Rollup, id, what));
+                                    again.extend(self.days_left(series.number, at, level));
+                                    Vec::new()
+                                }
+                                Some((_, Err(other))) => return Err(other),
+                                None => Vec::new(),
+                            };
+                            place.insert(NewChunk { series: Arc::clone(&series), level, from: at, buckets: stored })
+                        }
+                    };
+                    chunk.buckets = self.put(std::mem::take(&mut chunk.buckets), buckets, from, to);
                 }
             }
             done.days += 1;

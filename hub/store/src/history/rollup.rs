@@ -228,22 +228,21 @@ fn of_differences(input: &mut Reader<'_>, count: usize) -> Result<[Vec<Decimal>;
     for column in &mut columns {
         *column = input.wides(count)?;
     }
+    let [lasts, under, over, mean, rises] = columns;
     let mut parts: [Vec<Decimal>; 5] = Default::default();
     let mut before: Option<i128> = None;
-    for n in 0..count {
-        let last = columns[0][n];
+    for (n, last) in lasts.into_iter().enumerate() {
         let rise = match before {
             Some(before) => last.checked_sub(before).ok_or(Malformed)?.max(0),
             None => 0,
         };
         before = Some(last);
-        let mean = last.checked_mul(finer).and_then(|last| last.checked_add(columns[3][n]));
         let wides = [
             (Some(last), scale),
-            (last.checked_sub(columns[1][n]), scale),
-            (last.checked_add(columns[2][n]), scale),
-            (mean, mean_scale),
-            (columns[4][n].checked_add(rise), scale),
+            (last.checked_sub(under[n]), scale),
+            (last.checked_add(over[n]), scale),
+            (last.checked_mul(finer).and_then(|last| last.checked_add(mean[n])), mean_scale),
+            (rises[n].checked_add(rise), scale),
         ];
         for (part, (wide, scale)) in parts.iter_mut().zip(wides) {
             part.push(Decimal::try_from_i128_with_scale(wide.ok_or(Malformed)?, scale).map_err(|_| Malformed)?);
