@@ -177,8 +177,10 @@ window = [{ start = { day = 1 }, end = { last_day = true } }]
 pub struct Home {
     /// Everything it keeps.
     pub folder: PathBuf,
-    /// Where its broker listens.
+    /// Where its broker listens, in clear.
     pub mqtt: SocketAddr,
+    /// Where its broker listens with TLS.
+    pub mqtt_tls: SocketAddr,
     /// Where its page and API are, on https.
     pub https: SocketAddr,
     /// Where the help about its certificate is, in clear.
@@ -210,6 +212,8 @@ impl Home {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let mqtt = listener.local_addr().expect("an address");
+        let mqtt_tls_listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let mqtt_tls = mqtt_tls_listener.local_addr().expect("an address");
         let https_listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let help_listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let https = https_listener.local_addr().expect("an address");
@@ -223,6 +227,7 @@ impl Home {
         let (stop, stopped) = oneshot::channel::<()>();
         let sockets = Sockets {
             mqtt: vec![listener],
+            mqtt_tls: vec![mqtt_tls_listener],
             https: vec![https_listener],
             help: vec![help_listener],
             ..Sockets::default()
@@ -233,6 +238,7 @@ impl Home {
         Home {
             folder: folder.to_owned(),
             mqtt,
+            mqtt_tls,
             https,
             help,
             desk,
