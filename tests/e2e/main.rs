@@ -14,6 +14,7 @@ mod contract;
 mod doors;
 mod exactly_once;
 mod external;
+mod faults;
 mod flow;
 mod matrix;
 mod peers;

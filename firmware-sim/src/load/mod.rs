@@ -60,14 +60,56 @@ pub enum LoadError {
 }
 
 /// How far a run is, for whoever watches it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Progress {
+    epoch: Instant,
+    /// Nanoseconds since the epoch, by number; empty when nobody asks.
+    sent: Box<[AtomicU64]>,
     /// Messages that are the broker's by now (PUBACK, PUBREC).
     pub acknowledged: AtomicU64,
     /// Messages that came to listeners.
     pub delivered: AtomicU64,
     /// Idle connections that came in.
     pub opened: AtomicU64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Progress {
+            epoch: Instant::now(),
+            sent: Box::default(),
+            acknowledged: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Progress {
+    /// One that knows when each message was sent, for whoever sees messages arrive by another road.
+    pub fn with_times() -> Self {
+        Progress { sent: (0..SENT_KEPT).map(|_| AtomicU64::new(0)).collect(), ..Progress::default() }
+    }
+
+    /// How long ago a message was sent.
+    pub fn since(&self, id: u64) -> Option<Duration> {
+        let now = self.nanos(Instant::now());
+        self.was_sent_at(id).map(|ns| Duration::from_nanos(now.saturating_sub(ns)))
+    }
+
+    fn nanos(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn sent_at(&self, id: u64, ns: u64) {
+        if let Some(slot) = self.sent.get((id % SENT_KEPT as u64) as usize) {
+            slot.store(ns, Relaxed);
+        }
+    }
+
+    fn was_sent_at(&self, id: u64) -> Option<u64> {
+        self.sent.get((id % SENT_KEPT as u64) as usize).map(|slot| slot.load(Relaxed)).filter(|ns| *ns > 0)
+    }
 }
 
 /// How a run went.
@@ -84,29 +126,16 @@ pub struct Outcome {
 /// What all connections of a run share.
 struct Shared {
     settings: Settings,
-    epoch: Instant,
     progress: Arc<Progress>,
     /// Nothing more is published from here on, and nothing waited for from there on.
     silence: watch::Sender<Option<Instant>>,
     heard_out: watch::Sender<bool>,
-    /// Nanoseconds since the epoch, by number; empty without listeners.
-    sent: Box<[AtomicU64]>,
     ledger: Option<Mutex<File>>,
 }
 
 impl Shared {
     fn nanos(&self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    fn sent_at(&self, id: u64, ns: u64) {
-        if let Some(slot) = self.sent.get((id % SENT_KEPT as u64) as usize) {
-            slot.store(ns, Relaxed);
-        }
-    }
-
-    fn was_sent_at(&self, id: u64) -> Option<u64> {
-        self.sent.get((id % SENT_KEPT as u64) as usize).map(|slot| slot.load(Relaxed)).filter(|ns| *ns > 0)
+        self.progress.nanos(at)
     }
 
     fn is_silent(&self) -> bool {
@@ -150,10 +179,11 @@ impl Shared {
 
 /// Runs to the end of its duration or count, and then until all is answered and delivered, or `drain` is over.
 pub async fn run(settings: Settings) -> Result<Outcome, LoadError> {
-    run_watched(settings, Arc::new(Progress::default())).await
+    let progress = if settings.listening.is_some() { Progress::with_times() } else { Progress::default() };
+    run_watched(settings, Arc::new(progress)).await
 }
 
-/// The same, and `progress` says how far it is.
+/// The same, and `progress` says how far it is. Deliveries are measured if it knows the times.
 pub async fn run_watched(settings: Settings, progress: Arc<Progress>) -> Result<Outcome, LoadError> {
     let cpu_before = cpu_seconds();
     let ledger = match &settings.ledger {
@@ -164,17 +194,15 @@ pub async fn run_watched(settings: Settings, progress: Arc<Progress>) -> Result<
         }
         None => None,
     };
-    let remembered = if settings.listening.is_some() { SENT_KEPT } else { 0 };
     let shared = Arc::new(Shared {
-        epoch: Instant::now(),
         progress,
         silence: watch::Sender::new(None),
         heard_out: watch::Sender::new(false),
-        sent: (0..remembered).map(|_| AtomicU64::new(0)).collect(),
         ledger,
         settings,
     });
     let settings = &shared.settings;
+    let opened_at = Instant::now();
     let mut listeners = JoinSet::new();
     if let Some(listening) = &settings.listening {
         let (subscribed, mut waiting) = mpsc::channel(1);
@@ -199,7 +227,7 @@ pub async fn run_watched(settings: Settings, progress: Arc<Progress>) -> Result<
         idlers.spawn(idle::run(Arc::clone(&shared), index, Arc::clone(&doors)));
     }
     while settings.idle > 0 && shared.progress.opened.load(Relaxed) < settings.idle as u64 {
-        if shared.epoch.elapsed() > SUBSCRIBE_TIMEOUT {
+        if opened_at.elapsed() > SUBSCRIBE_TIMEOUT {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -235,6 +263,7 @@ pub async fn run_watched(settings: Settings, progress: Arc<Progress>) -> Result<
     }
     // Each listener that misses nothing has heard as many as were acknowledged, or more.
     let wanted = acknowledged.len() * settings.listening.as_ref().map_or(0, |listening| listening.subscribers as u64);
+    let wanted = wanted + settings.expected;
     let waiting = Instant::now();
     while shared.progress.delivered.load(Relaxed) < wanted && waiting.elapsed() < settings.drain {
         tokio::time::sleep(Duration::from_millis(5)).await;

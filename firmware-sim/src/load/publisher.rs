@@ -196,7 +196,7 @@ impl Publisher {
             if let Some(slot) = self.slot(packet_id) {
                 *slot = Slot { state: State::Sent, id, since_ns };
             }
-            shared.sent_at(id, since_ns);
+            shared.progress.sent_at(id, since_ns);
             self.write(&mut line.out, packet_id, id, self.made, false);
             self.made += 1;
             self.tally.sent += 1;

@@ -66,6 +66,8 @@ pub struct Settings {
     /// They say that they are there so often, and how long the answer took is measured.
     pub ping_every: Duration,
     pub keep_alive_s: u16,
+    /// Deliveries that are waited for beside those of the run's own messages: retained ones.
+    pub expected: u64,
     /// How long the last answers and deliveries are waited for.
     pub drain: Duration,
     /// Unacknowledged messages of one connection at most, whatever the pace: brokers have bounds of their own.
@@ -97,6 +99,7 @@ impl Settings {
             idle: 0,
             ping_every: Duration::from_secs(30),
             keep_alive_s: 60,
+            expected: 0,
             drain: Duration::from_secs(10),
             most_in_flight: 500,
             ledger: None,

@@ -150,7 +150,7 @@ impl Subscriber {
         };
         if self.seen.insert(number) {
             self.tally.delivered += 1;
-            if let Some(since_ns) = self.shared.was_sent_at(first + number) {
+            if let Some(since_ns) = self.shared.progress.was_sent_at(first + number) {
                 self.tally.delivery.record_ns(now_ns.saturating_sub(since_ns));
             }
         } else {
