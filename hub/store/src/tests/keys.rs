@@ -6,6 +6,8 @@ use sqlx::Row;
 use super::*;
 use crate::db::insert_wrap;
 
+const DAY_MILLIS: i64 = 86_400_000;
+
 async fn busy_house() -> (House, Store) {
     let house = House::new();
     let store = house.open().await;
@@ -22,6 +24,12 @@ async fn busy_house() -> (House, Store) {
 async fn assert_whole(store: &Store) {
     assert_eq!(store.keys().verify(|_, _| {}).await.unwrap(), []);
     assert_eq!(store.history().after(Seq(0), 1000).await.unwrap().len(), 62);
+    let device = DeviceRef::new("wmbusmeters", "SERIAL-1");
+    let (from, to) = (Timestamp(0), Timestamp(DAY_MILLIS));
+    let stretch = store.history().range(&device, "total_m3", from, to, 10).await.unwrap();
+    assert_eq!((stretch.points.len(), stretch.troubles), (1, vec![]), "in a block");
+    let rolled = store.history().rolled(&device, "total_m3", Level::Hour, from, to).await.unwrap();
+    assert_eq!((rolled.buckets.len(), rolled.troubles), (1, vec![]));
     let accounts = store.register().accounts().await.unwrap();
     assert_eq!(accounts.len(), 2);
     let meters = store.register().meters().await.unwrap();

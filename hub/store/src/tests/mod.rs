@@ -246,6 +246,14 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
             store.papers().put(drawer, &paper(person)).await.unwrap();
         }
         store.audit().append(&[deed(5, person)]).await.unwrap();
+        let log = store.broker_log();
+        if n == 0 {
+            log.load().await.unwrap();
+        }
+        log.append(b"retained: kitchen/set".to_vec());
+        if let Some(kept) = log.settled() {
+            kept.await.unwrap();
+        }
         // Into blocks and rollups, and not into the journal.
         let past = Sample { at: Moment::Wall(Timestamp(1_000_000 + i64::from(n))), ..sample(n.into()) };
         store.history().import(vec![past]).await.unwrap();
