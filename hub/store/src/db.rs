@@ -69,6 +69,13 @@ impl Writer {
         self.open = true;
     }
 
+    async fn start(&mut self) -> Result<(), StoreError> {
+        self.open = true;
+        let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut self.conn).await.map_err(StoreError::from);
+        self.broken |= matches!(begun, Err(StoreError::Io(_)));
+        begun.map(drop)
+    }
+
     /// How it ended.
     pub fn ended<T>(&mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         match &outcome {
@@ -225,8 +232,7 @@ impl Db {
     /// Begins a transaction that may write; waits for the one before it.
     pub async fn begin(&self) -> Result<Tx<'_>, StoreError> {
         let mut writer = self.writer().await?;
-        writer.open = true;
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut writer.conn).await?;
+        writer.start().await?;
         Ok(Tx { db: self, writer })
     }
 
@@ -236,8 +242,7 @@ impl Db {
         let mut writer = self.writer().await?;
         overwrite_deleted(&mut writer.conn, false).await?;
         writer.careless = true;
-        writer.open = true;
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut writer.conn).await?;
+        writer.start().await?;
         Ok(Tx { db: self, writer })
     }
 
