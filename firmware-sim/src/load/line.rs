@@ -50,6 +50,8 @@ pub(super) struct Line {
     input: Vec<u8>,
     /// Filled up to here.
     filled: usize,
+    /// Packets came behind the CONNACK that nobody has taken yet.
+    left_over: bool,
 }
 
 impl Line {
@@ -61,28 +63,31 @@ impl Line {
         let stream = TcpStream::connect(address).await?;
         // Somebody waits for each small packet.
         stream.set_nodelay(true)?;
-        let mut line =
-            Line { stream, version: connect.version, out: Vec::new(), written: 0, input: vec![0; 256], filled: 0 };
+        let mut line = Line {
+            stream,
+            version: connect.version,
+            out: Vec::new(),
+            written: 0,
+            input: vec![0; 256],
+            filled: 0,
+            left_over: false,
+        };
         connect.write(&mut line.out);
-        let mut welcome = None;
-        while welcome.is_none() {
+        loop {
             line.flush()?;
-            let mut refused = None;
-            line.take(|packet, _| match packet {
-                Incoming::Connected { code: 0, session_present, receive_maximum } => {
-                    welcome = Some(Welcome { session_present, receive_maximum });
-                }
-                Incoming::Connected { code, .. } => refused = Some(code),
-                _ => {}
-            })?;
-            if let Some(code) = refused {
+            line.ready(None).await?;
+            line.read()?;
+            let Some((packet, used)) = wire::read(&line.input[..line.filled], line.version)? else { continue };
+            let Incoming::Connected { session_present, code, receive_maximum } = packet else {
+                return Err(WireError::Malformed.into());
+            };
+            if code != 0 {
                 return Err(Lost::Refused(code));
             }
-            if welcome.is_none() {
-                line.ready(None).await?;
-            }
+            // A session that goes on does so in the same breath: what came behind is for whoever takes packets.
+            line.consume(used);
+            return Ok((line, Welcome { session_present, receive_maximum }));
         }
-        Ok((line, welcome.unwrap_or(Welcome { session_present: false, receive_maximum: None })))
     }
 
     /// Writes what goes without waiting.
@@ -108,19 +113,7 @@ impl Line {
     /// Gives every packet that is there to `each`, with the buffer that answers go to.
     pub fn take(&mut self, mut each: impl FnMut(Incoming<'_>, &mut Vec<u8>)) -> Result<(), Lost> {
         loop {
-            let Some(room) = self.input.get_mut(self.filled..).filter(|room| !room.is_empty()) else {
-                // A connection that hears little keeps little.
-                let more = (self.input.len() * 4).clamp(READ_AT_ONCE, wire::MAX_PACKET + READ_AT_ONCE);
-                self.input.resize(more, 0);
-                continue;
-            };
-            match self.stream.try_read(room) {
-                Ok(0) => return Err(Lost::Closed),
-                Ok(read) => self.filled += read,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error.into()),
-            }
-            let full = self.filled == self.input.len();
+            let more = self.read()?;
             let mut at = 0;
             while let Some((packet, used)) = wire::read(&self.input[at..self.filled], self.version)? {
                 if let Incoming::Bye { code } = packet {
@@ -129,17 +122,42 @@ impl Line {
                 each(packet, &mut self.out);
                 at += used;
             }
-            self.input.copy_within(at..self.filled, 0);
-            self.filled -= at;
+            self.consume(at);
+            self.left_over = false;
             // There may be more, but the answers to this should not wait for it.
-            if !full || self.out.len() > READ_AT_ONCE {
+            if !more || self.out.len() > READ_AT_ONCE {
                 return Ok(());
             }
         }
     }
 
+    /// Reads once, without waiting; whether the room for it was filled.
+    fn read(&mut self) -> Result<bool, Lost> {
+        if self.filled == self.input.len() {
+            // A connection that hears little keeps little.
+            let more = (self.input.len() * 4).clamp(READ_AT_ONCE, wire::MAX_PACKET + READ_AT_ONCE);
+            self.input.resize(more, 0);
+        }
+        match self.stream.try_read(&mut self.input[self.filled..]) {
+            Ok(0) => return Err(Lost::Closed),
+            Ok(read) => self.filled += read,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(self.filled == self.input.len())
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.input.copy_within(bytes..self.filled, 0);
+        self.filled -= bytes;
+        self.left_over = self.filled > 0;
+    }
+
     /// Waits until there is something to read, or room for what waits to be written, or until `wake`.
     pub async fn ready(&self, wake: Option<Instant>) -> Result<(), Lost> {
+        if self.left_over {
+            return Ok(());
+        }
         let interest = if self.waiting() > 0 { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
         match wake {
             None => self.stream.ready(interest).await.map(drop)?,
