@@ -224,10 +224,7 @@ fn photo() -> Photo {
 /// Two rows or more in every table; `audit_head` and `history_mark` have one.
 async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
     let (mut accounts, mut meters) = (Vec::new(), Vec::new());
-    store.broker_log().load().await.unwrap();
     for n in 0..2u8 {
-        store.broker_log().append(b"LEAKAGE".to_vec());
-        store.broker_log().settled().unwrap().await.unwrap();
         store.history().record(vec![sample(n.into())], Urgency::Now).await.unwrap();
         store.boots().begin(BootId(id())).await.unwrap();
         let account = account();
