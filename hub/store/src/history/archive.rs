@@ -31,7 +31,7 @@ use crate::tables::{BLOCK, HISTORY_MARK, JOURNAL, ROLLUP};
 const ROW_OVERHEAD: u64 = 60;
 
 /// What a transaction of history writes beside its rows: the parents of the pages that change, the tally, marks.
-const COMMIT_BYTES: u64 = 64 << 10;
+const COMMIT_BYTES: u64 = 32 << 10;
 
 /// How many rows one statement inserts.
 const ROWS_A_STATEMENT: usize = 100;

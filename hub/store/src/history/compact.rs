@@ -4,19 +4,15 @@
 //! Never the newest row: it carries the sequence. Never what a reader's durable cursor has not passed. A row that waits
 //! for its run to be dated stays; the rows behind it do not wait for it. A row that does not open is set aside.
 //!
-//! Small blocks of a series are merged when that makes one of a good size, or when there are many of them: a sample is
-//! written into blocks two or three times in all, not with every batch anew.
+//! Which blocks of before are merged with the new ones is `merge`'s to say.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use domovoi_model::{Moment, Sample, Unit};
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row};
 
 use super::NotKept;
-use super::archive::{
-    Archive, BlockHead, NewBlock, OpenRow, Place, blocks_of, head_of, is_number, open_row, point_of, spelled,
-};
-use super::calendar::DAY;
+use super::archive::{Archive, OpenRow, Place, is_number, open_row, point_of, spelled};
 use super::read::Point;
 use crate::error::StoreError;
 use crate::ledger;
@@ -26,15 +22,6 @@ const BATCH_SAMPLES: u64 = 65_536;
 
 /// How many rows are read at once.
 const ROWS_AT_ONCE: i64 = 64;
-
-/// A block with fewer samples is small. The index `block_small` says the same number.
-const SMALL: u64 = 1024;
-
-/// So many small blocks of a series become one, even if that is small again.
-const MANY: usize = 8;
-
-/// Blocks that ended longer before are not merged with what comes now: a block that spans years is thinned late.
-const MERGE_WITHIN: i64 = 45 * DAY;
 
 /// What a compaction did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -188,21 +175,16 @@ impl Archive {
         let newest = batch.rows.last().map_or(0, |(_, last)| *last);
         tally.compacted_to = tally.compacted_to.max(newest).max(batch.after.unsigned_abs());
         let due = self.days_of(&batch.by_series).await?;
-        let merged = self.gather(&mut batch).await?;
-        done.rewritten += merged.iter().map(|head| head.samples).sum::<u64>();
-        let by_series = std::mem::take(&mut batch.by_series);
-        // Compressing takes a tenth of a second: not on a thread that others wait for.
-        let blocks = tokio::task::spawn_blocking(move || {
-            by_series.into_iter().flat_map(|(series, points)| blocks_of(series, points)).collect::<Vec<NewBlock>>()
-        });
-        let blocks = blocks.await.map_err(|error| StoreError::Io(error.to_string()))?;
+        let merged = self.merge(std::mem::take(&mut batch.by_series)).await?;
+        batch.aside.extend(merged.aside);
+        done.rewritten += merged.rewritten;
+        let blocks = merged.blocks;
 
         let mut tx = self.db.begin_careless().await?;
         if let Some(minting) = &minting {
             minting.write(tx.conn()).await?;
         }
-        let merged: Vec<i64> = merged.iter().map(|head| head.id).collect();
-        self.delete_blocks(&mut tx, &merged, &mut tally).await?;
+        self.delete_blocks(&mut tx, &merged.gone, &mut tally).await?;
         self.insert_blocks(&mut tx, &blocks, &mut tally).await?;
         for some in batch.rows.chunks(500) {
             let list = spelled(some.iter().map(|(first, _)| seq_of(*first)));
@@ -259,62 +241,6 @@ impl Archive {
             }
         }
         Ok(due)
-    }
-
-    /// Opens the small blocks that are worth merging, adds their points in front of the new ones, and says which.
-    async fn gather(&self, batch: &mut Batch) -> Result<Vec<BlockHead>, StoreError> {
-        let mut reader = self.db.read().await?;
-        let small = self.small_blocks(reader.conn()).await?;
-        let mut chosen: Vec<BlockHead> = Vec::new();
-        for (series, points) in &batch.by_series {
-            let oldest = points.iter().map(|point| point.at.0).min().unwrap_or(0);
-            let near: Vec<BlockHead> = small.get(series).into_iter().flatten().copied().collect();
-            let near: Vec<BlockHead> =
-                near.into_iter().filter(|head| head.to >= oldest.saturating_sub(MERGE_WITHIN)).collect();
-            let together = near.iter().map(|head| head.samples).sum::<u64>() + points.len() as u64;
-            if !near.is_empty() && (together >= SMALL || near.len() >= MANY) {
-                chosen.extend(near);
-            }
-        }
-        let mut merged = Vec::with_capacity(chosen.len());
-        for some in chosen.chunks(200) {
-            let ids: Vec<i64> = some.iter().map(|head| head.id).collect();
-            let sealed = self.fetch_blocks(reader.conn(), &ids).await?;
-            for head in some {
-                let Some(sealed) = sealed.get(&head.id) else { continue };
-                let unit = self.catalogue.by_number(head.series).map_or(Unit::None, |series| series.unit);
-                match self.open_block(head, unit, sealed) {
-                    Ok(mut points) => {
-                        let new = batch.by_series.entry(head.series).or_default();
-                        points.append(new);
-                        *new = points;
-                        merged.push(*head);
-                    }
-                    Err(StoreError::Damaged { what }) => batch.aside.push((Place::Block, head.id, what)),
-                    Err(other) => return Err(other),
-                }
-            }
-        }
-        Ok(merged)
-    }
-
-    /// The small blocks of every series, oldest last, those that were set aside left out.
-    async fn small_blocks(&self, conn: &mut SqliteConnection) -> Result<HashMap<u32, Vec<BlockHead>>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, series, from_at, to_at, samples FROM block
-             WHERE samples < 1024 AND NOT EXISTS (SELECT 1 FROM set_aside WHERE place = 1 AND row = block.id)
-             ORDER BY id DESC",
-        )
-        .fetch_all(conn)
-        .await?;
-        let mut small: HashMap<u32, Vec<BlockHead>> = HashMap::new();
-        for row in &rows {
-            let head = head_of(row)?;
-            if head.samples < SMALL {
-                small.entry(head.series).or_default().push(head);
-            }
-        }
-        Ok(small)
     }
 }
 

@@ -11,7 +11,7 @@ use super::read::{Imported, Point};
 use crate::error::StoreError;
 
 /// So many samples are taken at a time.
-pub const IMPORT_LIMIT: usize = 100_000;
+pub const IMPORT_LIMIT: usize = 20_000;
 
 /// 9999-12-31T23:59:59.999Z.
 const LATEST: i64 = 253_402_300_799_999;

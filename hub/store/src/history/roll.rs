@@ -24,7 +24,7 @@ use crate::tables::ROLLUP;
 const LAG: i64 = 7 * 3_600_000;
 
 /// So many days of series are rolled in one transaction.
-const DAYS_AT_ONCE: i64 = 200;
+const DAYS_AT_ONCE: i64 = 40;
 
 /// How many samples of a day are in memory at a time.
 const POINTS_AT_ONCE: usize = 20_000;
