@@ -419,13 +419,13 @@ pub fn document(
 
 /// Whether two sets of readings say the same, ids and times apart: a draft that says the same is not drawn up anew.
 pub fn says_the_same(a: &[ActReading], b: &[ActReading]) -> bool {
-    a.len() == b.len()
-        && a.iter().all(|left| {
-            b.iter().any(|right| {
-                (left.point, left.meter, &left.values, &left.photo, &left.previous)
-                    == (right.point, right.meter, &right.values, &right.photo, &right.previous)
-            })
-        })
+    let same = |left: &ActReading, right: &ActReading| {
+        (left.point, left.meter, &left.values, &left.photo, &left.previous)
+            == (right.point, right.meter, &right.values, &right.photo, &right.previous)
+    };
+    // Each in the other: a reading that stands twice in one would hide one that stands in the other only.
+    let within = |a: &[ActReading], b: &[ActReading]| a.iter().all(|left| b.iter().any(|right| same(left, right)));
+    a.len() == b.len() && within(a, b) && within(b, a)
 }
 
 /// The state of a draft: what stands against it, in words.

@@ -235,4 +235,7 @@ fn the_same_readings_are_not_a_correction() {
     assert!(says_the_same(&one, &two));
     let three = draw_up(&terms(), &[facts("123.6")], SPAN).readings;
     assert!(!says_the_same(&one, &three));
+    // One that stands twice hides none that stands in the other only.
+    let (twice, both) = ([one.clone(), one.clone()].concat(), [one.clone(), three.clone()].concat());
+    assert!(!says_the_same(&twice, &both) && !says_the_same(&both, &twice));
 }

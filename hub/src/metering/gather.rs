@@ -55,6 +55,10 @@ impl Metering {
         // A reading that was good while its resource's window was open is not lost when a later one passes that window.
         for kept in earlier.filter(|act| !act.state.is_signed()).into_iter().flat_map(|act| &act.readings) {
             let Some(point) = points.iter().find(|point| point.id == kept.point) else { continue };
+            // A meter that was taken out since speaks for itself: its end is in the draft already.
+            if draft.readings.iter().any(|reading| reading.meter == kept.meter) {
+                continue;
+            }
             let missing = draft.problems.iter().any(|problem| problem.point == point.name);
             let may_come = draft.problems.iter().filter(|p| p.point == point.name).all(|problem| problem.may_come);
             if missing && may_come && terms.takes_on(span.period, kept.resource, kept.date_value) {

@@ -44,7 +44,6 @@ async fn every_command_does_its_work_over_the_control_socket() {
     meters_are_added_and_listed(&program).await;
     readings_are_handed_in(&program).await;
     a_meter_is_replaced(&program).await;
-    history_goes_in_and_out(&program).await;
     program.well(&["meter", "submit", BATH, "0.9"]).await;
     let act = an_act_is_approved(&program).await;
     the_portal_is_linked(&program, &portal).await;
@@ -57,6 +56,7 @@ async fn every_command_does_its_work_over_the_control_socket() {
     the_act_is_verified_by_anybody(&program, folder.path(), &act).await;
     the_act_is_corrected(&program, &portal, &act).await;
     let held = a_held_reading_is_decided(&program, daemon.mqtt().await).await;
+    history_goes_in_and_out(&program).await;
     keys_are_rotated(&program).await;
     let text = program.well(&["doctor", "--verify"]).await;
     assert!(text.contains("the daemon runs") && text.contains("every sealed thing opens"), "{text}");
