@@ -19,18 +19,19 @@ const DAY_MILLIS: i64 = 86_400_000;
 /// 2025-11-01T00:00:00Z
 const BEGIN: i64 = 1_761_955_200_000;
 
-/// A temperature that wanders: in hundredths of a degree.
+/// A temperature that wanders, in hundredths of a degree, with the last digits of a real sensor; a device that is up to two
+/// seconds late, by milliseconds. Neither noise knows of the other: what can be guessed costs nothing to keep.
 fn sample(series: u64, index: i64) -> Sample {
+    let mut dice = e2e::Dice((series << 32) | index as u64);
     let day = (index as f64 * std::f64::consts::TAU / 288.0).sin() * 300.0;
-    let noise = ((index as u64 ^ (series << 20)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60) as i64;
+    let (digits, late) = (dice.below(17) as i64 - 8, dice.below(2000) as i64);
     Sample {
         device: device(series),
         property: "temperature".to_owned(),
-        value: Value::Number(Decimal::new(2100 + day as i64 + noise, 2)),
+        value: Value::Number(Decimal::new(2100 + day as i64 + digits, 2)),
         unit: Unit::Celsius,
         quality: Quality::Good,
-        // Devices are not punctual.
-        at: Moment::Wall(Timestamp(BEGIN + index * STEP_MILLIS + noise * 37)),
+        at: Moment::Wall(Timestamp(BEGIN + index * STEP_MILLIS + late)),
         device_time: None,
     }
 }
