@@ -284,8 +284,15 @@ impl<G: Gate> Connection<G> {
     /// Handles a batch of what has been read, and lets the log know what must be kept of it. True if whole packets are
     /// left.
     fn take_input(&mut self) -> Result<bool, Ending> {
-        let left = self.take_batch();
-        self.plan();
+        if !self.wire.is_ready(&self.input) {
+            return self.take_batch();
+        }
+        let shared = self.shared.clone();
+        let mut left = Ok(false);
+        shared.router.together(&mut || {
+            left = self.take_batch();
+            self.plan();
+        });
         left
     }
 

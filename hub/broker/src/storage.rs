@@ -19,7 +19,8 @@ pub trait Storage: Send + Sync + 'static {
 
     /// Puts `frames`, which describe everything up to and with frame number `up_to`, in the place of the frames up to
     /// there; those appended since stay behind them. Until it is done the old frames count, also after a crash in the
-    /// middle of it. It mends a torn log, unless a frame behind `up_to` is lost too.
+    /// middle of it. It mends a torn log, unless a frame behind `up_to` is lost too. It does not count before the fate
+    /// of every frame up to there is known, and fails if one of them is lost meanwhile.
     fn rewrite(&self, up_to: u64, frames: Vec<Vec<u8>>) -> Rewritten;
 
     /// Whether a frame could not be kept, so that the log has a hole: what is appended is not durable before the log
@@ -29,6 +30,13 @@ pub trait Storage: Send + Sync + 'static {
     /// Whether anything is kept at all. Where nothing is, the broker encodes nothing and waits for nothing.
     fn keeps(&self) -> bool {
         true
+    }
+
+    /// Does `work`, in which the gate takes messages in and frames are appended, so that all of it is kept together or
+    /// not at all, as far as the owner can see to it. Without that a crash between the two could leave a QoS 2 message
+    /// whose id is not known, which its sender repeats, or an id whose message is not there.
+    fn together(&self, work: &mut dyn FnMut()) {
+        work();
     }
 
     /// The owner's wall clock in milliseconds since 1970, `None` while it is not to be trusted: sessions and messages

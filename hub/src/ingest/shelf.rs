@@ -41,6 +41,10 @@ impl Storage for BrokerShelf {
         })
     }
 
+    fn together(&self, work: &mut dyn FnMut()) {
+        self.log.together(work);
+    }
+
     fn is_torn(&self) -> bool {
         self.log.is_torn()
     }

@@ -174,6 +174,13 @@ impl BrokerLog {
         let queue = self.history.queue();
         let _alone = rows.rewriting.lock().await;
         let up_to = queue.log_number(up_to);
+        // What the rewrite tells as kept is still on its way, and what it leaves out because of a hole must have been told
+        // to its sender before the hole is closed.
+        let torn = queue.is_torn();
+        queue.until_landed(up_to).await;
+        if !torn && queue.is_torn() {
+            return Err(StoreError::Io("a frame that the rewrite counts on was lost meanwhile".into()));
+        }
         let mut parts = split(frames);
         let end = parts.pop().unwrap_or_default();
         let mut written = 0;
@@ -216,6 +223,11 @@ impl BrokerLog {
         queue.replaced(up_to);
         self.history.spend(written * 2);
         Ok(())
+    }
+
+    /// Does `work`; samples recorded and frames appended in it are in one commit.
+    pub fn together(&self, work: &mut dyn FnMut()) {
+        self.history.queue().together(work);
     }
 
     /// Whether a frame was lost (full or failing disk): nothing is durable any more before a rewrite.

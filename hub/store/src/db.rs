@@ -60,7 +60,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub fn conn(&mut self) -> &mut SqliteConnection {
+    pub(crate) fn conn(&mut self) -> &mut SqliteConnection {
         &mut self.conn
     }
 

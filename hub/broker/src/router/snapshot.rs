@@ -25,6 +25,8 @@ const FRAME_BYTES: usize = 64 << 10;
 #[derive(Default)]
 struct Snapshot {
     up_to: u64,
+    /// The log had no hole then.
+    whole: bool,
     grown_bytes: usize,
     /// What stands before messages: sessions and subscriptions.
     sessions: Vec<Record>,
@@ -45,6 +47,11 @@ impl Log {
 }
 
 impl<A> Router<A> {
+    /// What is taken in and planned within `work` is kept together.
+    pub(crate) fn together(&self, work: &mut dyn FnMut()) {
+        self.storage.together(work);
+    }
+
     pub(crate) fn keeps(&self) -> bool {
         self.keeps
     }
@@ -61,9 +68,12 @@ impl<A> Router<A> {
     pub(crate) async fn rewrite(&self) -> Result<(), Torn> {
         let _claim = Rewriting(self);
         let snapshot = self.lock().snapshot();
-        let (up_to, grown_bytes) = (snapshot.up_to, snapshot.grown_bytes);
+        let (up_to, whole, grown_bytes) = (snapshot.up_to, snapshot.whole, snapshot.grown_bytes);
         let frames = self.encode(snapshot).await;
         let live_bytes = frames.iter().map(Vec::len).sum();
+        if whole && self.storage.is_torn() {
+            return Err(Torn);
+        }
         self.storage.rewrite(up_to, frames).await?;
         let mut state = self.lock();
         state.log.live_bytes = live_bytes;
@@ -174,7 +184,12 @@ impl<A> State<A> {
             }
         }
         snapshot.retained = self.retained.all();
-        for (&number, planned) in self.planned.iter().filter(|(_, planned)| planned.written) {
+        // What is planned and not settled yet will be kept, if all that was appended is: the storage sees to it that the
+        // rewrite does not count before that is known. Behind a hole none of it will be, and written here it would
+        // outlive that: an id would count as taken whose message nobody has.
+        snapshot.whole = !self.log.storage.is_torn();
+        let whole = snapshot.whole;
+        for (&number, planned) in self.planned.iter().filter(|(_, planned)| whole && planned.written) {
             if let Some(message) = &planned.message {
                 let topic = &message.publish.topic;
                 let retained = message.publish.retain && self.contests.get(topic).is_none_or(|c| number > c.newest());

@@ -102,6 +102,9 @@ impl Committer {
             let (urgent, others) = offers.into_iter().partition(|offer| offer.urgent);
             offers = urgent;
             refuse(others, &NotKept::Full);
+            // A frame that told of what is refused here must not outlive it.
+            self.settle(&batch, Err(NotKept::Full));
+            batch.frames.clear();
             outcome = self.commit(&batch, &offers).await;
         }
         let now = self.queue.now();

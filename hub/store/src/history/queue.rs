@@ -3,7 +3,7 @@
 //!
 //! The lock is held for the length of a push; nothing is packed or sealed under it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use domovoi_model::Sample;
@@ -94,6 +94,10 @@ impl Log {
 pub(crate) struct Queue {
     held: Mutex<Held>,
     bell: Notify,
+    /// Rung when a batch with frames has met its fate.
+    landing: Notify,
+    /// Held for reading while somebody leaves things that belong together, for writing while a commit takes what waits.
+    sections: RwLock<()>,
     max_samples: usize,
     max_bytes: usize,
     began: Instant,
@@ -101,7 +105,15 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub fn new(max_samples: usize, max_bytes: usize) -> Arc<Self> {
-        Arc::new(Queue { held: Mutex::default(), bell: Notify::new(), max_samples, max_bytes, began: Instant::now() })
+        Arc::new(Queue {
+            held: Mutex::default(),
+            bell: Notify::new(),
+            landing: Notify::new(),
+            sections: RwLock::default(),
+            max_samples,
+            max_bytes,
+            began: Instant::now(),
+        })
     }
 
     /// Monotonic time since the start of the queue.
@@ -129,6 +141,12 @@ impl Queue {
         held.offers.push(Offer { samples, urgent, answer });
         self.arrived(held);
         kept
+    }
+
+    /// Does `work`; what it offers and appends is taken by one commit. Not to be nested.
+    pub fn together(&self, work: &mut dyn FnMut()) {
+        let _section = self.sections.read().unwrap_or_else(PoisonError::into_inner);
+        work();
     }
 
     fn arrived(&self, mut held: MutexGuard<'_, Held>) {
@@ -192,6 +210,7 @@ impl Queue {
     }
 
     pub(super) fn take(&self) -> Batch {
+        let _between_sections = self.sections.write().unwrap_or_else(PoisonError::into_inner);
         let mut held = self.lock();
         let log = &mut held.log;
         let frames = std::mem::take(&mut log.frames);
@@ -296,6 +315,7 @@ impl Queue {
         let mut held = self.lock();
         let log = &mut held.log;
         log.in_flight = false;
+        self.landing.notify_waiters();
         if let (Err(why), Some(last)) = (&outcome, batch.frames.len().checked_sub(1)) {
             log.lose(batch.first_frame + last as u64, why.clone());
         }
@@ -304,6 +324,23 @@ impl Queue {
             _ => outcome,
         };
         (std::mem::take(&mut log.flying), outcome)
+    }
+
+    /// Waits until it is known of all frames up to `number` whether they are durable.
+    pub async fn until_landed(&self, number: u64) {
+        loop {
+            let mut landing = std::pin::pin!(self.landing.notified());
+            landing.as_mut().enable();
+            {
+                let held = self.lock();
+                let log = &held.log;
+                let first_waiting = (log.newest.unwrap_or(0) + 1).saturating_sub(log.frames.len() as u64);
+                if !log.in_flight && first_waiting > number {
+                    return;
+                }
+            }
+            landing.await;
+        }
     }
 
     /// The number, in the log as a whole, of a frame that was given out as `counted`.

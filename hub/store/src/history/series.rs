@@ -333,7 +333,7 @@ impl Minting<'_> {
     }
 
     /// Writes the new ones within a transaction.
-    pub async fn write(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    pub(super) async fn write(&self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
         write_series(conn, &self.rows()).await
     }
 
