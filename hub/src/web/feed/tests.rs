@@ -1,3 +1,5 @@
+//! The feed as watchers have it: what is told, in which order, to whom, and what is said of what was missed.
+
 use domovoi_model::{DeviceRef, Id, Moment, PersonId, Quality, Timestamp, Unit, Value};
 use rust_decimal::Decimal;
 
