@@ -57,8 +57,10 @@ pub fn serve(words: &[String]) {
         };
         let settings = Settings {
             max_connections: 2000,
-            queue_messages_per_session: 100_000,
-            queue_bytes_per_session: 64 << 20,
+            queue_messages_per_session: 1_000_000,
+            // Mosquitto beside it has no bound either.
+            queue_bytes_per_session: 1 << 30,
+            queue_bytes_total: 1 << 30,
             ..Settings::default()
         };
         let broker = Broker::new(settings, Arc::new(Open { store }));

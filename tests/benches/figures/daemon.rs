@@ -41,6 +41,7 @@ impl House {
         let port = free_port();
         let text = format!(
             "[store]\ndata_dir = \"hub\"\n{store}\n[mqtt]\nlisten = [\"127.0.0.1:{port}\"]\nlisten_tls = [\"127.0.0.1:0\"]\nmax_connections = 2000\n\
+             max_messages_per_second = 0\nmax_bytes_per_second = \"0 B\"\n\
              queue_messages = 100000\nqueue_size = \"64 MiB\"\n[web]\nlisten = [\"127.0.0.1:0\"]\nhelp_listen = []\n"
         );
         std::fs::write(folder.path().join("domovoi.toml"), text).unwrap();

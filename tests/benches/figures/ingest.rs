@@ -34,9 +34,9 @@ pub fn ingest(figures: &mut Figures) {
         figures.add(what, report.acked_per_s, "msg/s", rate);
         figures.add(format!("{what}: CPU"), used * 1e6 / report.acked.max(1) as f64, "µs/msg", cpu);
         figures.add(format!("{what}: PUBACK p99"), report.ack_ms.p99, "ms", Target::None);
+        figures.add(format!("{what}: peak memory"), daemon.memory_mib("VmHWM"), "MiB", Target::AtMost(80.0));
         complain(figures, &report);
     }
-    figures.add("peak memory under load", daemon.memory_mib("VmHWM"), "MiB", Target::AtMost(80.0));
     live(figures, &house, &daemon);
     let (first, last) = flat(figures, &house, &daemon);
     figures.add("memory: growth over the second half of a long load", last - first, "MiB", Target::AtMost(4.0));
