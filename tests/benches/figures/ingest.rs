@@ -26,6 +26,7 @@ pub fn ingest(figures: &mut Figures) {
         ("20 connections, 200 in flight, 5 values each", 20, 200, Shape::Zigbee, Target::None, Target::None),
     ];
     for (what, connections, window, shape, rate, cpu) in cases {
+        daemon.forget_peak();
         let before = daemon.usage();
         let settings =
             Settings { connections, shape, pace: Pace::InFlight(window), ..house.load(seconds(figures, 10)) };
