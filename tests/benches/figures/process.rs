@@ -49,6 +49,11 @@ impl Process {
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
         kib.unwrap_or(f64::NAN) / 1024.0
     }
+
+    /// Lets the peak begin anew.
+    pub fn forget_peak(&self) {
+        let _ = std::fs::write(format!("/proc/{}/clear_refs", self.0.id()), "5");
+    }
 }
 
 /// A port that was free a moment ago.
