@@ -147,19 +147,25 @@ impl<A> Replay<A> {
             }
             Record::Message(message) => return self.message(*message),
             Record::Assigned { session, message, id } => {
+                state.log.pass(message);
                 if let Some(delivery) = self.queues.get_mut(&session).and_then(|queue| queue.remove(&message)) {
                     self.exchanges.entry(session).or_default().push((id.get(), message, Some(delivery)));
                 }
             }
-            Record::Releasing { session, message, id } if state.sessions.contains_key(&session) => {
-                let exchanges = self.exchanges.entry(session).or_default();
-                match exchanges.iter_mut().find(|(_, number, _)| *number == message) {
-                    Some((_, _, delivery)) => *delivery = None,
-                    None => exchanges.push((id.get(), message, None)),
+            Record::Releasing { session, message, id } => {
+                // After a rewrite this may be all that still names the message: given out again, its number would let a
+                // late end of the old exchange take the new message away.
+                state.log.pass(message);
+                if state.sessions.contains_key(&session) {
+                    let exchanges = self.exchanges.entry(session).or_default();
+                    match exchanges.iter_mut().find(|(packet, number, _)| *number == message && *packet == id.get()) {
+                        Some((_, _, delivery)) => *delivery = None,
+                        None => exchanges.push((id.get(), message, None)),
+                    }
                 }
             }
-            Record::Releasing { .. } => {}
             Record::Done { session, message } => {
+                state.log.pass(message);
                 if let Some(queue) = self.queues.get_mut(&session) {
                     queue.remove(&message);
                 }

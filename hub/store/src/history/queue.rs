@@ -69,6 +69,8 @@ struct Log {
     settlers: Vec<oneshot::Sender<Answer>>,
     flying: Vec<oneshot::Sender<Answer>>,
     in_flight: bool,
+    /// The number of the first frame that is being written.
+    first_flying: u64,
     /// The number of the newest frame; `None` before the log was read.
     newest: Option<u64>,
     /// Where this run began to count.
@@ -219,6 +221,7 @@ impl Queue {
         let mut settlers = std::mem::take(&mut log.settlers);
         log.flying.append(&mut settlers);
         let first_frame = (log.newest.unwrap_or(0) + 1).saturating_sub(frames.len() as u64);
+        log.first_flying = first_frame;
         let lost = if log.torn() { log.lost } else { 0 };
         held.samples = 0;
         held.bytes = 0;
@@ -335,7 +338,9 @@ impl Queue {
                 let held = self.lock();
                 let log = &held.log;
                 let first_waiting = (log.newest.unwrap_or(0) + 1).saturating_sub(log.frames.len() as u64);
-                if !log.in_flight && first_waiting > number {
+                // Batches land in their order; one that was taken meanwhile is not waited for, or under load there would
+                // always be another.
+                if first_waiting > number && (!log.in_flight || log.first_flying > number) {
                     return;
                 }
             }
