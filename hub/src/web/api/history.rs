@@ -1,6 +1,7 @@
 //! History over the API: which series there are, raw samples, rollups with their gaps, the value at a time, what a counter
 //! counted. Who may see what is asked for each property, as the stream of events asks it. Nothing is computed here that
-//! history does not say; taking away and bringing in stand in the files beside this one.
+//! history does not say; taking away and bringing in stand in the files beside this one. A little over 500 lines because
+//! the shapes of questions and answers stand beside the calls that take and give them.
 
 use axum::Json;
 use axum::extract::{Query, State};
