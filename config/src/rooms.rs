@@ -23,6 +23,9 @@ impl Mqtt {
             queue_bytes_total: defaults.queue_bytes_total.max(bytes(self.queue_size)),
             retained_bytes: bytes(self.retained_size),
             max_session_expiry: self.max_session_expiry,
+            max_keep_alive_secs: u16::try_from(self.max_keep_alive.as_secs()).ok().filter(|secs| *secs > 0),
+            sys_interval: self.sys_interval,
+            response_information: Some(self.response_information.clone()).filter(|text| !text.is_empty()),
             ..defaults
         }
     }

@@ -604,6 +604,17 @@ fn the_rooms_get_what_the_file_says() {
     assert_eq!((broker.max_packet_bytes, broker.max_connections), (1 << 20, 2000));
     assert!(broker.max_sessions >= broker.max_connections);
     assert_eq!(broker.max_session_expiry, Duration::from_secs(7 * 86_400));
+    assert_eq!((broker.max_keep_alive_secs, broker.response_information), (None, None));
+    assert_eq!(broker.sys_interval, domovoi_broker::Settings::default().sys_interval);
+    let said =
+        parse("[mqtt]\nmax_keep_alive = \"1 min\"\nsys_interval = \"0 s\"\nresponse_information = \"answers/\"\n")
+            .unwrap()
+            .mqtt
+            .to_broker();
+    assert_eq!((said.max_keep_alive_secs, said.sys_interval), (Some(60), Duration::ZERO));
+    assert_eq!(said.response_information.as_deref(), Some("answers/"));
+    let wrong = parse("[mqtt]\nresponse_information = \"answers/#\"\n").unwrap_err();
+    assert!(wrong[0].to_string().contains("cannot begin a topic name"), "{wrong:?}");
     let from = domovoi_vault::PassphraseSource::SystemdCredential("p".to_owned());
     assert_eq!(settings.vault.to_vault().master, domovoi_vault::MasterSource::Passphrase(from));
     assert_eq!(settings.store.to_store(), domovoi_store::Settings::new("/data"));

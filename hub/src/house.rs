@@ -206,6 +206,10 @@ impl House {
         let frames = std::mem::take(&mut left.frames);
         let (broker, resumed) = Broker::resume(settings.mqtt.to_broker(), Arc::new(gate), Arc::new(shelf), frames);
         report_resumed(&left, &resumed);
+        let damaged = left.damaged.len() + resumed.unreadable;
+        if damaged > 0 {
+            Recorder::new(store.clone(), bus.clone(), clock.clone()).log_was_damaged(damaged).await;
+        }
         let broker = Arc::new(broker);
         let asked = Arc::clone(&broker);
         let broker_stands: BrokerStands =

@@ -70,6 +70,14 @@ impl Recorder {
         Ok(())
     }
 
+    /// Says that pieces of the broker's log did not open at the start. What was in them, nobody knows.
+    pub async fn log_was_damaged(&self, pieces: usize) {
+        let told = self.raise("broker_log_damaged", vec![("pieces", pieces.to_string())]).await;
+        if let Err(error) = told {
+            tracing::warn!("a notice of the damaged log cannot be kept: {error}");
+        }
+    }
+
     async fn raise(&self, kind: &str, params: Vec<(&str, String)>) -> Result<(), StoreError> {
         let params = params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let notice = Notice { kind: kind.to_owned(), params, at: self.clock.moment() };
@@ -115,5 +123,8 @@ mod tests {
         assert_eq!(open().await, ["disk_failing"]);
         recorder.look(&Health::Healthy).await.unwrap();
         assert!(open().await.is_empty());
+        recorder.log_was_damaged(3).await;
+        recorder.look(&Health::Healthy).await.unwrap();
+        assert_eq!(open().await, ["broker_log_damaged"], "a healthy disk does not bring it back");
     }
 }

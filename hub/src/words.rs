@@ -141,6 +141,7 @@ mod tests {
             "window_missed",
             "journal_damaged",
             "history_damaged",
+            "broker_log_damaged",
             "disk_nearly_full",
             "disk_full",
             "disk_failing",

@@ -33,8 +33,7 @@ async fn killed(qos: u8, disk: Disk, kills: u64) {
     if disk == Disk::Slow {
         siege.disk("delay_ms 500");
     }
-    let count = 1000 * (kills + 1);
-    let load = siege.load(qos, count);
+    let load = siege.load(qos);
     let mut reached = 0;
     for _ in 0..kills {
         reached += 1 + dice.below(900);
@@ -56,8 +55,8 @@ async fn killed(qos: u8, disk: Disk, kills: u64) {
         reached = load.acknowledged();
         daemon = siege.start().await;
     }
+    load.reaches(reached + 1000).await;
     // A listener at QoS 2 gets twenty messages for two commits: on the slow disk it would be at it for minutes.
-    load.reaches(count).await;
     siege.disk("");
     let outcome = load.ended().await;
     kill(&mut daemon).await;
@@ -118,7 +117,7 @@ async fn a_disk_that_was_full_is_written_again_without_anybody_s_help() {
     let mut dice = Dice(seed);
     let siege = Siege::lay().await;
     let mut daemon = siege.start().await;
-    let load = siege.load(1, 3000);
+    let load = siege.load(1);
     load.reaches(500).await;
     siege.disk(&format!("room {}", dice.below(40_000)));
     load.stalls().await;
@@ -139,9 +138,10 @@ async fn a_disk_that_was_full_is_written_again_without_anybody_s_help() {
 async fn an_fsync_that_fails_is_believed_and_the_house_goes_on() {
     let siege = Siege::lay().await;
     let mut daemon = siege.start().await;
-    let load = siege.load(1, 3000);
+    let load = siege.load(1);
     load.reaches(500).await;
     siege.disk("fail_sync 2");
+    load.reaches(3000).await;
     let outcome = load.ended().await;
     assert!(daemon.try_wait().unwrap().is_none(), "the daemon went on\n{}", siege.log());
     kill(&mut daemon).await;

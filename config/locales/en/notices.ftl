@@ -12,6 +12,7 @@ notice-journal-damaged = A row of the journal is damaged and was passed over: { 
 notice-disk-nearly-full = The disk is nearly full ({ $free } MB left): only meters and alarms are recorded. Make room, or allow history less of it in the settings.
 notice-disk-full = The disk is full: nothing is recorded. Valves and sirens work all the same. Make room; recording goes on by itself.
 notice-disk-failing = The disk fails: { $why }. What devices say is not acknowledged and comes again when the disk is back. Back up and replace it.
+notice-broker-log-damaged = The broker's log was not read whole (damaged pieces: { $pieces }): some subscriptions, queues and retained messages may be gone. Restart Zigbee2MQTT and other bridges: whoever subscribes anew gets everything. Check the disk: domovoi doctor --verify.
 notice-portal-differs = The portal holds other bytes under the act for { $period }. The act does not count as received. Id: { $act }.
 notice-reading-rejected = The portal rejected the reading of meter { $serial } for { $period }: { $why }.
 notice-photo-refused = The portal did not take the photo for the act of { $period }: { $why }. The readings stand.

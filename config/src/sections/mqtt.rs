@@ -12,6 +12,8 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 /// What session expiry of MQTT 5 means by "never" (section 3.1.2.11.2) is not offered: a lost device must be forgotten.
 const MAX_EXPIRY: Duration = Duration::from_secs(365 * 86_400);
+/// What its field can say (section 3.1.2.10): 18 hours, 12 minutes and 15 seconds.
+const MAX_KEEP_ALIVE: Duration = Duration::from_secs(u16::MAX as u64);
 
 /// The embedded broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +56,12 @@ pub struct Mqtt {
     pub retained_size: u64,
     /// How long a session is kept for a client that is away, whatever the client asked for.
     pub max_session_expiry: Duration,
+    /// Prescribed to clients of MQTT 5 that ask for a longer keep-alive or for none; zero takes what they ask for.
+    pub max_keep_alive: Duration,
+    /// How often the `$SYS` topics are told; zero tells nobody anything.
+    pub sys_interval: Duration,
+    /// How topics for answers begin, for clients of MQTT 5 that ask; empty tells nothing.
+    pub response_information: String,
 }
 
 /// How much in a second; 0 is no limit. Twice as much may come at once.
@@ -155,6 +163,13 @@ pub(crate) fn read(mut section: Section<'_>) -> Mqtt {
         max_session_expiry: section
             .take_duration("max_session_expiry", Duration::ZERO..=MAX_EXPIRY)
             .unwrap_or(Duration::from_secs(7 * 86_400)),
+        max_keep_alive: section
+            .take_duration("max_keep_alive", Duration::ZERO..=MAX_KEEP_ALIVE)
+            .unwrap_or(Duration::ZERO),
+        sys_interval: section
+            .take_duration("sys_interval", Duration::ZERO..=Duration::from_secs(3600))
+            .unwrap_or(Duration::from_secs(10)),
+        response_information: section.take_parsed("response_information", answer_topics).unwrap_or_default(),
     };
     if mqtt.enabled && mqtt.listen.is_empty() && mqtt.listen_tls.is_empty() {
         let wrong = Wrong::new("must not be empty while `enabled` is true");
@@ -192,6 +207,15 @@ fn origin(text: &str) -> Result<String, Wrong> {
             Err(wrong.hint(format!("write for example \"{example}\"")))
         }
     }
+}
+
+/// A prefix of topics: it is put before what the client adds, so a wildcard would be one in a topic name.
+fn answer_topics(text: &str) -> Result<String, Wrong> {
+    if text.len() > 256 || text.contains(['+', '#']) || text.starts_with('$') || text.chars().any(char::is_control) {
+        let wrong = Wrong::new(format!("{} cannot begin a topic name", scalar::quoted(text)));
+        return Err(wrong.hint("write for example \"answers/\": up to 256 bytes, without + and #"));
+    }
+    Ok(text.to_owned())
 }
 
 fn int(value: Option<i64>, default: u32) -> u32 {

@@ -20,7 +20,7 @@ mod wire;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -71,6 +71,7 @@ pub struct Progress {
     pub delivered: AtomicU64,
     /// Idle connections that came in.
     pub opened: AtomicU64,
+    enough: AtomicBool,
 }
 
 impl Default for Progress {
@@ -81,6 +82,7 @@ impl Default for Progress {
             acknowledged: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
             opened: AtomicU64::new(0),
+            enough: AtomicBool::new(false),
         }
     }
 }
@@ -89,6 +91,15 @@ impl Progress {
     /// One that knows when each message was sent, for whoever sees messages arrive by another road.
     pub fn with_times() -> Self {
         Progress { sent: (0..SENT_KEPT).map(|_| AtomicU64::new(0)).collect(), ..Progress::default() }
+    }
+
+    /// Nothing new is published from here on; what is under way is still waited for.
+    pub fn stop(&self) {
+        self.enough.store(true, Relaxed);
+    }
+
+    fn is_enough(&self) -> bool {
+        self.enough.load(Relaxed)
     }
 
     /// How long ago a message was sent.

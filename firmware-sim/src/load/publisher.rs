@@ -170,7 +170,7 @@ impl Publisher {
             Pace::InFlight(_) => None,
         };
         loop {
-            if self.made >= self.quota || shared.is_silent() {
+            if self.made >= self.quota || shared.progress.is_enough() || shared.is_silent() {
                 return None;
             }
             let mut due = None;
@@ -305,7 +305,7 @@ impl Publisher {
     }
 
     fn is_over(&mut self) -> bool {
-        if self.made >= self.quota && self.all_said.is_none() {
+        if (self.made >= self.quota || self.shared.progress.is_enough()) && self.all_said.is_none() {
             self.all_said = Some(Instant::now());
         }
         let said = self.all_said.is_some() || self.shared.is_silent();

@@ -259,6 +259,25 @@ impl Gate for HubGate {
         Admission { verdict, durable }
     }
 
+    /// Past the bound of what waits to be durable. Rates are not asked: a flood of its own telemetry is what a sensor
+    /// that burns may send, and only hazards are looked at.
+    fn overflow(&self, peer: &Peer<Access>, publish: &Publish) {
+        let access = &peer.access;
+        let small = publish.topic.len() + publish.payload.len();
+        let small = !access.role.is_one_thing() || small as u64 <= self.settings.device_max_message;
+        if !small || !access.role.speaks_for_devices() || access.refusal(Verb::Submit, &publish.topic).is_some() {
+            return;
+        }
+        self.ingest.glance(&Arrival {
+            road: Road::Embedded,
+            sender: &access.username,
+            topic: &publish.topic,
+            payload: &publish.payload,
+            retained: publish.retain,
+            again: publish.dup,
+        });
+    }
+
     fn subscribe(&self, peer: &Peer<Access>, filter: &str) -> bool {
         let refusal = peer.access.refusal(Verb::See, filter);
         if let Some(refusal) = &refusal {

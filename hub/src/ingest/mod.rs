@@ -114,6 +114,8 @@ pub struct Counters {
     pub sifted: AtomicU64,
     /// Publishes that were recorded when they came first.
     pub repeated: AtomicU64,
+    /// Hazards heard in publishes that there was no room to keep: a sender that waits for an answer says them again.
+    pub hazards_unkept: AtomicU64,
 }
 
 /// How the broker stands.
@@ -174,8 +176,33 @@ impl Ingest {
     /// Stamps and takes in one publish. The answer says when it is durable; `None` when nothing has to be.
     /// Never waits: it runs on the task that reads the socket.
     pub fn take(&self, arrival: Arrival<'_>) -> Option<Commit> {
-        let Arrival { road, sender, topic, payload, retained, .. } = arrival;
-        let envelope = Envelope { road, sender, topic, payload, retained, received_at: self.clock.moment() };
+        let at = self.clock.moment();
+        let observations = self.read(&arrival, at)?;
+        // Replayed at our subscription: perhaps weeks old, and the broker does not say. It tells what a device is, not
+        // what its register shows now.
+        let old_news = arrival.road == Road::External && arrival.retained;
+        if observations.is_empty() || old_news {
+            return None;
+        }
+        self.record(&arrival, observations, at)
+    }
+
+    /// Looks at a publish for which there is no room: a hazard in it is heard, and nothing of it is recorded.
+    pub fn glance(&self, arrival: &Arrival<'_>) {
+        let at = self.clock.moment();
+        let mut observations = self.read(arrival, at).unwrap_or_default();
+        observations.retain(|observation| observation.hazard.is_some());
+        self.counters.hazards_unkept.fetch_add(observations.len() as u64, Ordering::Relaxed);
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        for observation in &observations {
+            heard.note(&observation.device, std::slice::from_ref(observation), at, &self.sieve);
+        }
+    }
+
+    /// What a publish says, as its dialect reads it. `None` if no dialect claims it or it cannot be read.
+    fn read(&self, arrival: &Arrival<'_>, received_at: Moment) -> Option<Vec<Observation>> {
+        let &Arrival { road, sender, topic, payload, retained, .. } = arrival;
+        let envelope = Envelope { road, sender, topic, payload, retained, received_at };
         let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
         let Some((dialect, claim)) = domovoi_adapters::claim(&envelope, &directory) else {
             self.counters.unclaimed.fetch_add(1, Ordering::Relaxed);
@@ -197,13 +224,7 @@ impl Ingest {
         if !decoded.announcements.is_empty() {
             self.learn(&decoded.announcements);
         }
-        // Replayed at our subscription: perhaps weeks old, and the broker does not say. It tells what a device is, not
-        // what its register shows now.
-        let old_news = road == Road::External && retained;
-        if decoded.observations.is_empty() || old_news {
-            return None;
-        }
-        self.record(&arrival, decoded.observations, envelope.received_at)
+        Some(decoded.observations)
     }
 
     /// Whether a property is a register of a meter; told once, by whoever knows the meters.

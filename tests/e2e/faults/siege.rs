@@ -36,7 +36,9 @@ pub struct Load {
 }
 
 impl Load {
+    /// Ends the load, heard out to the last acknowledgement and delivery.
     pub async fn ended(self) -> Outcome {
+        self.progress.stop();
         self.running.await.unwrap()
     }
 
@@ -147,7 +149,7 @@ impl Siege {
 
     /// 2,000 messages a second from 20 connections, retained, one value in each, with sessions that persist and one
     /// persistent listener.
-    pub fn load(&self, qos: u8, count: u64) -> Load {
+    pub fn load(&self, qos: u8) -> Load {
         let progress = Arc::new(Progress::default());
         let settings = Settings {
             logins: vec![(self.credentials.username.clone(), self.credentials.password.clone())],
@@ -157,7 +159,8 @@ impl Siege {
             retain: true,
             persistent: true,
             pace: Pace::PerSecond(2000.0),
-            count: Some(count),
+            // Until the test has seen enough: how much passes between two kills is the machine's affair.
+            count: Some(u64::MAX),
             shape: Shape::Sensor,
             most_in_flight: 200,
             listening: Some(Listening { filter: "zigbee2mqtt/#".into(), subscribers: 1, qos, persistent: true }),

@@ -78,6 +78,8 @@ pub struct BrokerView {
     /// Observations left out by rule, and publishes that came twice.
     pub sifted: u64,
     pub repeated: u64,
+    /// Hazards heard in publishes that there was no room to keep.
+    pub hazards_unkept: u64,
 }
 
 /// Credentials.
@@ -134,6 +136,7 @@ pub async fn status(State(desk): State<Desk>) -> Json<BrokerView> {
         samples: ingest.samples.load(Relaxed),
         sifted: ingest.sifted.load(Relaxed),
         repeated: ingest.repeated.load(Relaxed),
+        hazards_unkept: ingest.hazards_unkept.load(Relaxed),
     })
 }
 
