@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use domovoi_store::{Seq, Store};
+use domovoi_model::Timestamp;
+use domovoi_store::Store;
 use domovoi_vault::MasterKey;
 use e2e::{issue, settings_text, until};
 use firmware_sim::load::{Listening, Outcome, Pace, Progress, Settings, Shape, run_watched};
@@ -172,18 +173,16 @@ impl Siege {
         Load { progress, running }
     }
 
-    /// How often each message stands in history. No daemon may run.
+    /// How often each message stands in history, whether it was folded into a block by now or not. No daemon may run.
     pub async fn history(&self) -> BTreeMap<u64, u32> {
         let master = MasterKey::from_file(&self.path("hub/master.key")).unwrap();
         let store = Store::open(&domovoi_store::Settings::new(self.path("hub")), &master).await.unwrap();
         let mut found = BTreeMap::new();
-        let mut from = Seq::default();
-        loop {
-            let samples = store.history().after(from, 10_000).await.unwrap();
-            let Some(last) = samples.last() else { break };
-            from = last.seq;
-            for recorded in samples.iter().filter(|recorded| recorded.item.property == "n") {
-                let number = recorded.item.value.number().unwrap();
+        let mut all = store.history().export(None, Timestamp(i64::MIN), Timestamp(i64::MAX));
+        while let Some(page) = all.next().await.unwrap() {
+            assert!(page.troubles.is_empty(), "{:?}", page.troubles);
+            for point in page.points.iter().filter(|_| page.property == "n") {
+                let number = point.value.number().unwrap();
                 *found.entry(u64::try_from(number).unwrap()).or_insert(0) += 1;
             }
         }
