@@ -1,13 +1,15 @@
 //! What the dialects know of devices beyond the message in hand: base topics, identities behind names, units and
 //! ranges of properties. A plain value that the hub owns and feeds; it forgets nothing by itself and asks nobody.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use domovoi_model::{DeviceRef, Unit, Value};
-use rust_decimal::Decimal;
+use domovoi_model::DeviceRef;
 
 use crate::mqtt;
+use crate::property::PropertyInfo;
 
 /// More devices than any home has; beyond it nothing new is learnt, so that a neighbour's telegrams or a hostile
 /// publisher cannot fill the memory.
@@ -24,12 +26,28 @@ pub struct Announcement {
     pub name: Option<String>,
     /// Maker and model, as far as it says.
     pub model: Option<String>,
+    /// The maker's number on the device itself, as far as it says.
+    pub serial: Option<String>,
+    /// The room in which it says it is.
+    pub area: Option<String>,
+    /// The bridge through which it speaks.
+    pub via: Option<DeviceRef>,
+    /// It sleeps to spare its battery: silence is its habit, and a command may wait long.
+    pub sleeps: bool,
     /// Its properties, as far as it says.
     pub properties: Vec<PropertyInfo>,
-    /// The topics under which it reports, without a slash at the end.
+    /// Other stable identities of the same device: a MAC, a second identifier.
+    pub identities: Vec<String>,
+    /// The topics under which it reports, without a slash at the end. Each belongs to one device.
     pub speaks: Vec<String>,
+    /// Whole topics that it hears together with others: a state or an availability that several devices share.
+    pub shares: Vec<String>,
     /// The topics under which it takes commands, without a slash at the end.
     pub listens: Vec<String>,
+    /// When it can be reached, by the number of the group; without any it always can.
+    pub reaches: Vec<Reach>,
+    /// What its dialect alone understands.
+    pub lore: Option<Lore>,
     /// It was removed; everything else here is then of no account.
     pub gone: bool,
 }
@@ -42,9 +60,17 @@ impl Announcement {
             alias: None,
             name: None,
             model: None,
+            serial: None,
+            area: None,
+            via: None,
+            sleeps: false,
             properties: Vec::new(),
+            identities: Vec::new(),
             speaks: Vec::new(),
+            shares: Vec::new(),
             listens: Vec::new(),
+            reaches: Vec::new(),
+            lore: None,
             gone: false,
         }
     }
@@ -55,42 +81,47 @@ impl Announcement {
     }
 }
 
-/// One property of a device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PropertyInfo {
-    /// Its name, as observations and commands have it.
-    pub name: String,
-    /// The unit of its numbers.
-    pub unit: Unit,
-    /// Whether it takes commands.
-    pub writable: bool,
-    /// What values it has.
-    pub shape: Shape,
+/// What several sources of [`crate::Reached`] mean together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// The last word of any of them counts.
+    #[default]
+    Latest,
+    /// All of so many must say yes.
+    All(u8),
+    /// One that says yes is enough.
+    Any,
 }
 
-/// What values a property has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shape {
-    /// Nobody has said.
-    Unknown,
-    /// A number, within bounds where the device names them.
-    Number {
-        /// The least.
-        min: Option<Decimal>,
-        /// The greatest.
-        max: Option<Decimal>,
-    },
-    /// Yes or no, and what the device writes for them.
-    Switch {
-        /// For yes, on, open, locked.
-        on: Value,
-        /// For no, off, closed, unlocked.
-        off: Value,
-    },
-    /// One of these words.
-    Choice(Vec<String>),
-    /// Any text.
-    Text,
+/// Facts about a device that only its own dialect can read: compiled templates, for example. Two are the same if they
+/// are the same piece of memory.
+#[derive(Clone)]
+pub struct Lore(Arc<dyn Any + Send + Sync>);
+
+impl Lore {
+    /// Of whatever the dialect keeps.
+    pub fn new<T: Any + Send + Sync>(facts: T) -> Self {
+        Lore(Arc::new(facts))
+    }
+
+    /// As the type it was made of.
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
+}
+
+impl PartialEq for Lore {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Lore {}
+
+impl fmt::Debug for Lore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lore(…)")
+    }
 }
 
 /// What [`Directory::learn`] did.
@@ -140,6 +171,10 @@ pub struct Directory {
     known: BTreeMap<DeviceRef, Announcement>,
     /// dialect → topic → who speaks there.
     speakers: BTreeMap<String, BTreeMap<String, DeviceRef>>,
+    /// dialect → topic → who hears it together with others.
+    sharers: BTreeMap<String, BTreeMap<String, Vec<DeviceRef>>>,
+    /// dialect → one more stable identity → whose it is.
+    identities: BTreeMap<String, BTreeMap<String, DeviceRef>>,
 }
 
 impl Default for Directory {
@@ -148,7 +183,13 @@ impl Default for Directory {
         let bases = mqtt::DIALECTS
             .iter()
             .map(|dialect| (dialect.name.to_owned(), dialect.bases.iter().map(|base| (*base).to_owned()).collect()));
-        Directory { bases: bases.collect(), known: BTreeMap::new(), speakers: BTreeMap::new() }
+        Directory {
+            bases: bases.collect(),
+            known: BTreeMap::new(),
+            speakers: BTreeMap::new(),
+            sharers: BTreeMap::new(),
+            identities: BTreeMap::new(),
+        }
     }
 }
 
@@ -207,6 +248,18 @@ impl Directory {
                 displaced.push(other);
             }
         }
+        let sharers = self.sharers.entry(device.dialect.clone()).or_default();
+        for topic in &announcement.shares {
+            let heard_by = sharers.entry(topic.clone()).or_default();
+            // One topic that all devices of a home share is that of their bridge.
+            if heard_by.len() < MAX_DEVICES && !heard_by.contains(device) {
+                heard_by.push(device.clone());
+            }
+        }
+        let identities = self.identities.entry(device.dialect.clone()).or_default();
+        for identity in &announcement.identities {
+            identities.entry(identity.clone()).or_insert_with(|| device.clone());
+        }
         self.known.insert(device.clone(), announcement.clone());
         Learned { changed: true, displaced, full: false }
     }
@@ -246,16 +299,42 @@ impl Directory {
         }
     }
 
+    /// Who hears exactly this topic together with others.
+    pub(crate) fn sharers(&self, dialect: &str, topic: &str) -> &[DeviceRef] {
+        self.sharers.get(dialect).and_then(|topics| topics.get(topic)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The device that has this among its identities.
+    pub(crate) fn identified(&self, dialect: &str, identity: &str) -> Option<&DeviceRef> {
+        self.identities.get(dialect)?.get(identity)
+    }
+
     fn owns_its_topics(&self, announcement: &Announcement) -> bool {
         let speakers = self.speakers.get(&announcement.device.dialect);
         announcement.speaks.iter().all(|topic| speakers.and_then(|s| s.get(topic)) == Some(&announcement.device))
     }
 
     fn forget_topics(&mut self, device: &DeviceRef) {
-        if let (Some(known), Some(speakers)) = (self.known.get(device), self.speakers.get_mut(&device.dialect)) {
-            for topic in &known.speaks {
-                if speakers.get(topic) == Some(device) {
-                    speakers.remove(topic);
+        let Some(known) = self.known.get(device) else { return };
+        if let Some(speakers) = self.speakers.get_mut(&device.dialect) {
+            for topic in known.speaks.iter().filter(|topic| speakers.get(*topic) == Some(device)).collect::<Vec<_>>() {
+                speakers.remove(topic);
+            }
+        }
+        if let Some(sharers) = self.sharers.get_mut(&device.dialect) {
+            for topic in &known.shares {
+                if let Some(heard_by) = sharers.get_mut(topic) {
+                    heard_by.retain(|other| other != device);
+                    if heard_by.is_empty() {
+                        sharers.remove(topic);
+                    }
+                }
+            }
+        }
+        if let Some(identities) = self.identities.get_mut(&device.dialect) {
+            for identity in &known.identities {
+                if identities.get(identity) == Some(device) {
+                    identities.remove(identity);
                 }
             }
         }

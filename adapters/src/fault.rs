@@ -147,6 +147,8 @@ pub enum EncodeError {
         /// What it takes instead, in words.
         wanted: String,
     },
+    /// Nothing stands between the hub and the device that could do this.
+    NoBridge(DeviceRef),
 }
 
 impl fmt::Display for EncodeError {
@@ -160,6 +162,7 @@ impl fmt::Display for EncodeError {
             EncodeError::BadValue { device, property, wanted } => {
                 write!(f, "«{property}» of {device} does not take this value; it takes {wanted}")
             }
+            EncodeError::NoBridge(device) => write!(f, "{device} has no bridge that could do this"),
         }
     }
 }

@@ -6,15 +6,22 @@
 //! bad property never loses its neighbours, because the neighbour may be the leak sensor.
 
 mod directory;
+mod errand;
 mod fault;
 mod json;
 pub mod mqtt;
 mod number;
+mod plain;
+mod property;
 mod stamp;
 #[cfg(test)]
 mod tests;
 
-pub use directory::{Announcement, BasesError, Directory, Learned, PropertyInfo, Shape};
+pub use directory::{Announcement, BasesError, Directory, Learned, Lore, Reach};
+pub use errand::{Errand, Reply};
+pub use property::{Category, PropertyInfo, Shape};
+use std::time::Duration;
+
 use domovoi_model::{Command, DeviceRef, Moment, Observation};
 pub use fault::{DecodeError, EncodeError, Fault, What};
 
@@ -65,6 +72,25 @@ pub struct Decoded {
     pub announcements: Vec<Announcement>,
     /// Parts that could not be read, while the rest could.
     pub faults: Vec<Fault>,
+    /// Whether devices can be reached, as one source has it; [`Reach`] says what follows from several.
+    pub reached: Vec<Reached>,
+    /// What is to be asked in return: a device that was just found is asked for its state.
+    pub asks: Vec<Outgoing>,
+    /// Answers of bridges to errands.
+    pub replies: Vec<Reply>,
+}
+
+/// One source's word on whether a device can be reached. It is advice: a command may be tried all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// Which device.
+    pub device: DeviceRef,
+    /// Of its properties those whose [`PropertyInfo::reach`] has this number; 0 is the device's own.
+    pub group: u8,
+    /// Which of the group's sources speaks.
+    pub source: u8,
+    /// What it says.
+    pub available: bool,
 }
 
 /// A publish that carries a command out. Never retained: a retained command switches the device again at every
@@ -105,6 +131,16 @@ pub struct Dialect {
     pub encode: fn(&Command, &Directory) -> Result<Vec<Outgoing>, EncodeError>,
     /// Whether devices take commands on this topic, whoever sends them.
     pub is_command: fn(&str, &Directory) -> bool,
+    /// Whether a device's report says that a command was carried out. Asked for reports of the command's property only.
+    pub confirms: fn(&Command, &Observation, &Directory) -> bool,
+    /// What the house says when its broker is there again: births, requests for states that nobody retains.
+    pub greetings: fn(&Directory) -> Vec<Outgoing>,
+    /// How something is asked of a bridge; the text is the id of the transaction, which the reply repeats.
+    pub errand: fn(&Errand, &str, &Directory) -> Result<Vec<Outgoing>, EncodeError>,
+    /// The topics under which messages of a device may be retained: when it is forgotten, they are cleared.
+    pub retained: fn(&DeviceRef, &Directory) -> Vec<String>,
+    /// How long a device that is awake takes to report what a command did.
+    pub confirms_within: Duration,
 }
 
 /// The longest topic that any dialect looks at, in bytes. The longest honest one seen is a third of it.

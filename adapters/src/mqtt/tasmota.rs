@@ -5,9 +5,12 @@
 
 mod discovery;
 
+use std::time::Duration;
+
 use domovoi_model::{Command, DeviceRef, Observation, Quality, Unit, Value};
 
 use crate::json::{self, Json, MAX_PAYLOAD, Members};
+use crate::plain;
 use crate::{
     Announcement, Claim, DecodeError, Decoded, Dialect, Directory, EncodeError, Envelope, Fault, Outgoing, Shape, What,
 };
@@ -15,8 +18,20 @@ use crate::{
 const NAME: &str = "tasmota";
 
 /// The dialect. A base is a full-topic pattern (`FullTopic`); what it lacks of `%prefix%` and `%topic%` is appended.
-pub const DIALECT: Dialect =
-    Dialect { name: NAME, bases: &["%prefix%/%topic%"], topics, claim, decode, encode, is_command };
+pub const DIALECT: Dialect = Dialect {
+    name: NAME,
+    bases: &["%prefix%/%topic%"],
+    topics,
+    claim,
+    decode,
+    encode,
+    is_command,
+    confirms: plain::confirms,
+    greetings: plain::no_greetings,
+    errand: plain::no_errands,
+    retained: plain::nothing_retained,
+    confirms_within: Duration::from_secs(10),
+};
 
 /// The commands of relays are POWER, or POWER1 to POWER32.
 const MAX_RELAYS: u32 = 32;

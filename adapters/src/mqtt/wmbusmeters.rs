@@ -3,10 +3,13 @@
 //! The identity is the meter's `id`, never the topic. Units are the last word of a field's name. It judges nothing:
 //! a negative register passes here, and the ledger says what it thinks of it. Meters take no commands.
 
+use std::time::Duration;
+
 use domovoi_model::{Command, DeviceRef, Observation, Quality, Timestamp, Unit, Value};
 
 use crate::fault::printable;
 use crate::json::{self, Json, MAX_PAYLOAD, Members};
+use crate::plain;
 use crate::{
     Announcement, Claim, DecodeError, Decoded, Dialect, Directory, EncodeError, Envelope, Fault, Outgoing,
     PropertyInfo, Shape, What, stamp,
@@ -15,7 +18,20 @@ use crate::{
 const NAME: &str = "wmbusmeters";
 
 /// The dialect.
-pub const DIALECT: Dialect = Dialect { name: NAME, bases: &["wmbusmeters"], topics, claim, decode, encode, is_command };
+pub const DIALECT: Dialect = Dialect {
+    name: NAME,
+    bases: &["wmbusmeters"],
+    topics,
+    claim,
+    decode,
+    encode,
+    is_command,
+    confirms: plain::confirms,
+    greetings: plain::no_greetings,
+    errand: plain::no_errands,
+    retained: plain::nothing_retained,
+    confirms_within: Duration::from_secs(10),
+};
 
 /// The last word of a field's name → its unit; wmbusmeters 1.17, src/units.h. What is not here (bar, h, hca…) passes
 /// as a number without a unit.
@@ -173,16 +189,13 @@ fn announce(
     now.model = model.map(|model| printable(&model)).or(now.model);
     for observation in observations {
         if now.properties.len() < MAX_PROPERTIES && now.property(&observation.property).is_none() {
-            now.properties.push(PropertyInfo {
-                name: observation.property.clone(),
-                unit: observation.unit,
-                writable: false,
-                shape: match observation.value {
-                    Value::Number(_) => Shape::Number { min: None, max: None },
-                    Value::Bool(_) => Shape::Switch { on: Value::Bool(true), off: Value::Bool(false) },
-                    Value::Text(_) => Shape::Text,
-                },
-            });
+            let shape = match observation.value {
+                Value::Number(_) => Shape::Number { min: None, max: None },
+                Value::Bool(_) => Shape::Switch { on: Value::Bool(true), off: Value::Bool(false) },
+                Value::Text(_) => Shape::Text,
+            };
+            now.properties
+                .push(PropertyInfo { unit: observation.unit, ..PropertyInfo::new(&observation.property, shape) });
         }
     }
     (before != Some(&now)).then_some(now)

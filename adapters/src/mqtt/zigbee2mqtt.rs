@@ -8,11 +8,14 @@ mod exposes;
 
 use std::borrow::Cow;
 
+use std::time::Duration;
+
 use domovoi_model::{Command, DeviceRef, Hazard, Observation, Quality, Timestamp, Unit, Value};
 
 use crate::directory::is_base;
 use crate::fault::printable;
 use crate::json::{self, Json, MAX_PAYLOAD, Members};
+use crate::plain;
 use crate::{
     Announcement, Claim, DecodeError, Decoded, Dialect, Directory, EncodeError, Envelope, Fault, Outgoing,
     PropertyInfo, Shape, What, number, stamp,
@@ -21,7 +24,20 @@ use crate::{
 const NAME: &str = "zigbee2mqtt";
 
 /// The dialect.
-pub const DIALECT: Dialect = Dialect { name: NAME, bases: &["zigbee2mqtt"], topics, claim, decode, encode, is_command };
+pub const DIALECT: Dialect = Dialect {
+    name: NAME,
+    bases: &["zigbee2mqtt"],
+    topics,
+    claim,
+    decode,
+    encode,
+    is_command,
+    confirms: plain::confirms,
+    greetings: plain::no_greetings,
+    errand: plain::no_errands,
+    retained: plain::nothing_retained,
+    confirms_within: Duration::from_secs(10),
+};
 
 /// The list of devices has some 3.5 KB for each; the largest networks known have 300.
 const MAX_DEVICES_PAYLOAD: usize = 4 << 20;
@@ -360,12 +376,7 @@ fn last_seen(raw: &str) -> Option<Timestamp> {
 
 fn announce_bridge(device: &DeviceRef) -> Announcement {
     let base = device.id.strip_prefix("bridge:").unwrap_or_default();
-    let available = PropertyInfo {
-        name: "available".to_owned(),
-        unit: Unit::None,
-        writable: false,
-        shape: Shape::Switch { on: Value::Bool(true), off: Value::Bool(false) },
-    };
+    let available = PropertyInfo::new("available", Shape::Switch { on: Value::Bool(true), off: Value::Bool(false) });
     Announcement {
         name: Some(format!("Zigbee2MQTT ({base})")),
         model: Some("Zigbee2MQTT".to_owned()),

@@ -1,6 +1,6 @@
 //! `tasmota/discovery/<MAC>/config`: who a device is, where it speaks and listens, what relays it has.
 
-use domovoi_model::{DeviceRef, Unit, Value};
+use domovoi_model::{DeviceRef, Value};
 
 use super::{Announcement, DecodeError, Decoded, Fault, Shape, What};
 use crate::PropertyInfo;
@@ -57,12 +57,8 @@ pub(super) fn decode(device: &DeviceRef, payload: &[u8]) -> Result<Decoded, Deco
         None => faults.push(Fault::new(What::BadName, "ft", config.get("ft").unwrap_or_default())),
     }
     let word = |key: &str, usual: &str| Value::Text(config.text(key).unwrap_or_else(|| usual.to_owned()));
-    announcement.properties.push(PropertyInfo {
-        name: "available".to_owned(),
-        unit: Unit::None,
-        writable: false,
-        shape: Shape::Switch { on: word("onln", "Online"), off: word("ofln", "Offline") },
-    });
+    let link = Shape::Switch { on: word("onln", "Online"), off: word("ofln", "Offline") };
+    announcement.properties.push(PropertyInfo::new("available", link));
     announcement.properties.extend(relays(&config));
     Ok(Decoded { announcements: vec![announcement], faults, ..Decoded::default() })
 }
@@ -97,11 +93,10 @@ fn relays(config: &Members<'_>) -> Vec<PropertyInfo> {
     let fitted = kinds.iter().filter(|kind| **kind != "0").count();
     let relays = kinds.iter().enumerate().filter(|(_, kind)| matches!(**kind, "1" | "2"));
     relays
-        .map(|(i, _)| PropertyInfo {
-            name: if fitted == 1 { "power".to_owned() } else { format!("power{}", i + 1) },
-            unit: Unit::None,
-            writable: true,
-            shape: Shape::Switch { on: word(1, "ON"), off: word(0, "OFF") },
+        .map(|(i, _)| {
+            let name = if fitted == 1 { "power".to_owned() } else { format!("power{}", i + 1) };
+            let shape = Shape::Switch { on: word(1, "ON"), off: word(0, "OFF") };
+            PropertyInfo { writable: true, ..PropertyInfo::new(name, shape) }
         })
         .collect()
 }

@@ -64,5 +64,5 @@ fn generic(name: String, expose: &Members<'_>) -> Option<PropertyInfo> {
     };
     let access = expose.get("access").and_then(|raw| raw.trim().parse::<u8>().ok()).unwrap_or(0);
     let unit = expose.text("unit").and_then(|text| Unit::parse(&text)).unwrap_or(Unit::None);
-    Some(PropertyInfo { name, unit, writable: access & SET != 0, shape })
+    Some(PropertyInfo { unit, writable: access & SET != 0, ..PropertyInfo::new(name, shape) })
 }

@@ -1,0 +1,94 @@
+//! What is known of one property of a device: its unit, its values, what may be done with it.
+
+use domovoi_model::{Hazard, Unit, Value};
+use rust_decimal::Decimal;
+
+/// One property of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PropertyInfo {
+    /// Its name, as observations and commands have it.
+    pub name: String,
+    /// The unit of its numbers.
+    pub unit: Unit,
+    /// Whether it takes commands.
+    pub writable: bool,
+    /// Whether the device reports it: what only takes commands (a button, a siren without a state) cannot confirm one.
+    pub reported: bool,
+    /// What values it has.
+    pub shape: Shape,
+    /// What people call it, where the device says more than the name.
+    pub label: Option<Box<str>>,
+    /// What it measures or does, in the words of Home Assistant's device classes and components: `temperature`,
+    /// `moisture`, `valve`, `light`.
+    pub class: Option<Box<str>>,
+    /// For whom it is.
+    pub category: Category,
+    /// The danger that it reports when it is true.
+    pub hazard: Option<Hazard>,
+    /// Its value says nothing any more so many seconds after it came.
+    pub expires_after_s: Option<u32>,
+    /// It is false again so many seconds after it became true: its device reports only beginnings.
+    pub off_after_s: Option<u32>,
+    /// Which of the device's [`Reach`]es it hangs on; 0 is the device's own.
+    pub reach: u8,
+    /// Why it does not work, if something in what the device said of it is wrong: a template that cannot be read.
+    pub broken: Option<Box<str>>,
+}
+
+impl PropertyInfo {
+    /// One that is only reported, and of which no more is known.
+    pub fn new(name: impl Into<String>, shape: Shape) -> Self {
+        PropertyInfo {
+            name: name.into(),
+            unit: Unit::None,
+            writable: false,
+            reported: true,
+            shape,
+            label: None,
+            class: None,
+            category: Category::Main,
+            hazard: None,
+            expires_after_s: None,
+            off_after_s: None,
+            reach: 0,
+            broken: None,
+        }
+    }
+}
+
+/// For whom a property is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Category {
+    /// For everybody: what the device is there for.
+    #[default]
+    Main,
+    /// A setting of the device.
+    Setting,
+    /// How the device itself fares: signal, battery, uptime.
+    Diagnostic,
+}
+
+/// What values a property has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shape {
+    /// Nobody has said.
+    Unknown,
+    /// A number, within bounds where the device names them.
+    Number {
+        /// The least.
+        min: Option<Decimal>,
+        /// The greatest.
+        max: Option<Decimal>,
+    },
+    /// Yes or no, and what the device writes for them.
+    Switch {
+        /// For yes, on, open, locked.
+        on: Value,
+        /// For no, off, closed, unlocked.
+        off: Value,
+    },
+    /// One of these words.
+    Choice(Vec<String>),
+    /// Any text.
+    Text,
+}
