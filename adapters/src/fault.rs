@@ -149,6 +149,8 @@ pub enum EncodeError {
     },
     /// Nothing stands between the hub and the device that could do this.
     NoBridge(DeviceRef),
+    /// It has nothing that it could be asked for.
+    Unasked(DeviceRef),
 }
 
 impl fmt::Display for EncodeError {
@@ -163,6 +165,9 @@ impl fmt::Display for EncodeError {
                 write!(f, "«{property}» of {device} does not take this value; it takes {wanted}")
             }
             EncodeError::NoBridge(device) => write!(f, "{device} has no bridge that could do this"),
+            EncodeError::Unasked(device) => {
+                write!(f, "{device} cannot be asked for anything; wait until it reports by itself")
+            }
         }
     }
 }

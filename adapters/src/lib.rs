@@ -5,6 +5,7 @@
 //! knows another. Bytes are hostile until shown otherwise: size, depth, count and length are capped (`json`), and one
 //! bad property never loses its neighbours, because the neighbour may be the leak sensor.
 
+mod colour;
 mod directory;
 mod errand;
 mod fault;
@@ -19,7 +20,7 @@ mod tests;
 
 pub use directory::{Announcement, BasesError, Directory, Learned, Lore, Reach};
 pub use errand::{Errand, Reply};
-pub use property::{Category, PropertyInfo, Shape};
+pub use property::{Category, Preset, PropertyInfo, Shape};
 use std::time::Duration;
 
 use domovoi_model::{Command, DeviceRef, Moment, Observation};

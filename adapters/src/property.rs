@@ -16,6 +16,10 @@ pub struct PropertyInfo {
     pub reported: bool,
     /// What values it has.
     pub shape: Shape,
+    /// The least difference between two numbers that the device knows.
+    pub step: Option<Decimal>,
+    /// Values that have a name of their own: `warmest`, `previous`. A command may use the name.
+    pub presets: Vec<Preset>,
     /// What people call it, where the device says more than the name.
     pub label: Option<Box<str>>,
     /// What it measures or does, in the words of Home Assistant's device classes and components: `temperature`,
@@ -44,6 +48,8 @@ impl PropertyInfo {
             writable: false,
             reported: true,
             shape,
+            step: None,
+            presets: Vec::new(),
             label: None,
             class: None,
             category: Category::Main,
@@ -54,6 +60,15 @@ impl PropertyInfo {
             broken: None,
         }
     }
+}
+
+/// A value with a name of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preset {
+    /// The name.
+    pub name: String,
+    /// The value.
+    pub value: Value,
 }
 
 /// For whom a property is.

@@ -63,9 +63,56 @@ struct Case {
     announcements: Vec<String>,
     #[serde(default)]
     faults: Vec<String>,
+    /// What it says of who can be reached, if the case is about that.
+    reached: Option<Vec<String>>,
+    /// What is asked in return, as `topic payload`, if the case is about that.
+    asks: Option<Vec<String>>,
+    /// What a bridge answers, if the case is about that.
+    replies: Option<Vec<String>>,
     error: Option<String>,
     #[serde(default)]
     command: Vec<Said>,
+    #[serde(default)]
+    errand: Vec<Asked>,
+    /// What the house says when its broker is there again.
+    greetings: Option<Vec<String>>,
+    #[serde(default)]
+    property: Vec<Known>,
+    #[serde(default)]
+    retains: Vec<Retains>,
+}
+
+/// An errand: `permit_join`, `rename`, `remove`, `force_remove`, `interview`, `configure`, `refresh`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    errand: String,
+    device: String,
+    /// The new name.
+    #[serde(default)]
+    to: String,
+    #[serde(default)]
+    seconds: u16,
+    #[serde(default)]
+    sends: Vec<String>,
+    refused: Option<String>,
+}
+
+/// What is known of a property besides what an announcement spells.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    device: String,
+    name: String,
+    is: String,
+}
+
+/// Where messages of a device may be retained.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Retains {
+    device: String,
+    topics: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +128,11 @@ struct Said {
     #[serde(default)]
     sends: Vec<String>,
     refused: Option<String>,
+    /// Values (as JSON) that, reported of the property, confirm the command, and values that do not.
+    #[serde(default)]
+    confirmed_by: Vec<String>,
+    #[serde(default)]
+    not_by: Vec<String>,
 }
 
 fn envelope<'a>(topic: &'a str, payload: &'a [u8]) -> Envelope<'a> {
@@ -136,6 +188,66 @@ fn spell_property(p: &PropertyInfo) -> String {
         out += " set";
     }
     out
+}
+
+/// Everything that an announcement's line leaves out.
+fn spell_details(p: &PropertyInfo) -> String {
+    let mut out = spell_property(p);
+    if !p.reported {
+        out += " silent";
+    }
+    if let Some(step) = p.step {
+        write!(out, " step {step}").unwrap();
+    }
+    for preset in &p.presets {
+        write!(out, " {}={}", preset.name, preset.value).unwrap();
+    }
+    if let Some(label) = &p.label {
+        write!(out, " «{label}»").unwrap();
+    }
+    if let Some(class) = &p.class {
+        write!(out, " [{class}]").unwrap();
+    }
+    match p.category {
+        Category::Main => {}
+        Category::Setting => out += " setting",
+        Category::Diagnostic => out += " diagnostic",
+    }
+    if let Some(hazard) = p.hazard {
+        write!(out, " !{hazard:?}").unwrap();
+    }
+    if let Some(after) = p.off_after_s {
+        write!(out, " off after {after} s").unwrap();
+    }
+    out
+}
+
+fn spell_reached(reached: &Reached) -> String {
+    let word = if reached.available { "yes" } else { "no" };
+    format!("{} {}.{} {word}", reached.device, reached.group, reached.source)
+}
+
+fn spell_outgoing(out: &Outgoing) -> String {
+    assert!(!out.retain && !out.topic.contains(['+', '#', '\0']), "{out:?}");
+    format!("{} {}", out.topic, std::str::from_utf8(&out.payload).unwrap())
+}
+
+fn spell_reply(reply: &Reply) -> String {
+    format!("{}: {}", reply.transaction, reply.error.as_deref().unwrap_or("done"))
+}
+
+fn errand(asked: &Asked) -> Errand {
+    let device = DeviceRef::parse(&asked.device).unwrap();
+    match asked.errand.as_str() {
+        "permit_join" => Errand::PermitJoin { via: device, seconds: asked.seconds },
+        "rename" => Errand::Rename { device, to: asked.to.clone() },
+        "remove" => Errand::Remove { device, force: false },
+        "force_remove" => Errand::Remove { device, force: true },
+        "interview" => Errand::Interview(device),
+        "configure" => Errand::Configure(device),
+        "refresh" => Errand::Refresh(device),
+        other => panic!("there is no errand {other}"),
+    }
 }
 
 fn spell_announcement(a: &Announcement) -> String {
@@ -213,6 +325,16 @@ fn run(name: &str, place: &str, case: &Case, directory: &Directory, failures: &m
             compare(failures, place, "announcements", &case.announcements, &announcements);
             let faults: Vec<String> = decoded.faults.iter().map(spell_fault).collect();
             compare(failures, place, "faults", &case.faults, &faults);
+            let reached: Vec<String> = decoded.reached.iter().map(spell_reached).collect();
+            let asks: Vec<String> = decoded.asks.iter().map(spell_outgoing).collect();
+            let replies: Vec<String> = decoded.replies.iter().map(spell_reply).collect();
+            for (what, wanted, got) in
+                [("reached", &case.reached, reached), ("asks", &case.asks, asks), ("replies", &case.replies, replies)]
+            {
+                if let Some(wanted) = wanted {
+                    compare(failures, place, what, wanted, &got);
+                }
+            }
         }
     }
     for said in &case.command {
@@ -224,6 +346,22 @@ fn run(name: &str, place: &str, case: &Case, directory: &Directory, failures: &m
         };
         let device = DeviceRef::parse(&said.device).unwrap();
         let command = Command { target: CommandTarget { device, property: said.property.clone() }, value };
+        for (reports, wanted) in [(&said.confirmed_by, true), (&said.not_by, false)] {
+            for report in reports {
+                let observation = Observation {
+                    device: command.target.device.clone(),
+                    property: command.target.property.clone(),
+                    value: json::scalar(report).unwrap().unwrap(),
+                    unit: Unit::None,
+                    quality: Quality::Good,
+                    device_time: None,
+                    hazard: None,
+                };
+                if (dialect(name).unwrap().confirms)(&command, &observation, directory) != wanted {
+                    failures.push(format!("{place}: {command:?} confirmed by {report}: wanted {wanted}"));
+                }
+            }
+        }
         let (sends, refused) = match (dialect(name).unwrap().encode)(&command, directory) {
             Ok(sends) => (sends, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
@@ -238,6 +376,34 @@ fn run(name: &str, place: &str, case: &Case, directory: &Directory, failures: &m
         if refused != said.refused {
             failures.push(format!("{place}: wanted the refusal {:?}, got {refused:?}", said.refused));
         }
+    }
+}
+
+/// What a case says of a dialect besides messages and commands.
+fn ask(name: &str, place: &str, case: &Case, directory: &Directory, failures: &mut Vec<String>) {
+    let dialect = dialect(name).unwrap();
+    for asked in &case.errand {
+        let (sends, refused) = match (dialect.errand)(&errand(asked), "t-1", directory) {
+            Ok(sends) => (sends.iter().map(spell_outgoing).collect(), None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        compare(failures, place, &format!("sends of {}", asked.errand), &asked.sends, &sends);
+        if refused != asked.refused {
+            failures.push(format!("{place}: wanted the refusal {:?}, got {refused:?}", asked.refused));
+        }
+    }
+    if let Some(greetings) = &case.greetings {
+        let said: Vec<String> = (dialect.greetings)(directory).iter().map(spell_outgoing).collect();
+        compare(failures, place, "greetings", greetings, &said);
+    }
+    for known in &case.property {
+        let device = DeviceRef::parse(&known.device).unwrap();
+        let is = directory.property(&device, &known.name).map(spell_details).unwrap_or_default();
+        compare(failures, place, "property", std::slice::from_ref(&known.is), &[is]);
+    }
+    for retains in &case.retains {
+        let topics = (dialect.retained)(&DeviceRef::parse(&retains.device).unwrap(), directory);
+        compare(failures, place, "retained", &retains.topics, &topics);
     }
 }
 
@@ -275,6 +441,7 @@ fn every_dialect_understands_its_captures() {
                 cases += 1;
                 let place = format!("{}: {}", file.file_name().unwrap().to_string_lossy(), case.name);
                 run(name, &place, case, &directory, &mut failures);
+                ask(name, &place, case, &directory, &mut failures);
             }
         }
         if cases < MIN_CASES {
