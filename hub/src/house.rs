@@ -303,7 +303,7 @@ impl House {
             feed: self.feed.clone(),
             kick: {
                 let broker = Arc::clone(&self.broker);
-                Arc::new(move |client_id: &str| broker.disconnect(client_id))
+                Arc::new(move |username: &str| broker.disconnect(Some(username)))
             },
         }
     }

@@ -154,9 +154,9 @@ impl<G: Gate> Broker<G> {
         self.shared.router.counters()
     }
 
-    /// Closes a client's connection; its session stays. False if it is not connected.
-    pub fn disconnect(&self, client_id: &str) -> bool {
-        self.shared.router.close(client_id, Ending::Administrative)
+    /// Closes the connections of an owner's clients ([`Gate::owner`]); their sessions stay. Returns how many there were.
+    pub fn disconnect(&self, owner: Option<&str>) -> usize {
+        self.shared.router.close(owner, Ending::Administrative)
     }
 }
 

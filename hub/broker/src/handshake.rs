@@ -20,7 +20,7 @@ use crate::{
     gate::{ConnectRefusal, ConnectRequest, Durable, Ending, Gate, Peer, Protocol, Refusal, Road, WillSummary},
     packet::{Violation, code},
     router::{Arrival, Attached},
-    session::{Speaker, Will},
+    session::{Identity, Speaker, Will},
     stream::{close, fill},
     topic::share,
     wire::{Wire, frame},
@@ -147,8 +147,7 @@ async fn admit<G: Gate>(
         Arc::new(Peer { client_id: connect.client_id.to_string(), username: owner.clone(), address, protocol, access });
     let expiry = connect.expiry.min(settings.max_session_expiry);
     let arrival = Arrival {
-        client_id: connect.client_id.clone(),
-        username: owner,
+        identity: Identity { owner, client_id: connect.client_id.clone() },
         clean_start: connect.clean_start,
         expiry,
         window: connect.receive_max.min(settings.max_inflight),

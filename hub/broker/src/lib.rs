@@ -24,6 +24,7 @@ mod encode;
 mod gate;
 mod handshake;
 mod housekeeping;
+mod intake;
 mod message;
 mod outbox;
 mod packet;

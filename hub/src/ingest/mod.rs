@@ -17,7 +17,7 @@ mod sift;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
@@ -145,9 +145,6 @@ pub struct Ingest {
     /// Whether a property is a register of a meter, whatever its unit says.
     is_bound: OnceLock<IsBound>,
     counters: Counters,
-    /// Who is connected under which client id, and how often (a takeover connects before the old one is gone). The
-    /// broker resumes no session under another user name; here nobody is thrown out by another either.
-    client_ids: Mutex<HashMap<String, (String, u32)>>,
     turned_away: Mutex<VecDeque<TurnedAway>>,
     refusals: Refusals,
     external: Mutex<Standing>,
@@ -166,7 +163,6 @@ impl Ingest {
             repeats: Mutex::default(),
             is_bound: OnceLock::new(),
             counters: Counters::default(),
-            client_ids: Mutex::default(),
             turned_away: Mutex::default(),
             refusals: Refusals::default(),
             external: Mutex::default(),
@@ -369,33 +365,6 @@ impl Ingest {
     /// What was counted since the start.
     pub fn counters(&self) -> &Counters {
         &self.counters
-    }
-
-    /// The client ids that are connected with a credential.
-    pub fn clients_of(&self, username: &str) -> Vec<String> {
-        let ids = self.client_ids.lock().unwrap_or_else(PoisonError::into_inner);
-        ids.iter().filter(|(_, (owner, _))| owner == username).map(|(id, _)| id.clone()).collect()
-    }
-
-    /// Whether this credential may come in under this client id: not while another one is connected with it.
-    fn came_in(&self, client_id: &str, username: &str) -> bool {
-        let mut ids = self.client_ids.lock().unwrap_or_else(PoisonError::into_inner);
-        let (owner, connections) = ids.entry(client_id.to_owned()).or_insert_with(|| (username.to_owned(), 0));
-        let welcome = owner == username;
-        if welcome {
-            *connections = connections.saturating_add(1);
-        }
-        welcome
-    }
-
-    fn went_out(&self, client_id: &str) {
-        let mut ids = self.client_ids.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, connections)) = ids.get_mut(client_id) {
-            *connections -= 1;
-            if *connections == 0 {
-                ids.remove(client_id);
-            }
-        }
     }
 
     /// Whether devices take commands on this topic.

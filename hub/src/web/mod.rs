@@ -71,8 +71,8 @@ pub struct Desk {
     pub rotation: Rotation,
     pub limits: Limits,
     pub feed: Feed,
-    /// Closes the connection of a client id at the broker.
-    pub kick: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    /// Closes the connections of a credential at the broker, and says how many there were.
+    pub kick: Arc<dyn Fn(&str) -> usize + Send + Sync>,
 }
 
 impl Desk {
