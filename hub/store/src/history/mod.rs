@@ -15,6 +15,7 @@ mod export;
 mod health;
 mod import;
 mod keeper;
+mod lay;
 mod merge;
 mod pace;
 mod queue;

@@ -204,6 +204,11 @@ impl Catalogue {
         all
     }
 
+    /// The numbers of those that have lost their name.
+    pub fn nameless(&self) -> Vec<u32> {
+        self.names().damaged.values().copied().collect()
+    }
+
     /// Begins to number series, the new ones in a transaction of the caller's: nobody else numbers meanwhile. Taken
     /// before the transaction is begun.
     pub async fn mint(&self, db: &Db) -> Result<Minting<'_>, StoreError> {

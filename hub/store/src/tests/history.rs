@@ -1,5 +1,7 @@
 //! Tests of old history: blocks, rollups, thinning, and that no answer depends on where a sample lies.
 
+mod upkeep;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
