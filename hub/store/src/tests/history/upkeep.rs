@@ -290,7 +290,7 @@ async fn long_texts_are_written_into_blocks_a_few_times_at_most() {
 }
 
 #[tokio::test]
-async fn a_batch_of_texts_ends_where_the_memory_does() {
+async fn texts_of_more_than_one_batch_all_come_into_blocks() {
     let (house, _clock) = timed_house();
     let store = house.open().await;
     for n in 0..24 {
