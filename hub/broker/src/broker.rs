@@ -22,7 +22,7 @@ use crate::{
     gate::{Ending, Gate},
     handshake::{Arriving, handshake},
     message::{Message, Publish},
-    places::{Place, Places},
+    places::{Displaced, OwnMachine, Place, Places},
     router::Router,
     settings::Settings,
     storage::{Forgetful, Storage},
@@ -34,7 +34,7 @@ pub(crate) struct Shared<G: Gate> {
     pub(crate) gate: Arc<G>,
     pub(crate) router: Router<G::Access>,
     pub(crate) orphaned_bytes: AtomicUsize,
-    places: Arc<Places>,
+    places: Places,
 }
 
 /// What a broker found in its log.
@@ -72,7 +72,7 @@ impl<G: Gate> Broker<G> {
         storage: Arc<dyn Storage>,
         frames: Vec<Vec<u8>>,
     ) -> (Self, Resumed) {
-        let places = Places::new(settings.max_connections, settings.max_connections_per_address);
+        let places = Places::new(settings.max_connections, settings.max_connections_per_address, OwnMachine::InAllOnly);
         let (router, mut resumed) = Router::resume(settings, storage, &frames);
         resumed.retained -= router.retain(|topic| gate.may_stay_retained(topic));
         let broker = Self { shared: Arc::new(Shared { gate, router, orphaned_bytes: AtomicUsize::new(0), places }) };
@@ -114,7 +114,7 @@ impl<G: Gate> Broker<G> {
             match accepted {
                 Ok((stream, address)) => {
                     let tally = &self.shared.router.tally;
-                    let Some(place) = self.shared.places.take(address.ip()) else {
+                    let Some(place) = self.shared.places.take_arriving(address.ip()) else {
                         count(&tally.refused_sockets);
                         tracing::warn!(%address, "connection closed: as many are open as allowed");
                         continue;
@@ -166,7 +166,7 @@ async fn attend<G: Gate>(
     stream: TcpStream,
     address: SocketAddr,
     mut stop: watch::Receiver<bool>,
-    place: Place,
+    (mut place, displaced): (Place, Displaced),
 ) {
     // Answers are small and somebody waits for each. If it cannot be set, they are slower, no more.
     let _ = stream.set_nodelay(true);
@@ -176,10 +176,16 @@ async fn attend<G: Gate>(
         let arriving = Box::pin(arrive(&shared, &door, stream, address));
         tokio::select! {
             arrived = arriving => arrived,
+            Ok(()) = displaced => None,
             _ = stop.changed() => return,
         }
     };
     drop(door);
+    if !place.settle() {
+        count(&shared.router.tally.failed_handshakes);
+        tracing::info!(%address, "connection closed: it was slow to say who it is, and its place was wanted");
+        return;
+    }
     if let Some((connection, reader, writer)) = arrived {
         connection.run(reader, writer, stop, place).await;
     }

@@ -14,7 +14,8 @@ pub struct Settings {
     pub max_user_properties: usize,
     /// Levels of a topic name or filter.
     pub max_topic_levels: usize,
-    /// Sockets at once; one more is closed as soon as it is accepted.
+    /// Sockets at once; one more takes the place of the oldest that is not let in yet, or is closed as soon as it is
+    /// accepted.
     pub max_connections: usize,
     /// Of these, from one IPv4 address or one IPv6 network of 64 bits; this machine's own address is not bounded so.
     pub max_connections_per_address: usize,

@@ -46,7 +46,7 @@ pub use headers::RequestId;
 pub use limits::Limits;
 pub use origin::own_path;
 pub use refused::{problem, sentence};
-pub use serve::{Reached, Seats, Way, listen, site};
+pub use serve::{Reached, Way, listen, seats, site};
 
 /// What the API and the page are made of.
 #[derive(Clone)]
