@@ -160,39 +160,53 @@ impl<G: Gate> Broker<G> {
     }
 }
 
-async fn attend<G: Gate>(
+/// A connection from its first byte to its end. What its arrival needs lies in a box of its own, which is gone when the
+/// client is let in: a task keeps room for the largest future in it for as long as it lives, and a connection lives long
+/// in a phase that needs little.
+fn attend<G: Gate>(
+    shared: Arc<Shared<G>>,
+    door: Arc<Door>,
+    stream: TcpStream,
+    address: SocketAddr,
+    stop: watch::Receiver<bool>,
+    place: (Place, Displaced),
+) -> impl Future<Output = ()> + Send {
+    let arriving = Box::pin(arrive(shared, door, stream, address, stop.clone(), place));
+    async move {
+        let arrived = arriving.await;
+        if let Some((connection, reader, writer, place)) = arrived {
+            connection.run(reader, writer, stop, place).await;
+        }
+    }
+}
+
+type Arrived<G> = (Box<Connection<G>>, Reader, Writer, Place);
+
+/// From the socket to a session, within the connect timeout. None if there is nobody to talk to.
+async fn arrive<G: Gate>(
     shared: Arc<Shared<G>>,
     door: Arc<Door>,
     stream: TcpStream,
     address: SocketAddr,
     mut stop: watch::Receiver<bool>,
     (mut place, displaced): (Place, Displaced),
-) {
+) -> Option<Arrived<G>> {
     // Answers are small and somebody waits for each. If it cannot be set, they are slower, no more.
     let _ = stream.set_nodelay(true);
-    // Each phase in a box of its own: a task keeps room for the largest future in it for as long as it lives, and a
-    // connection lives long in a phase that needs little.
-    let arrived = {
-        let arriving = Box::pin(arrive(&shared, &door, stream, address));
-        tokio::select! {
-            arrived = arriving => arrived,
-            Ok(()) = displaced => None,
-            _ = stop.changed() => return,
-        }
+    let let_in = tokio::select! {
+        let_in = introduce(&shared, &door, stream, address) => let_in,
+        Ok(()) = displaced => None,
+        _ = stop.changed() => return None,
     };
-    drop(door);
     if !place.settle() {
         count(&shared.router.tally.failed_handshakes);
         tracing::info!(%address, "connection closed: it was slow to say who it is, and its place was wanted");
-        return;
+        return None;
     }
-    if let Some((connection, reader, writer)) = arrived {
-        connection.run(reader, writer, stop, place).await;
-    }
+    let_in.map(|(connection, reader, writer)| (connection, reader, writer, place))
 }
 
-/// From the socket to a session, within the connect timeout. None if there is nobody to talk to.
-async fn arrive<G: Gate>(
+async fn introduce<G: Gate>(
     shared: &Arc<Shared<G>>,
     door: &Door,
     stream: TcpStream,

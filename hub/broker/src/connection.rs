@@ -154,6 +154,21 @@ impl<G: Gate> Connection<G> {
         W: AsyncWrite + Unpin,
     {
         let ending = self.converse(&mut reader, &mut writer, &mut stop).await;
+        // In a box of its own: the task keeps room for no more than the conversation.
+        Box::pin(self.take_leave(ending, reader, writer, stop, slot)).await;
+    }
+
+    async fn take_leave<R, W, P>(
+        mut self: Box<Self>,
+        ending: Ending,
+        mut reader: R,
+        mut writer: W,
+        mut stop: watch::Receiver<bool>,
+        slot: P,
+    ) where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
         self.intake.route_ready();
         tracing::debug!(client = %self.peer.client_id, address = %self.peer.address, "connection ended: {ending}");
         let will = self.seat.leave(&ending, Some(self.expiry));
@@ -165,15 +180,15 @@ impl<G: Gate> Connection<G> {
             self.wire.disconnect(code, &mut self.output);
         }
         let Self { shared, intake, output, peer, .. } = *self;
-        let farewell = Box::pin(async {
+        let farewell = async {
             if ending != Ending::WriteTimeout {
                 let linger = farewell_code(&ending).is_some();
                 close(&mut reader, &mut writer, &output, shared.router.settings.stop_timeout, linger).await;
             }
             drop((reader, writer, slot, output));
-        });
+        };
         let kept_refusals = peer.protocol == Protocol::V311;
-        let orphans = Box::pin(shared.see_out(intake, kept_refusals, &mut stop));
+        let orphans = shared.see_out(intake, kept_refusals, &mut stop);
         tokio::join!(farewell, orphans);
     }
 

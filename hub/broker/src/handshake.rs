@@ -151,12 +151,9 @@ async fn admit<G: Gate>(
         clean_start: connect.clean_start,
         expiry,
         window: connect.receive_max.min(settings.max_inflight),
-        will: connect.will.map(|(publish, delay)| Will {
-            publish,
-            delay,
-            speaker: Speaker::Peer(peer.clone()),
-            number: 0,
-        }),
+        will: connect
+            .will
+            .map(|(publish, delay)| Box::new(Will { publish, delay, speaker: Speaker::Peer(peer.clone()), number: 0 })),
     };
     let Attached { claim, present, will_due, filters, logged, ended } =
         shared.router.attach(arrival).map_err(|_| {

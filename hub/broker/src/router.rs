@@ -90,7 +90,7 @@ pub(crate) struct Arrival<A> {
     pub(crate) clean_start: bool,
     pub(crate) expiry: Duration,
     pub(crate) window: u16,
-    pub(crate) will: Option<Will<A>>,
+    pub(crate) will: Option<Box<Will<A>>>,
 }
 
 pub(crate) struct Attached<A> {
@@ -187,8 +187,8 @@ impl<A> Router<A> {
             let ran_out = session.will_due.is_some_and(|at| at <= now);
             if let Some(will) = session.will.take() {
                 match &will.speaker {
-                    Speaker::Peer(_) if !resume || ran_out || will.delay.is_zero() => will_due = Some(will),
-                    Speaker::Absent(_) if ran_out => state.wills_due.add(will, now),
+                    Speaker::Peer(_) if !resume || ran_out || will.delay.is_zero() => will_due = Some(*will),
+                    Speaker::Absent(_) if ran_out => state.wills_due.add(*will, now),
                     _ => cancelled = will.number,
                 }
             }
@@ -283,7 +283,7 @@ impl<A> Router<A> {
             state.clear_will(silenced);
             state.end_session(claim.session, self);
             state.log.flush();
-            return will;
+            return will.map(|will| *will);
         }
         let before = session.outbox.bytes();
         add(&self.tally.queue_dropped, session.outbox.drop_qos0() as u64);
@@ -300,7 +300,7 @@ impl<A> Router<A> {
         state.clear_will(silenced);
         state.log.flush();
         self.housekeeping.notify_one();
-        will
+        will.map(|will| *will)
     }
 
     /// For a will that its connection could not see to: the next sweep hands it out.
@@ -319,7 +319,7 @@ impl<A> Router<A> {
             let over = session.expires_at.is_some_and(|at| at <= now);
             if over || session.will_due.is_some_and(|at| at <= now) {
                 session.will_due = None;
-                due.extend(session.will.take());
+                due.extend(session.will.take().map(|will| *will));
             }
             if over {
                 ended.push(*id);

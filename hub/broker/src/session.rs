@@ -118,7 +118,8 @@ pub(crate) struct Session<A> {
     pub(crate) logged: bool,
     /// Set while no connection serves it.
     pub(crate) expires_at: Option<Instant>,
-    pub(crate) will: Option<Will<A>>,
+    /// Boxed: most have none, and it is as large as all the rest.
+    pub(crate) will: Option<Box<Will<A>>>,
     pub(crate) will_due: Option<Instant>,
     pub(crate) subscriptions: HashMap<ByteString, Subscription>,
     /// What they cost.

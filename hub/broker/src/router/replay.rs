@@ -307,8 +307,8 @@ impl<A> Replay<A> {
         });
         state.next_session = next.max(id.saturating_add(1));
         session.will_due = due;
-        if let Some(older) = session.will.replace(will) {
-            state.wills_due.add(older, self.now);
+        if let Some(older) = session.will.replace(Box::new(will)) {
+            state.wills_due.add(*older, self.now);
         }
     }
 }

@@ -119,16 +119,18 @@ impl World {
         match *deed {
             Deed::Attach { client, clean, lasting, will } => {
                 let client_id = format!("client {client}");
-                let will = will.then(|| Will {
-                    publish: self.message(0, 1, false, false),
-                    delay: Duration::from_secs(5),
-                    speaker: Speaker::Absent(crate::gate::Absent {
-                        client_id: client_id.clone(),
-                        username: None,
-                        address: ([127, 0, 0, 1], 1).into(),
-                        protocol: crate::gate::Protocol::V5,
-                    }),
-                    number: 0,
+                let will = will.then(|| {
+                    Box::new(Will {
+                        publish: self.message(0, 1, false, false),
+                        delay: Duration::from_secs(5),
+                        speaker: Speaker::Absent(crate::gate::Absent {
+                            client_id: client_id.clone(),
+                            username: None,
+                            address: ([127, 0, 0, 1], 1).into(),
+                            protocol: crate::gate::Protocol::V5,
+                        }),
+                        number: 0,
+                    })
                 });
                 let expiry = Duration::from_secs(if lasting { 1000 } else { 0 });
                 let arrival = Arrival {
