@@ -230,7 +230,7 @@ impl Ingest {
     }
 
     fn record(&self, arrival: &Arrival<'_>, observations: Vec<Observation>, at: Moment) -> Option<Commit> {
-        let urgent = observations.iter().any(|o| o.hazard.is_some() || is_register(o.unit));
+        let urgent = observations.iter().any(|observation| self.is_urgent(observation));
         let hazard = observations.iter().any(|o| o.hazard.is_some());
         let timed = observations.iter().any(|o| o.device_time.is_some());
         let words = observations.iter().any(|o| matches!(o.value, Value::Text(_)));
@@ -271,6 +271,18 @@ impl Ingest {
         Commit::of_all(Some(offered), stood_on)
     }
 
+    /// Hazards and registers never wait for a batch to fill.
+    fn is_urgent(&self, observation: &Observation) -> bool {
+        observation.hazard.is_some() || self.counts(observation)
+    }
+
+    /// Whether an observation is what a register of a meter shows: by its unit or, where somebody bound the property to a
+    /// metering point, whatever its unit says.
+    fn counts(&self, observation: &Observation) -> bool {
+        let bound = |is_bound: &IsBound| is_bound(&observation.device, &observation.property);
+        is_register(observation.unit) || self.is_bound.get().is_some_and(bound)
+    }
+
     /// What is to be recorded, and what the rest stands on.
     fn sift(
         &self,
@@ -279,15 +291,12 @@ impl Ingest {
         now: Instant,
     ) -> (Vec<Observation>, Vec<Offered>) {
         let mut stood_on = Vec::new();
-        let bound = |observation: &Observation| {
-            self.is_bound.get().is_some_and(|is_bound| is_bound(&observation.device, &observation.property))
-        };
         let mut place = 0;
         let mut kept = observations;
         kept.retain(|observation| {
             place += 1;
             let base = heard.sifted(observation, place - 1).and_then(|sifted| sifted.stands_on(observation, now));
-            match base.filter(|_| !bound(observation)) {
+            match base.filter(|_| !self.counts(observation)) {
                 Some(base) => {
                     self.counters.sifted.fetch_add(1, Ordering::Relaxed);
                     stood_on.push(base);
@@ -304,7 +313,6 @@ impl Ingest {
         if observations.is_empty() {
             return None;
         }
-        // Hazards and registers never wait for a batch to fill.
         let urgency = if urgent { Urgency::Now } else { Urgency::Normal };
         self.counters.samples.fetch_add(observations.len() as u64, Ordering::Relaxed);
         let samples: Vec<Sample> = observations.into_iter().map(|observation| believe(observation, at)).collect();

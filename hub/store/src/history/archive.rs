@@ -311,11 +311,6 @@ impl Archive {
         Ok(list)
     }
 
-    /// Opens a block and compares it with what its row says.
-    pub fn open_block(&self, head: &BlockHead, unit: Unit, sealed: &[u8]) -> Result<Vec<Point>, StoreError> {
-        open_block(&self.db, head, unit, sealed)
-    }
-
     /// The sealed content of some blocks, in the order of their ids.
     pub async fn fetch_blocks(
         &self,
@@ -382,6 +377,7 @@ pub(super) fn is_register(unit: Unit) -> bool {
     domovoi_model::Resource::ALL.into_iter().any(|resource| unit.measures(resource))
 }
 
+/// Opens a block and compares it with what its row says.
 pub(super) fn open_block(db: &Db, head: &BlockHead, unit: Unit, sealed: &[u8]) -> Result<Vec<Point>, StoreError> {
     let id = head.id.to_be_bytes();
     let plain = BLOCK.open(&db.vault, &id, sealed)?;

@@ -278,7 +278,7 @@ impl Archive {
     }
 
     /// The last stored interval that begins before a moment.
-    async fn rolled_before(&self, series: u32, level: Level, at: i64) -> Result<Option<Bucket>, StoreError> {
+    pub(super) async fn rolled_before(&self, series: u32, level: Level, at: i64) -> Result<Option<Bucket>, StoreError> {
         let mut reader = self.db.read().await?;
         let mut chunk = at;
         loop {

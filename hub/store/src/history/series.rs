@@ -24,7 +24,7 @@ use crate::tables::SERIES;
 pub(super) const SERIES_LIMIT: usize = 100_000;
 
 /// The longest name of a series (dialect, device and property together), in bytes, for the same reason.
-pub(super) const NAME_LIMIT: usize = 1024;
+pub const NAME_LIMIT: usize = 1024;
 
 /// A series.
 #[derive(Debug)]
