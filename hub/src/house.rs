@@ -303,7 +303,7 @@ impl House {
             feed: self.feed.clone(),
             kick: {
                 let broker = Arc::clone(&self.broker);
-                Arc::new(move |client_id: &str| broker.disconnect(client_id))
+                Arc::new(move |username: &str| broker.disconnect(Some(username)))
             },
         }
     }
@@ -392,7 +392,7 @@ impl House {
         in_clear: Option<TcpListener>,
     ) {
         let web = &self.settings.web;
-        let seats = web::Seats::new(web.max_connections, web.max_connections_per_peer);
+        let seats = web::seats(web.max_connections, web.max_connections_per_peer);
         let mut ways: Vec<(TcpListener, web::Way)> =
             in_clear.into_iter().map(|listener| (listener, web::Way::InClear)).collect();
         if let Some(certificates) = &self.certificates {

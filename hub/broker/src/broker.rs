@@ -22,7 +22,7 @@ use crate::{
     gate::{Ending, Gate},
     handshake::{Arriving, handshake},
     message::{Message, Publish},
-    places::{Place, Places},
+    places::{Displaced, OwnMachine, Place, Places},
     router::Router,
     settings::Settings,
     storage::{Forgetful, Storage},
@@ -34,7 +34,7 @@ pub(crate) struct Shared<G: Gate> {
     pub(crate) gate: Arc<G>,
     pub(crate) router: Router<G::Access>,
     pub(crate) orphaned_bytes: AtomicUsize,
-    places: Arc<Places>,
+    places: Places,
 }
 
 /// What a broker found in its log.
@@ -72,7 +72,7 @@ impl<G: Gate> Broker<G> {
         storage: Arc<dyn Storage>,
         frames: Vec<Vec<u8>>,
     ) -> (Self, Resumed) {
-        let places = Places::new(settings.max_connections, settings.max_connections_per_address);
+        let places = Places::new(settings.max_connections, settings.max_connections_per_address, OwnMachine::InAllOnly);
         let (router, mut resumed) = Router::resume(settings, storage, &frames);
         resumed.retained -= router.retain(|topic| gate.may_stay_retained(topic));
         let broker = Self { shared: Arc::new(Shared { gate, router, orphaned_bytes: AtomicUsize::new(0), places }) };
@@ -114,7 +114,7 @@ impl<G: Gate> Broker<G> {
             match accepted {
                 Ok((stream, address)) => {
                     let tally = &self.shared.router.tally;
-                    let Some(place) = self.shared.places.take(address.ip()) else {
+                    let Some(place) = self.shared.places.take_arriving(address.ip()) else {
                         count(&tally.refused_sockets);
                         tracing::warn!(%address, "connection closed: as many are open as allowed");
                         continue;
@@ -154,39 +154,59 @@ impl<G: Gate> Broker<G> {
         self.shared.router.counters()
     }
 
-    /// Closes a client's connection; its session stays. False if it is not connected.
-    pub fn disconnect(&self, client_id: &str) -> bool {
-        self.shared.router.close(client_id, Ending::Administrative)
+    /// Closes the connections of an owner's clients ([`Gate::owner`]); their sessions stay. Returns how many there were.
+    pub fn disconnect(&self, owner: Option<&str>) -> usize {
+        self.shared.router.close(owner, Ending::Administrative)
     }
 }
 
-async fn attend<G: Gate>(
+/// A connection from its first byte to its end. What its arrival needs lies in a box of its own, which is gone when the
+/// client is let in: a task keeps room for the largest future in it for as long as it lives, and a connection lives long
+/// in a phase that needs little.
+fn attend<G: Gate>(
+    shared: Arc<Shared<G>>,
+    door: Arc<Door>,
+    stream: TcpStream,
+    address: SocketAddr,
+    stop: watch::Receiver<bool>,
+    place: (Place, Displaced),
+) -> impl Future<Output = ()> + Send {
+    let arriving = Box::pin(arrive(shared, door, stream, address, stop.clone(), place));
+    async move {
+        let arrived = arriving.await;
+        if let Some((connection, reader, writer, place)) = arrived {
+            connection.run(reader, writer, stop, place).await;
+        }
+    }
+}
+
+type Arrived<G> = (Box<Connection<G>>, Reader, Writer, Place);
+
+/// From the socket to a session, within the connect timeout. None if there is nobody to talk to.
+async fn arrive<G: Gate>(
     shared: Arc<Shared<G>>,
     door: Arc<Door>,
     stream: TcpStream,
     address: SocketAddr,
     mut stop: watch::Receiver<bool>,
-    place: Place,
-) {
+    (mut place, displaced): (Place, Displaced),
+) -> Option<Arrived<G>> {
     // Answers are small and somebody waits for each. If it cannot be set, they are slower, no more.
     let _ = stream.set_nodelay(true);
-    // Each phase in a box of its own: a task keeps room for the largest future in it for as long as it lives, and a
-    // connection lives long in a phase that needs little.
-    let arrived = {
-        let arriving = Box::pin(arrive(&shared, &door, stream, address));
-        tokio::select! {
-            arrived = arriving => arrived,
-            _ = stop.changed() => return,
-        }
+    let let_in = tokio::select! {
+        let_in = introduce(&shared, &door, stream, address) => let_in,
+        Ok(()) = displaced => None,
+        _ = stop.changed() => return None,
     };
-    drop(door);
-    if let Some((connection, reader, writer)) = arrived {
-        connection.run(reader, writer, stop, place).await;
+    if !place.settle() {
+        count(&shared.router.tally.failed_handshakes);
+        tracing::info!(%address, "connection closed: it was slow to say who it is, and its place was wanted");
+        return None;
     }
+    let_in.map(|(connection, reader, writer)| (connection, reader, writer, place))
 }
 
-/// From the socket to a session, within the connect timeout. None if there is nobody to talk to.
-async fn arrive<G: Gate>(
+async fn introduce<G: Gate>(
     shared: &Arc<Shared<G>>,
     door: &Door,
     stream: TcpStream,

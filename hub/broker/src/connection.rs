@@ -24,10 +24,10 @@ use crate::{
     counters::{add, count},
     gate::{Durable, Ending, Gate, Peer, Protocol},
     handshake::Admitted,
-    message::Message,
+    intake::Intake,
     outbox::Outgoing,
     packet::{code, refusal_code},
-    pending::{Answer, Line, Pending, Receipt, Settled},
+    pending::{Answer, Line, Receipt, Settled},
     router::{Acknowledgement, Claim, Pulled},
     session::Will,
     stream::{close, fill},
@@ -48,9 +48,7 @@ pub(crate) struct Connection<G: Gate> {
     pub(crate) wire: Wire,
     pub(crate) output: BytesMut,
     input: BytesMut,
-    pub(crate) pending: Pending,
-    /// Durable, to be routed at the end of the batch.
-    pub(crate) ready: Vec<(Arc<Message>, u64)>,
+    pub(crate) intake: Intake<G>,
     /// What is due once the log is settled: answers, and messages that were drawn and must not be on the wire before.
     /// Both stay empty unless the session is in the log.
     pub(crate) answers: Line<Answer>,
@@ -117,10 +115,10 @@ enum Event {
 impl<G: Gate> Connection<G> {
     pub(crate) fn new(shared: Arc<Shared<G>>, admitted: Admitted<G>, input: BytesMut) -> Self {
         let Admitted { peer, seat, will_due, logged, wire, output, keep_alive, expiry } = admitted;
-        let mut pending = Pending::default();
+        let mut intake = Intake::new(shared.clone(), Some(seat.claim.clone()));
         if let Some(will) = will_due {
             // First in line, so that "offline" is never heard after this connection's "online".
-            shared.offer_will(will, &mut pending);
+            shared.offer_will(will, &mut intake.pending);
         }
         Self {
             shared,
@@ -129,8 +127,7 @@ impl<G: Gate> Connection<G> {
             wire,
             output,
             input,
-            pending,
-            ready: Vec::new(),
+            intake,
             answers: Line::default(),
             held: Line::default(),
             logged,
@@ -157,26 +154,41 @@ impl<G: Gate> Connection<G> {
         W: AsyncWrite + Unpin,
     {
         let ending = self.converse(&mut reader, &mut writer, &mut stop).await;
-        self.route_ready();
+        // In a box of its own: the task keeps room for no more than the conversation.
+        Box::pin(self.take_leave(ending, reader, writer, stop, slot)).await;
+    }
+
+    async fn take_leave<R, W, P>(
+        mut self: Box<Self>,
+        ending: Ending,
+        mut reader: R,
+        mut writer: W,
+        mut stop: watch::Receiver<bool>,
+        slot: P,
+    ) where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        self.intake.route_ready();
         tracing::debug!(client = %self.peer.client_id, address = %self.peer.address, "connection ended: {ending}");
         let will = self.seat.leave(&ending, Some(self.expiry));
         self.shared.gate.disconnected(&self.peer, &ending);
         if let Some(will) = will {
-            self.shared.offer_will(will, &mut self.pending);
+            self.shared.offer_will(will, &mut self.intake.pending);
         }
         if let Some(code) = farewell_code(&ending) {
             self.wire.disconnect(code, &mut self.output);
         }
-        let Self { shared, seat, pending, output, peer, .. } = *self;
-        let farewell = Box::pin(async {
+        let Self { shared, intake, output, peer, .. } = *self;
+        let farewell = async {
             if ending != Ending::WriteTimeout {
                 let linger = farewell_code(&ending).is_some();
                 close(&mut reader, &mut writer, &output, shared.router.settings.stop_timeout, linger).await;
             }
             drop((reader, writer, slot, output));
-        });
+        };
         let kept_refusals = peer.protocol == Protocol::V311;
-        let orphans = Box::pin(shared.see_out(&seat.claim, pending, kept_refusals, &mut stop));
+        let orphans = shared.see_out(intake, kept_refusals, &mut stop);
         tokio::join!(farewell, orphans);
     }
 
@@ -208,10 +220,13 @@ impl<G: Gate> Connection<G> {
         loop {
             let reading = self.output.len() < OUTPUT_STOPS_READING;
             let more_input = reading && self.take_input()?;
-            while let Some(settled) = self.pending.try_settled() {
+            while let Some(settled) = self.intake.pending.try_settled() {
                 self.settle(settled)?;
             }
-            self.route_ready();
+            self.intake.route_ready();
+            if self.overflowed && self.intake.pending.is_empty() {
+                return Err(Ending::Overflow);
+            }
             let more_output = self.draw_output();
 
             let now = Instant::now();
@@ -233,7 +248,7 @@ impl<G: Gate> Connection<G> {
                 timer.as_mut().reset(now + Duration::from_secs(3600));
             }
 
-            let Self { input, output, pending, answers, held, seat, .. } = self;
+            let Self { input, output, intake: Intake { pending, .. }, answers, held, seat, .. } = self;
             let event = tokio::select! {
                 read = fill(reader, input), if reading && !more_input => Event::Read(read),
                 wrote = writer.write(output), if !output.is_empty() => Event::Wrote(wrote),
@@ -275,9 +290,6 @@ impl<G: Gate> Connection<G> {
                 Event::Stop => return Err(Ending::Shutdown),
                 Event::Settled(None) | Event::Time | Event::Again => {}
             }
-            if self.overflowed && self.pending.is_empty() {
-                return Err(Ending::Overflow);
-            }
         }
     }
 
@@ -297,7 +309,7 @@ impl<G: Gate> Connection<G> {
     }
 
     pub(crate) fn plan(&mut self) {
-        if let Some(entries) = self.pending.take_unplanned() {
+        if let Some(entries) = self.intake.pending.take_unplanned() {
             self.shared.router.plan(entries);
         }
     }
@@ -354,23 +366,20 @@ impl<G: Gate> Connection<G> {
         let claim = &self.seat.claim;
         if !settled.kept {
             count(&router.tally.not_kept);
-            router.cancel(settled.number);
+            self.intake.give_up(settled.receipt, settled.number);
             return match settled.receipt {
-                Receipt::None => Ok(()),
-                Receipt::PubAck { .. } => Err(Ending::NotKept),
-                Receipt::PubRec { id, .. } => {
-                    router.settle_qos2(claim, id, false);
-                    Err(Ending::NotKept)
-                }
+                Receipt::None | Receipt::Will(_) => Ok(()),
+                Receipt::PubAck { .. } | Receipt::PubRec { .. } => Err(Ending::NotKept),
             };
         }
         match settled.forward {
-            Some(message) => self.ready.push((message, settled.number)),
+            Some(message) => self.intake.ready.push((message, settled.number)),
             None if settled.number != 0 => router.forget_plan(settled.number),
             None => {}
         }
         match settled.receipt {
             Receipt::None => {}
+            Receipt::Will(will) => router.will_arrives(will, true),
             Receipt::PubAck { id, refusal } => {
                 self.unacked = self.unacked.saturating_sub(1);
                 self.wire.puback(id, refusal, &mut self.output);
@@ -387,12 +396,6 @@ impl<G: Gate> Connection<G> {
             }
         }
         Ok(())
-    }
-
-    pub(crate) fn route_ready(&mut self) {
-        if !self.ready.is_empty() {
-            self.shared.router.route(self.ready.drain(..));
-        }
     }
 
     /// Moves what the session has to send into the output. True if more waits for room.

@@ -11,7 +11,7 @@ use crate::{
     message::{Message, Publish},
     packet::{Filter, Incoming, Violation, code},
     pending::{Answer, Entry, Plan, Receipt},
-    router::Acknowledgement,
+    router::{Acknowledgement, Begun},
     session::Incoming2,
     topic::{check_filter, check_name, is_reserved, share},
 };
@@ -69,29 +69,29 @@ impl<G: Gate> Connection<G> {
             return Err(self.violation(Violation::new(code::TOPIC_INVALID, "a message has a malformed topic")));
         }
         let bytes = publish.bytes();
-        let full = self.pending.len() >= settings.max_uncommitted_packets.into()
-            || (!self.pending.is_empty() && self.pending.bytes() + bytes > settings.max_uncommitted_bytes);
+        let pending = &self.intake.pending;
+        let full = pending.len() >= settings.max_uncommitted_packets.into()
+            || (!pending.is_empty() && pending.bytes() + bytes > settings.max_uncommitted_bytes);
         let unacked = self.unacked + self.unreleased;
         if self.wire.is_v5() && id.is_some() && unacked >= settings.max_uncommitted_packets.into() {
             self.shared.gate.overflow(&self.peer, &publish);
             return Err(self.violation(Violation::new(code::RECEIVE_MAXIMUM, "more messages than Receive Maximum")));
         }
         if full || (self.overflowed && id.is_some()) {
-            count(&self.shared.router.tally.overflowed);
-            self.shared.gate.overflow(&self.peer, &publish);
-            self.overflowed |= id.is_some();
-            return Ok(());
+            return self.overflow(&publish, id);
         }
         if let (Some(id), QoS::ExactlyOnce) = (id, publish.qos) {
             match self.shared.router.begin_qos2(&self.seat.claim, id) {
-                Some(Incoming2::Received) => {
+                Begun::Known(Incoming2::Received) => {
                     self.wire.pubrec(id, None, &mut self.output);
                     return Ok(());
                 }
                 // Its PUBREC comes when the first one of this id is durable.
-                Some(Incoming2::Uncommitted) => return Ok(()),
-                None => self.unreleased += 1,
+                Begun::Known(Incoming2::Uncommitted) => return Ok(()),
+                Begun::Full => return self.overflow(&publish, Some(id)),
+                Begun::New => self.unreleased += 1,
             }
+            self.intake.asked = Some(id);
         } else if id.is_some() {
             self.unacked += 1;
         }
@@ -100,7 +100,16 @@ impl<G: Gate> Connection<G> {
         } else {
             self.shared.gate.publish(&self.peer, &publish)
         };
+        self.intake.asked = None;
         self.take_in(publish, id, admission, bytes)
+    }
+
+    /// Shows the gate what is not taken.
+    fn overflow(&mut self, publish: &Publish, id: Option<u16>) -> Result<(), Ending> {
+        count(&self.shared.router.tally.overflowed);
+        self.overflowed |= id.is_some();
+        self.shared.gate.overflow(&self.peer, publish);
+        Ok(())
     }
 
     fn take_in(
@@ -142,16 +151,16 @@ impl<G: Gate> Connection<G> {
         };
         let forwarded = matches!(admission.verdict, Verdict::Forward | Verdict::ForwardUnretained);
         let plan = if taken.is_some() || (forwarded && router.needs_plan(&publish)) {
-            Plan::Wanted { taken, will: 0 }
+            Plan::Wanted { taken }
         } else {
             Plan::Number(0)
         };
         let forward = forwarded.then(|| Message::new(publish, Some(session), tokio::time::Instant::now()));
         let entry = Entry { receipt, forward, durable: admission.durable, plan, bytes };
-        if self.pending.is_empty() && matches!((&entry.durable, plan), (Durable::Now, Plan::Number(_))) {
+        if self.intake.pending.is_empty() && matches!((&entry.durable, plan), (Durable::Now, Plan::Number(_))) {
             return self.settle(entry.into());
         }
-        self.pending.push(entry);
+        self.intake.pending.push(entry);
         Ok(())
     }
 
@@ -172,7 +181,7 @@ impl<G: Gate> Connection<G> {
         self.check_count(filters.len())?;
         // What was published before the subscription is not for it.
         self.plan();
-        self.route_ready();
+        self.intake.route_ready();
         // 3.8.3.1: who shares cannot tell its own messages from the others'.
         if filters.iter().any(|f| f.subscription.no_local && share(&f.filter).is_some()) {
             return Err(self.violation(Violation::protocol("a shared subscription with No Local")));
@@ -199,7 +208,7 @@ impl<G: Gate> Connection<G> {
     fn unsubscribe(&mut self, id: u16, filters: &[ByteString]) -> Result<(), Ending> {
         self.check_count(filters.len())?;
         self.plan();
-        self.route_ready();
+        self.intake.route_ready();
         let router = &self.shared.router;
         let verdicts = filters
             .iter()

@@ -21,13 +21,13 @@ pub trait Gate: Send + Sync + 'static {
     /// What the owner knows about an authenticated client; handed back with every later question.
     type Access: Send + Sync + 'static;
 
-    /// Asked once per CONNECT, within the connect timeout. A session is resumed by client id, so the owner must see
-    /// to it that one client cannot come in under the id of another.
+    /// Asked once per CONNECT, within the connect timeout.
     fn connect(&self, request: ConnectRequest) -> impl Future<Output = Result<Self::Access, ConnectRefusal>> + Send;
 
-    /// Whose the client's session is: it resumes one only that began under the same name, which is also what
-    /// [`Peer::username`] and [`Absent::username`] have. What lets a client in otherwise than by its user name must say
-    /// who it is here: a user name that nobody checked is anybody's.
+    /// Whose the client id is. Sessions, takeovers and wills are within one owner: the same id of another is another
+    /// client, which can neither take the first one's session nor keep it out. It is also what [`Peer::username`] and
+    /// [`Absent::username`] have. What lets a client in otherwise than by its user name must say who it is here: a user
+    /// name that nobody checked is anybody's.
     fn owner(&self, _access: &Self::Access, username: Option<&str>) -> Option<String> {
         username.map(str::to_owned)
     }

@@ -20,7 +20,7 @@ use crate::{
     gate::{ConnectRefusal, ConnectRequest, Durable, Ending, Gate, Peer, Protocol, Refusal, Road, WillSummary},
     packet::{Violation, code},
     router::{Arrival, Attached},
-    session::{Speaker, Will},
+    session::{Identity, Speaker, Will},
     stream::{close, fill},
     topic::share,
     wire::{Wire, frame},
@@ -147,17 +147,13 @@ async fn admit<G: Gate>(
         Arc::new(Peer { client_id: connect.client_id.to_string(), username: owner.clone(), address, protocol, access });
     let expiry = connect.expiry.min(settings.max_session_expiry);
     let arrival = Arrival {
-        client_id: connect.client_id.clone(),
-        username: owner,
+        identity: Identity { owner, client_id: connect.client_id.clone() },
         clean_start: connect.clean_start,
         expiry,
         window: connect.receive_max.min(settings.max_inflight),
-        will: connect.will.map(|(publish, delay)| Will {
-            publish,
-            delay,
-            speaker: Speaker::Peer(peer.clone()),
-            number: 0,
-        }),
+        will: connect
+            .will
+            .map(|(publish, delay)| Box::new(Will { publish, delay, speaker: Speaker::Peer(peer.clone()), number: 0 })),
     };
     let Attached { claim, present, will_due, filters, logged, ended } =
         shared.router.attach(arrival).map_err(|_| {

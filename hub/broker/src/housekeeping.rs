@@ -16,9 +16,9 @@ use crate::{
     broker::Shared,
     counters::{add, count},
     gate::{Absent, Gate, Peer, Verdict},
+    intake::Intake,
     message::Message,
     pending::{Entry, Pending, Plan, Receipt, Settled},
-    router::Claim,
     session::{Speaker, Will},
 };
 
@@ -42,27 +42,32 @@ impl<G: Gate> Shared<G> {
         }
     }
 
-    fn offer_will_of(&self, peer: &Peer<G::Access>, mut will: Will<G::Access>, pending: &mut Pending) {
+    fn offer_will_of(&self, peer: &Peer<G::Access>, will: Will<G::Access>, pending: &mut Pending) {
+        let mut will = Some(will);
+        self.router.together(&mut || {
+            if let Some(will) = will.take() {
+                self.take_will_in(peer, will, pending);
+            }
+        });
+    }
+
+    fn take_will_in(&self, peer: &Peer<G::Access>, will: Will<G::Access>, pending: &mut Pending) {
         let admission = self.gate.publish(peer, &will.publish);
+        let mut publish = will.publish.clone();
         match admission.verdict {
-            Verdict::Forward => {}
-            Verdict::ForwardUnretained => will.publish.retain = false,
-            Verdict::Keep => return self.router.drop_will(will.number),
+            Verdict::Forward | Verdict::Keep => {}
+            Verdict::ForwardUnretained => publish.retain = false,
             Verdict::Refuse(_) | Verdict::Disconnect(_) => {
                 self.router.drop_will(will.number);
                 return count(&self.router.tally.refused_publishes);
             }
         }
-        count(&self.router.tally.wills_published);
         // In the log the message takes the will's place: one of them survives a crash, and never both.
-        let plan = match will.number {
-            0 if !self.router.needs_plan(&will.publish) => Plan::Number(0),
-            will => Plan::Wanted { taken: None, will },
-        };
-        let message = Message::new(will.publish, None, Instant::now());
-        let bytes = message.bytes;
-        let durable = admission.durable;
-        pending.push(Entry { receipt: Receipt::None, forward: Some(message), durable, plan, bytes });
+        let plan = if self.router.keeps() { Plan::Wanted { taken: None } } else { Plan::Number(0) };
+        let receipt = Receipt::Will(self.router.will_departs(will));
+        let forward = (admission.verdict != Verdict::Keep).then(|| Message::new(publish, None, Instant::now()));
+        let bytes = forward.as_ref().map_or(0, |message| message.bytes);
+        pending.push(Entry { receipt, forward, durable: admission.durable, plan, bytes });
         if let Some(entries) = pending.take_unplanned() {
             self.router.plan(entries);
         }
@@ -70,50 +75,44 @@ impl<G: Gate> Shared<G> {
 
     /// Forwards what a closed connection left behind as it becomes durable. A client that publishes and disconnects at
     /// once has published all the same. `kept_refusals`: a refused QoS 2 message counts as received (3.1.1).
-    pub(crate) async fn see_out(
-        &self,
-        claim: &Claim,
-        mut pending: Pending,
-        kept_refusals: bool,
-        stop: &mut watch::Receiver<bool>,
-    ) {
-        let (bytes, len) = (pending.bytes(), pending.len());
-        if len == 0 {
+    pub(crate) async fn see_out(&self, mut intake: Intake<G>, kept_refusals: bool, stop: &mut watch::Receiver<bool>) {
+        if intake.pending.is_empty() {
             return;
         }
-        let taken = Orphans::take(self, bytes);
-        if taken.is_none() {
-            add(&self.router.tally.orphans_dropped, len as u64);
-            for (receipt, number) in pending.into_receipts() {
-                self.router.cancel(number);
-                if let Receipt::PubRec { id, .. } = receipt {
-                    self.router.settle_qos2(claim, id, false);
-                }
-            }
-            return;
-        }
+        let Some(_taken) = Orphans::take(self, intake.pending.bytes()) else {
+            return add(&self.router.tally.orphans_dropped, intake.give_up_all() as u64);
+        };
         loop {
             // At a stop only what is durable by now is forwarded.
             let settled = if *stop.borrow() {
-                pending.try_settled()
+                intake.pending.try_settled()
             } else {
                 tokio::select! {
-                    settled = pending.settled() => settled,
+                    settled = intake.pending.settled() => settled,
                     _ = stop.changed() => continue,
                 }
             };
-            let Some(settled) = settled else { return };
-            if let Receipt::PubRec { id, refusal } = settled.receipt {
-                self.router.settle_qos2(claim, id, settled.kept && (refusal.is_none() || kept_refusals));
+            let Some(settled) = settled else {
+                // The rest, at a stop, is as after a crash: it may be durable, and is not taken back.
+                intake.pending = Pending::default();
+                return;
+            };
+            if settled.kept
+                && let Receipt::PubRec { id, refusal } = settled.receipt
+            {
+                intake.settle_qos2(id, refusal.is_none() || kept_refusals);
             }
-            self.forward(settled);
+            self.forward(settled, &intake);
         }
     }
 
-    fn forward(&self, settled: Settled) {
+    fn forward(&self, settled: Settled, intake: &Intake<G>) {
         if !settled.kept {
-            self.router.cancel(settled.number);
+            intake.give_up(settled.receipt, settled.number);
             return count(&self.router.tally.not_kept);
+        }
+        if let Receipt::Will(will) = settled.receipt {
+            self.router.will_arrives(will, true);
         }
         match settled.forward {
             Some(message) => self.router.route([(message, settled.number)]),
@@ -123,7 +122,7 @@ impl<G: Gate> Shared<G> {
     }
 
     pub(crate) async fn keep_house(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut wills = Pending::default();
+        let mut wills = Intake::new(self.clone(), None);
         let mut recalls = FuturesUnordered::new();
         let mut rewriting = None;
         let mut next_rewrite = Instant::now();
@@ -134,7 +133,7 @@ impl<G: Gate> Shared<G> {
             let (due, next) = self.router.sweep(now);
             for will in due {
                 match &will.speaker {
-                    Speaker::Peer(_) => self.offer_will(will, &mut wills),
+                    Speaker::Peer(_) => self.offer_will(will, &mut wills.pending),
                     Speaker::Absent(absent) => {
                         let (me, absent) = (self.clone(), absent.clone());
                         recalls.push(Box::pin(async move { (me.gate.recall(&absent).await, absent, will) }));
@@ -148,8 +147,10 @@ impl<G: Gate> Shared<G> {
             let status = self.router.tell_status(now);
             let latest = now + every;
             tokio::select! {
-                settled = wills.settled(), if !wills.is_empty() => settled.into_iter().for_each(|s| self.forward(s)),
-                Some((access, absent, will)) = recalls.next() => self.recalled(access, absent, will, &mut wills),
+                settled = wills.pending.settled(), if !wills.pending.is_empty() => {
+                    settled.into_iter().for_each(|settled| self.forward(settled, &wills));
+                }
+                Some((access, absent, will)) = recalls.next() => self.recalled(access, absent, will, &mut wills.pending),
                 done = async { rewriting.as_mut()?.await.into() }, if rewriting.is_some() => {
                     rewriting = None;
                     if let Some(Err(error)) = done {
@@ -166,6 +167,8 @@ impl<G: Gate> Shared<G> {
                 _ = stop.changed() => break,
             }
         }
+        // At a stop wills stay in the log.
+        wills.pending = Pending::default();
         self.router.flush();
     }
 

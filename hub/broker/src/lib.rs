@@ -24,6 +24,7 @@ mod encode;
 mod gate;
 mod handshake;
 mod housekeeping;
+mod intake;
 mod message;
 mod outbox;
 mod packet;
@@ -50,6 +51,7 @@ pub use gate::{
     Road, Verdict, WillSummary,
 };
 pub use message::{Properties, Publish};
+pub use places::{OwnMachine, Place, Places};
 pub use rmqtt_codec::types::QoS;
 pub use settings::Settings;
 pub use storage::{Forgetful, Rewritten, Storage, Torn};

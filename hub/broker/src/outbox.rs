@@ -64,6 +64,9 @@ pub(crate) struct Outbox {
     queue: VecDeque<Delivery>,
     bytes: usize,
     qos0: usize,
+    /// Room in the queue that is promised to messages on their way: how many, and their bytes.
+    promised: usize,
+    promised_bytes: usize,
     flight: VecDeque<InFlight>,
     /// In flight from an earlier connection and not yet repeated on this one.
     to_repeat: usize,
@@ -77,6 +80,8 @@ impl Outbox {
             queue: VecDeque::new(),
             bytes: 0,
             qos0: 0,
+            promised: 0,
+            promised_bytes: 0,
             flight: VecDeque::new(),
             to_repeat: 0,
             last_id: 0,
@@ -102,10 +107,22 @@ impl Outbox {
         self.to_repeat = self.flight.len();
     }
 
-    /// Whether [`Outbox::push`] would find room without taking it from others.
-    pub(crate) fn has_room_for(&self, message: &Message, bounds: QueueBounds) -> bool {
-        self.queue.is_empty()
-            || (self.queue.len() < bounds.messages && self.bytes.saturating_add(message.bytes) <= bounds.bytes)
+    /// Sets room aside for a message on its way, if [`Outbox::push`] would find it without taking it from others.
+    pub(crate) fn promise(&mut self, message: &Message, bounds: QueueBounds) -> bool {
+        let before = self.queue.len() + self.promised;
+        let bytes = self.bytes.saturating_add(self.promised_bytes).saturating_add(message.bytes);
+        let has_room = before == 0 || (before < bounds.messages && bytes <= bounds.bytes);
+        if has_room {
+            self.promised += 1;
+            self.promised_bytes += message.bytes;
+        }
+        has_room
+    }
+
+    /// The message is there, or will never be.
+    pub(crate) fn release(&mut self, message: &Message) {
+        self.promised = self.promised.saturating_sub(1);
+        self.promised_bytes = self.promised_bytes.saturating_sub(message.bytes);
     }
 
     /// Queues within the bounds. The oldest QoS 0 messages make room first,
@@ -275,18 +292,12 @@ impl Outbox {
         flight.chain(self.queue.iter().map(Held::Queued))
     }
 
-    /// Takes back a QoS 2 exchange of an earlier run; without a delivery the client has the message.
+    /// Takes back an exchange of an earlier run; without a delivery the client has the message.
     pub(crate) fn restore_exchange(&mut self, id: u16, number: u64, delivery: Option<Delivery>) {
         self.flight.retain(|entry| entry.id != id);
         let sent_before = true;
-        self.flight.push_back(InFlight {
-            id,
-            number,
-            delivery,
-            qos2: true,
-            sent_on_this_connection: false,
-            sent_before,
-        });
+        let qos2 = delivery.as_ref().is_none_or(|delivery| delivery.qos == QoS::ExactlyOnce);
+        self.flight.push_back(InFlight { id, number, delivery, qos2, sent_on_this_connection: false, sent_before });
     }
 
     /// Takes back a message of an earlier run, past all bounds: it was promised.

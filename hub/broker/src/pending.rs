@@ -20,16 +20,23 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Receipt {
     None,
-    PubAck { id: u16, refusal: Option<Refusal> },
-    PubRec { id: u16, refusal: Option<Refusal> },
+    /// Of a will, by its number: whether it has to be told again.
+    Will(u64),
+    PubAck {
+        id: u16,
+        refusal: Option<Refusal>,
+    },
+    PubRec {
+        id: u16,
+        refusal: Option<Refusal>,
+    },
 }
 
 /// What of a message is to be in the log before it counts as kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Plan {
-    /// To be planned at the end of the batch: `taken` is the session and QoS 2 id that it came under, `will` the number
-    /// of the will that it was, or 0.
-    Wanted { taken: Option<(u64, u16)>, will: u64 },
+    /// To be planned at the end of the batch: `taken` is the session and QoS 2 id that it came under.
+    Wanted { taken: Option<(u64, u16)> },
     /// Its number; 0 if the log has nothing of it.
     Number(u64),
 }

@@ -117,6 +117,9 @@ pub(crate) struct MessageRecord {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Receiver {
     pub(crate) session: u64,
+    /// By which number the session has it: that of the message, or its own, because a session gets a message once more
+    /// for each group in which its turn has come. 0 while the log has nothing of it.
+    pub(crate) number: u64,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
     pub(crate) identifiers: Vec<NonZeroU32>,
@@ -273,7 +276,11 @@ impl Writer<'_> {
         self.number(record.receivers.len() as u64);
         for receiver in &record.receivers {
             self.number(receiver.session);
-            self.0.push(u8::from(receiver.qos) | u8::from(receiver.retain) << 2);
+            let own = receiver.number != record.message;
+            self.0.push(u8::from(receiver.qos) | u8::from(receiver.retain) << 2 | u8::from(own) << 3);
+            if own {
+                self.number(receiver.number);
+            }
             self.number(receiver.identifiers.len() as u64);
             for identifier in &receiver.identifiers {
                 self.number(identifier.get().into());
@@ -405,17 +412,19 @@ impl<'a> Reader<'a> {
     }
 
     fn message(&mut self) -> Option<MessageRecord> {
+        let message = self.number()?;
         Some(MessageRecord {
-            message: self.number()?,
+            message,
             retained: self.yes()?,
             publish: self.publish()?,
             expires_at_millis: self.option(Self::time)?,
             publisher: self.option(Self::number)?,
             receivers: self.list(|reader| {
                 let session = reader.number()?;
-                let flags = reader.flags(0b111)?;
+                let flags = reader.flags(0b1111)?;
                 Some(Receiver {
                     session,
+                    number: if flags & 8 == 0 { message } else { reader.number()? },
                     qos: qos(flags)?,
                     retain: flags & 4 != 0,
                     identifiers: reader.list(|reader| NonZeroU32::new(reader.small()?))?,

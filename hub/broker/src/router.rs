@@ -22,11 +22,11 @@ use crate::{
     message::Publish,
     record::{Record, WillRecord},
     retained::Retained,
-    session::{Link, Session, Speaker, Will},
+    session::{Identity, Link, Session, Speaker, Will},
     settings::Settings,
     storage::Storage,
     topic::share,
-    tree::{Subscription, Tree},
+    tree::{Subscription, Tree, cost_bytes},
 };
 
 mod forward;
@@ -36,11 +36,12 @@ mod shared;
 mod snapshot;
 mod status;
 mod traffic;
+mod wills;
 
 use forward::{Contest, Planned};
 use log::{Log, patient};
 
-pub(crate) use traffic::{Acknowledgement, Pulled};
+pub(crate) use traffic::{Acknowledgement, Begun, Pulled};
 
 pub(crate) struct Router<A> {
     state: Mutex<State<A>>,
@@ -58,7 +59,7 @@ pub(crate) struct Router<A> {
 struct State<A> {
     /// Boxed: the table keeps nearly as many empty places as full ones.
     sessions: HashMap<u64, Box<Session<A>>>,
-    by_client: HashMap<ByteString, u64>,
+    by_client: HashMap<Arc<Identity>, u64>,
     next_session: u64,
     subscriptions: Tree,
     status: status::Status,
@@ -66,8 +67,7 @@ struct State<A> {
     queued_bytes: usize,
     /// When retained messages were last looked through for expired ones.
     purged: Instant,
-    /// Wills of sessions that ended where nobody could publish them.
-    overdue: Vec<Will<A>>,
+    wills_due: wills::Due<A>,
     /// Messages that were read and planned and are not forwarded, by their numbers.
     planned: HashMap<u64, Box<Planned>>,
     contests: HashMap<ByteString, Contest>,
@@ -86,12 +86,11 @@ pub(crate) struct Claim {
 
 /// What a CONNECT asks of the router.
 pub(crate) struct Arrival<A> {
-    pub(crate) client_id: ByteString,
-    pub(crate) username: Option<String>,
+    pub(crate) identity: Identity,
     pub(crate) clean_start: bool,
     pub(crate) expiry: Duration,
     pub(crate) window: u16,
-    pub(crate) will: Option<Will<A>>,
+    pub(crate) will: Option<Box<Will<A>>>,
 }
 
 pub(crate) struct Attached<A> {
@@ -129,7 +128,7 @@ impl<A> Router<A> {
             retained: Retained::new(settings.retained_bytes),
             queued_bytes: 0,
             purged: Instant::now(),
-            overdue: Vec::new(),
+            wills_due: wills::Due::default(),
             planned: HashMap::new(),
             contests: HashMap::new(),
             wills: BTreeMap::new(),
@@ -173,25 +172,23 @@ impl<A> Router<A> {
         let mut resumed = None;
         let mut forgotten = false;
         let mut cancelled = 0;
-        if let Some(&id) = state.by_client.get(&arrival.client_id)
+        let identity = Arc::new(arrival.identity);
+        if let Some(&id) = state.by_client.get(&identity)
             && let Some(session) = state.sessions.get_mut(&id)
         {
             if let Some(old) = session.link.take() {
                 count(&self.tally.takeovers);
                 old.close(Ending::TakenOver);
             }
-            // A session whose client signed in as somebody else is not handed on, whatever the gate allowed.
-            let resume = !arrival.clean_start
-                && !session.expiry.is_zero()
-                && session.expires_at.is_none_or(|at| at > now)
-                && session.username == arrival.username;
+            let resume =
+                !arrival.clean_start && !session.expiry.is_zero() && session.expires_at.is_none_or(|at| at > now);
             // 3.1.3.2.2: a delay that has not run out is cancelled by the client's return, not by the session's end.
             // Nobody was gone in the eyes of a client that finds the broker restarted and comes back in time.
             let ran_out = session.will_due.is_some_and(|at| at <= now);
             if let Some(will) = session.will.take() {
                 match &will.speaker {
-                    Speaker::Peer(_) if !resume || ran_out || will.delay.is_zero() => will_due = Some(will),
-                    Speaker::Absent(_) if ran_out => state.overdue.push(will),
+                    Speaker::Peer(_) if !resume || ran_out || will.delay.is_zero() => will_due = Some(*will),
+                    Speaker::Absent(_) if ran_out => state.wills_due.add(*will, now),
                     _ => cancelled = will.number,
                 }
             }
@@ -208,16 +205,17 @@ impl<A> Router<A> {
             }
         }
         state.clear_will(cancelled);
+        state.client_is_back(&identity);
         // Of connections that a listener let go when it stopped: the log has their wills, and nobody else.
-        let due = will_due.iter().chain(&state.overdue).map(|will| will.number).collect::<Vec<_>>();
-        let stale = state.wills.values().filter(|will| will.client.client_id == *arrival.client_id);
+        let due = will_due.iter().chain(state.wills_due.all()).map(|will| will.number).collect::<Vec<_>>();
+        let stale = state.wills.values().filter(|will| identity.is_of(&will.client));
         for will in stale.map(|will| will.will).filter(|number| !due.contains(number)).collect::<Vec<_>>() {
             state.clear_will(will);
         }
         let id = match resumed {
             Some(id) => id,
             None if state.sessions.len() >= self.settings.max_sessions => {
-                state.overdue.extend(will_due);
+                will_due.into_iter().for_each(|will| state.wills_due.add(will, now));
                 state.log.flush();
                 self.housekeeping.notify_one();
                 return Err(NoRoom);
@@ -225,8 +223,8 @@ impl<A> Router<A> {
             None => {
                 let id = state.next_session;
                 state.next_session += 1;
-                state.by_client.insert(arrival.client_id.clone(), id);
-                let mut session = Session::new(arrival.client_id, arrival.username, arrival.window);
+                state.by_client.insert(identity.clone(), id);
+                let mut session = Session::new(identity, arrival.window);
                 session.logged = lasts;
                 self.lasting.fetch_add(lasts.into(), Ordering::Relaxed);
                 state.sessions.insert(id, Box::new(session));
@@ -285,7 +283,7 @@ impl<A> Router<A> {
             state.clear_will(silenced);
             state.end_session(claim.session, self);
             state.log.flush();
-            return will;
+            return will.map(|will| *will);
         }
         let before = session.outbox.bytes();
         add(&self.tally.queue_dropped, session.outbox.drop_qos0() as u64);
@@ -302,12 +300,12 @@ impl<A> Router<A> {
         state.clear_will(silenced);
         state.log.flush();
         self.housekeeping.notify_one();
-        will
+        will.map(|will| *will)
     }
 
     /// For a will that its connection could not see to: the next sweep hands it out.
     pub(crate) fn leave_will(&self, will: Will<A>) {
-        self.lock().overdue.push(will);
+        self.lock().wills_due.add(will, Instant::now());
         self.housekeeping.notify_one();
     }
 
@@ -315,13 +313,13 @@ impl<A> Router<A> {
     pub(crate) fn sweep(&self, now: Instant) -> (Vec<Will<A>>, Option<Instant>) {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let mut due = std::mem::take(&mut state.overdue);
+        let (mut due, next_will) = state.wills_due.take(now);
         let mut ended = Vec::new();
         for (id, session) in &mut state.sessions {
             let over = session.expires_at.is_some_and(|at| at <= now);
             if over || session.will_due.is_some_and(|at| at <= now) {
                 session.will_due = None;
-                due.extend(session.will.take());
+                due.extend(session.will.take().map(|will| *will));
             }
             if over {
                 ended.push(*id);
@@ -339,7 +337,8 @@ impl<A> Router<A> {
             add(&self.tally.expired_messages, state.retained.purge(now) as u64);
         }
         let lingering = state.log.flush_lingering(now);
-        (due, state.sessions.values().filter_map(|session| session.next_deadline()).chain(lingering).min())
+        let deadlines = state.sessions.values().filter_map(|session| session.next_deadline());
+        (due, deadlines.chain(lingering).chain(next_will).min())
     }
 
     /// Nothing lingers any more.
@@ -351,7 +350,7 @@ impl<A> Router<A> {
         self.lock().retained.get(topic, Instant::now()).map(|message| message.publish.clone())
     }
 
-    /// False if the session has all the filters it may have.
+    /// False if the session, or all of them together, have all the filters they may have.
     pub(crate) fn subscribe(
         &self,
         claim: &Claim,
@@ -361,11 +360,19 @@ impl<A> Router<A> {
     ) -> bool {
         let mut guard = self.lock();
         let state = &mut *guard;
+        let all_bytes = state.subscriptions.bytes();
         let Some(session) = state.served(claim) else { return true };
         let known = session.subscriptions.contains_key(filter);
-        if !known && session.subscriptions.len() >= self.settings.max_subscriptions_per_session {
+        let settings = &self.settings;
+        let bytes = if known { 0 } else { cost_bytes(filter) };
+        if !known
+            && (session.subscriptions.len() >= settings.max_subscriptions_per_session
+                || session.filter_bytes + bytes > settings.filter_bytes_per_session
+                || all_bytes + bytes > settings.filter_bytes_total)
+        {
             return false;
         }
+        session.filter_bytes += bytes;
         session.subscriptions.insert(filter.clone(), subscription);
         // 4.8.2: nothing retained for a shared subscription.
         let retained = share(filter).is_none()
@@ -397,6 +404,7 @@ impl<A> Router<A> {
         let Some(session) = state.served(claim) else { return false };
         session.cursors.retain(|cursor| cursor.filter != *filter);
         let known = session.subscriptions.remove(filter).is_some();
+        session.filter_bytes -= if known { cost_bytes(filter) } else { 0 };
         if session.logged && known {
             state.log.write(&Record::Unsubscribed { session: claim.session, filter: filter.into() });
             state.log.flush();
@@ -404,13 +412,11 @@ impl<A> Router<A> {
         known && state.subscriptions.remove(filter, claim.session)
     }
 
-    /// Closes the connection of a client; its session stays.
-    pub(crate) fn close(&self, client_id: &str, ending: Ending) -> bool {
+    /// Closes the connections of an owner's clients; their sessions stay. Returns how many there were.
+    pub(crate) fn close(&self, owner: Option<&str>, ending: Ending) -> usize {
         let state = self.lock();
-        let session = state.by_client.get(client_id).and_then(|id| state.sessions.get(id));
-        let Some(link) = session.and_then(|session| session.link.as_ref()) else { return false };
-        link.close(ending);
-        true
+        let own = state.sessions.values().filter(|session| session.identity.owner.as_deref() == owner);
+        own.filter_map(|session| session.link.as_ref()).map(|link| link.close(ending)).count()
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -437,7 +443,7 @@ impl<A> State<A> {
 
     fn end_session(&mut self, id: u64, router: &Router<A>) {
         let Some(mut session) = self.sessions.remove(&id) else { return };
-        self.by_client.remove(&session.client_id);
+        self.by_client.remove(&session.identity);
         self.queued_bytes -= session.outbox.bytes();
         for filter in session.subscriptions.keys() {
             self.subscriptions.remove(filter, id);
@@ -447,6 +453,7 @@ impl<A> State<A> {
             self.log.write(&Record::Ended { session: id });
         }
         self.hand_over(session.outbox.take_shared(), router);
+        self.bequeath(id, router);
     }
 }
 

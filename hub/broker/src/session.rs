@@ -66,6 +66,14 @@ pub(crate) enum Speaker<A> {
 }
 
 impl<A> Speaker<A> {
+    pub(crate) fn identity(&self) -> Identity {
+        let (owner, client_id) = match self {
+            Self::Peer(peer) => (&peer.username, &peer.client_id),
+            Self::Absent(absent) => (&absent.username, &absent.client_id),
+        };
+        Identity { owner: owner.clone(), client_id: client_id.as_str().into() }
+    }
+
     /// As the log has it.
     pub(crate) fn to_absent(&self) -> Absent {
         match self {
@@ -88,18 +96,34 @@ pub(crate) enum Incoming2 {
     Received,
 }
 
-pub(crate) struct Session<A> {
+/// Whose session it is: a client id is one of its owner's, so that nobody can come in under the id of another, take its
+/// session or keep it out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Identity {
+    pub(crate) owner: Option<String>,
     pub(crate) client_id: ByteString,
-    pub(crate) username: Option<String>,
+}
+
+impl Identity {
+    pub(crate) fn is_of(&self, absent: &Absent) -> bool {
+        self.owner == absent.username && self.client_id == *absent.client_id
+    }
+}
+
+pub(crate) struct Session<A> {
+    pub(crate) identity: Arc<Identity>,
     pub(crate) link: Option<Arc<Link>>,
     pub(crate) expiry: Duration,
     /// Its changes go to the log.
     pub(crate) logged: bool,
     /// Set while no connection serves it.
     pub(crate) expires_at: Option<Instant>,
-    pub(crate) will: Option<Will<A>>,
+    /// Boxed: most have none, and it is as large as all the rest.
+    pub(crate) will: Option<Box<Will<A>>>,
     pub(crate) will_due: Option<Instant>,
     pub(crate) subscriptions: HashMap<ByteString, Subscription>,
+    /// What they cost.
+    pub(crate) filter_bytes: usize,
     pub(crate) outbox: Outbox,
     /// Retained messages still to be drawn, one cursor per filter at most.
     pub(crate) cursors: VecDeque<Cursor>,
@@ -110,10 +134,9 @@ pub(crate) struct Session<A> {
 }
 
 impl<A> Session<A> {
-    pub(crate) fn new(client_id: ByteString, username: Option<String>, window: u16) -> Self {
+    pub(crate) fn new(identity: Arc<Identity>, window: u16) -> Self {
         Self {
-            client_id,
-            username,
+            identity,
             link: None,
             expiry: Duration::ZERO,
             logged: false,
@@ -121,6 +144,7 @@ impl<A> Session<A> {
             will: None,
             will_due: None,
             subscriptions: HashMap::new(),
+            filter_bytes: 0,
             outbox: Outbox::new(window),
             cursors: VecDeque::new(),
             incoming: HashMap::new(),
@@ -136,8 +160,8 @@ impl<A> Session<A> {
     pub(crate) fn record(&self, session: u64, ends_at_millis: Option<i64>) -> Record {
         Record::Session {
             session,
-            client_id: self.client_id.clone(),
-            username: self.username.clone(),
+            client_id: self.identity.client_id.clone(),
+            username: self.identity.owner.clone(),
             expiry_millis: u64::try_from(self.expiry.as_millis()).unwrap_or(u64::MAX),
             ends_at_millis,
         }

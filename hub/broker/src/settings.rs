@@ -14,7 +14,8 @@ pub struct Settings {
     pub max_user_properties: usize,
     /// Levels of a topic name or filter.
     pub max_topic_levels: usize,
-    /// Sockets at once; one more is closed as soon as it is accepted.
+    /// Sockets at once; one more takes the place of the oldest that is not let in yet, or is closed as soon as it is
+    /// accepted.
     pub max_connections: usize,
     /// Of these, from one IPv4 address or one IPv6 network of 64 bits; this machine's own address is not bounded so.
     pub max_connections_per_address: usize,
@@ -33,6 +34,9 @@ pub struct Settings {
     /// Queued bytes of all sessions together.
     pub queue_bytes_total: usize,
     pub max_subscriptions_per_session: usize,
+    /// What the filters of one session may cost in memory, and those of all together.
+    pub filter_bytes_per_session: usize,
+    pub filter_bytes_total: usize,
     /// Topics, payloads and bookkeeping of all retained messages.
     pub retained_bytes: usize,
     /// Longest a session outlives its connection; MQTT 3.1.1 `clean_session = 0` gets exactly this.
@@ -40,7 +44,8 @@ pub struct Settings {
     /// After a restart: how long a client of the run before may take to come back before it counts as lost and its will
     /// is published, unless the will's own delay is longer.
     pub will_grace: Duration,
-    /// Publishes read from one connection and not yet durable. Announced to MQTT 5 clients as Receive Maximum.
+    /// Publishes read from one connection and not yet durable, and QoS 2 packet ids of one session that its client has
+    /// not released. Announced to MQTT 5 clients as Receive Maximum.
     pub max_uncommitted_packets: u16,
     pub max_uncommitted_bytes: usize,
     /// Publishes of all closed connections that still wait to become durable.
@@ -74,6 +79,8 @@ impl Default for Settings {
             queue_messages_per_session: 1000,
             queue_bytes_total: 64 << 20,
             max_subscriptions_per_session: 1000,
+            filter_bytes_per_session: 4 << 20,
+            filter_bytes_total: 32 << 20,
             retained_bytes: 64 << 20,
             max_session_expiry: Duration::from_secs(7 * 24 * 3600),
             will_grace: Duration::from_secs(30),

@@ -20,12 +20,18 @@ pub trait Storage: Send + Sync + 'static {
     /// Puts `frames`, which describe everything up to and with frame number `up_to`, in the place of the frames up to
     /// there; those appended since stay behind them. Until it is done the old frames count, also after a crash in the
     /// middle of it. It mends a torn log, unless a frame behind `up_to` is lost too. It does not count before the fate
-    /// of every frame up to there is known, and fails if one of them is lost meanwhile.
-    fn rewrite(&self, up_to: u64, frames: Vec<Vec<u8>>) -> Rewritten;
+    /// of every frame up to `up_to` is known, and fails if one up to and with `whole_to` was lost: what those promised
+    /// stands in `frames`, what the others did does not.
+    fn rewrite(&self, up_to: u64, whole_to: u64, frames: Vec<Vec<u8>>) -> Rewritten;
 
-    /// Whether a frame could not be kept, so that the log has a hole: what is appended is not durable before the log
-    /// was rewritten from the broker's memory.
-    fn is_torn(&self) -> bool;
+    /// The first frame that could not be kept, so that the log has a hole: from it on nothing is durable before the log
+    /// was rewritten from the broker's memory. `None` while the log is whole.
+    fn first_lost(&self) -> Option<u64>;
+
+    /// Whether the log has a hole.
+    fn is_torn(&self) -> bool {
+        self.first_lost().is_some()
+    }
 
     /// Whether anything is kept at all. Where nothing is, the broker encodes nothing and waits for nothing.
     fn keeps(&self) -> bool {
@@ -65,12 +71,12 @@ impl Storage for Forgetful {
         Durable::Now
     }
 
-    fn rewrite(&self, _up_to: u64, _frames: Vec<Vec<u8>>) -> Rewritten {
+    fn rewrite(&self, _up_to: u64, _whole_to: u64, _frames: Vec<Vec<u8>>) -> Rewritten {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn is_torn(&self) -> bool {
-        false
+    fn first_lost(&self) -> Option<u64> {
+        None
     }
 
     fn now_millis(&self) -> Option<i64> {

@@ -6,6 +6,8 @@
 pub struct TopicError(&'static str);
 
 const MAX_TOPIC_BYTES: usize = 65_535;
+/// Of the name under which a subscription is shared. Each message that waits for the group has it beside it.
+const MAX_SHARE_NAME_BYTES: usize = 256;
 
 /// Checks a topic name, as in PUBLISH and in a will.
 pub fn check_name(topic: &str, max_levels: usize) -> Result<(), TopicError> {
@@ -33,7 +35,9 @@ pub fn share(filter: &str) -> Option<Share<'_>> {
 /// Checks a topic filter, as in SUBSCRIBE and UNSUBSCRIBE; of a shared one both parts.
 pub fn check_filter(filter: &str, max_levels: usize) -> Result<(), TopicError> {
     let own = match share(filter) {
-        Some(Share { name, .. }) if name.is_empty() || name.contains(['+', '#']) => {
+        Some(Share { name, .. })
+            if name.is_empty() || name.len() > MAX_SHARE_NAME_BYTES || name.contains(['+', '#']) =>
+        {
             return Err(TopicError("filter is shared under a name that cannot be one"));
         }
         Some(Share { name, filter }) => {
@@ -154,6 +158,8 @@ mod tests {
         {
             assert!(check_filter(bad, 128).is_err(), "{bad:?}");
         }
+        assert!(check_filter(&format!("$share/{}/a", "g".repeat(256)), 128).is_ok());
+        assert!(check_filter(&format!("$share/{}/a", "g".repeat(257)), 128).is_err());
     }
 
     #[test]

@@ -20,10 +20,19 @@ pub(crate) struct Subscription {
     pub(crate) identifier: Option<NonZeroU32>,
 }
 
+/// About what a filter costs in memory, wherever it stands: its text three times at most, a place for each of its levels.
+pub(crate) fn cost_bytes(filter: &str) -> usize {
+    const OVERHEAD: usize = 300;
+    const PER_LEVEL: usize = 700;
+    OVERHEAD + 3 * filter.len() + PER_LEVEL * filter.split('/').count()
+}
+
 #[derive(Default)]
 pub(crate) struct Tree {
     root: Node,
     len: usize,
+    /// What they cost.
+    bytes: usize,
     /// How many of them are shared.
     shared: usize,
 }
@@ -60,6 +69,10 @@ impl Tree {
         self.len
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn has_groups(&self) -> bool {
         self.shared > 0
     }
@@ -82,6 +95,7 @@ impl Tree {
             Some(_) => put(&mut ends.group(filter).members, session, subscription),
         };
         self.len += usize::from(!known);
+        self.bytes += if known { 0 } else { cost_bytes(filter) };
         self.shared += usize::from(!known && shared.is_some());
         known
     }
@@ -94,6 +108,7 @@ impl Tree {
             Some(_) => ends.leave_group(filter, session),
         });
         self.len -= usize::from(removed);
+        self.bytes -= if removed { cost_bytes(filter) } else { 0 };
         self.shared -= usize::from(removed && shared.is_some());
         removed
     }
@@ -310,7 +325,7 @@ mod tests {
         }
         assert!(!tree.remove("$share/g/a/+", 1));
         assert!(tree.remove("$share/h/a/#", 2) && tree.remove("a/b", 2));
-        assert!(tree.root.is_empty() && !tree.has_groups() && tree.len() == 0);
+        assert!(tree.root.is_empty() && !tree.has_groups() && tree.len() == 0 && tree.bytes() == 0);
     }
 
     proptest! {
@@ -346,7 +361,7 @@ mod tests {
             for (owner, filter) in filters.iter().enumerate() {
                 tree.remove(filter, owner as u64);
             }
-            prop_assert_eq!(tree.len(), 0);
+            prop_assert_eq!((tree.len(), tree.bytes()), (0, 0));
             prop_assert!(tree.root.is_empty(), "branches are pruned");
         }
     }

@@ -35,16 +35,22 @@ pub async fn perform(client: &Client, command: HistoryCommand) -> Result<Said, F
             let answer = client.get(&path).await?;
             let keys = ["from", "count", "min", "mean", "max", "last", "increase"];
             let rows = list(&answer, "buckets").map(|one| keys.map(|key| plain(&one[key])).to_vec()).collect();
-            let text = format!("{}{}", table(&keys, rows), troubles(&answer));
+            let mut text = table(&keys, rows);
+            if let Some(since) = answer["since"].as_str() {
+                text.push_str(&format!("\nbefore {since} only coarser rollups are kept"));
+            }
+            text.push_str(&troubles(&answer));
             Ok(Said::new(answer, text))
         }
         HistoryCommand::At { of, at } => {
             let at = at.map(|at| format!("&at={}", segment(&at))).unwrap_or_default();
             let answer = client.get(&format!("/api/v1/history/at?{}{at}", of.query())).await?;
-            let text = match &answer["sample"] {
+            let mut text = match &answer["sample"] {
                 Value::Null => "nothing is known from before it".to_owned(),
                 sample => line(sample).join("  "),
             };
+            text.push_str(inexact(&answer));
+            text.push_str(&troubles(&answer));
             Ok(Said::new(answer, text))
         }
         HistoryCommand::Change { of, span } => {
@@ -52,9 +58,8 @@ pub async fn perform(client: &Client, command: HistoryCommand) -> Result<Said, F
             let answer = client.get(path.trim_end_matches('&')).await?;
             let unit = plain(&answer["last"]["unit"]);
             let mut text = format!("{} {}", plain(&answer["increase"]), unit.trim_start_matches('–'));
-            if answer["exact"] != true {
-                text.push_str("\n(from rollups: raw samples of that time are gone)");
-            }
+            text.push_str(inexact(&answer));
+            text.push_str(&troubles(&answer));
             if answer["resets"] != 0 {
                 text.push_str(&format!("\n(it fell {} time(s): a reset, or another meter)", plain(&answer["resets"])));
             }
@@ -137,6 +142,12 @@ async fn show(client: &Client, of: &HistoryOf, span: &HistorySpan, limit: usize)
 fn line(sample: &Value) -> Vec<String> {
     let suspect = sample["suspect"].as_str().map(|words| format!("suspect: {words}")).unwrap_or_default();
     vec![plain(&sample["at"]), plain(&sample["value"]), plain(&sample["unit"]), suspect]
+}
+
+/// Why an answer is not exact, where no trouble says it.
+fn inexact(answer: &Value) -> &'static str {
+    let told = answer["exact"] == true || list(answer, "troubles").next().is_some();
+    if told { "" } else { "\n(as rollups have it: samples of that time are gone)" }
 }
 
 fn troubles(answer: &Value) -> String {

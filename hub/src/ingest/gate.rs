@@ -15,7 +15,7 @@ use domovoi_config::{Mqtt, Refusal311, RetainedCommands};
 use domovoi_store::{Credential, CredentialInfo, StoreError};
 use tokio::time::Instant;
 
-use super::access::{Access, Here};
+use super::access::Access;
 use super::guesses::Guesses;
 use super::limits::Limits;
 use super::refusals::Tried;
@@ -186,15 +186,10 @@ impl Gate for HubGate {
         let stranger = match found {
             Err(stranger) => stranger,
             Ok(credential) => {
-                let mut access = self.access(&credential.info, address);
-                if let Some((code, why)) = request.will.as_ref().and_then(|will| self.will_refused(&access, will)) {
-                    Stranger::new(ConnectRefusal::NotAuthorized, code, why)
-                } else if let Some(here) = Here::take(&self.ingest, &request.client_id, &access.username) {
-                    access.is_here(here);
-                    return Ok(access);
-                } else {
-                    let why = "the client id belongs to another credential, which is connected";
-                    Stranger::new(ConnectRefusal::BadClientId, "denied", why)
+                let access = self.access(&credential.info, address);
+                match request.will.as_ref().and_then(|will| self.will_refused(&access, will)) {
+                    Some((code, why)) => Stranger::new(ConnectRefusal::NotAuthorized, code, why),
+                    None => return Ok(access),
                 }
             }
         };
@@ -303,7 +298,6 @@ impl Gate for HubGate {
     }
 
     fn disconnected(&self, peer: &Peer<Access>, ending: &Ending) {
-        peer.access.left();
         if let Ending::Violation { what, .. } = ending {
             tracing::warn!(user = %printable(&peer.access.username), peer = %peer.address, "sent away: {what}");
             self.ingest.turned_away(&format!("{} ({})", peer.access.username, peer.address.ip()), what);

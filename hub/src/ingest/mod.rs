@@ -17,7 +17,7 @@ mod sift;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
@@ -145,9 +145,6 @@ pub struct Ingest {
     /// Whether a property is a register of a meter, whatever its unit says.
     is_bound: OnceLock<IsBound>,
     counters: Counters,
-    /// Who is connected under which client id, and how often (a takeover connects before the old one is gone). The
-    /// broker resumes no session under another user name; here nobody is thrown out by another either.
-    client_ids: Mutex<HashMap<String, (String, u32)>>,
     turned_away: Mutex<VecDeque<TurnedAway>>,
     refusals: Refusals,
     external: Mutex<Standing>,
@@ -166,7 +163,6 @@ impl Ingest {
             repeats: Mutex::default(),
             is_bound: OnceLock::new(),
             counters: Counters::default(),
-            client_ids: Mutex::default(),
             turned_away: Mutex::default(),
             refusals: Refusals::default(),
             external: Mutex::default(),
@@ -234,7 +230,7 @@ impl Ingest {
     }
 
     fn record(&self, arrival: &Arrival<'_>, observations: Vec<Observation>, at: Moment) -> Option<Commit> {
-        let urgent = observations.iter().any(|o| o.hazard.is_some() || is_register(o.unit));
+        let urgent = observations.iter().any(|observation| self.is_urgent(observation));
         let hazard = observations.iter().any(|o| o.hazard.is_some());
         let timed = observations.iter().any(|o| o.device_time.is_some());
         let words = observations.iter().any(|o| matches!(o.value, Value::Text(_)));
@@ -275,6 +271,18 @@ impl Ingest {
         Commit::of_all(Some(offered), stood_on)
     }
 
+    /// Hazards and registers never wait for a batch to fill.
+    fn is_urgent(&self, observation: &Observation) -> bool {
+        observation.hazard.is_some() || self.counts(observation)
+    }
+
+    /// Whether an observation is what a register of a meter shows: by its unit or, where somebody bound the property to a
+    /// metering point, whatever its unit says.
+    fn counts(&self, observation: &Observation) -> bool {
+        let bound = |is_bound: &IsBound| is_bound(&observation.device, &observation.property);
+        is_register(observation.unit) || self.is_bound.get().is_some_and(bound)
+    }
+
     /// What is to be recorded, and what the rest stands on.
     fn sift(
         &self,
@@ -283,15 +291,12 @@ impl Ingest {
         now: Instant,
     ) -> (Vec<Observation>, Vec<Offered>) {
         let mut stood_on = Vec::new();
-        let bound = |observation: &Observation| {
-            self.is_bound.get().is_some_and(|is_bound| is_bound(&observation.device, &observation.property))
-        };
         let mut place = 0;
         let mut kept = observations;
         kept.retain(|observation| {
             place += 1;
             let base = heard.sifted(observation, place - 1).and_then(|sifted| sifted.stands_on(observation, now));
-            match base.filter(|_| !bound(observation)) {
+            match base.filter(|_| !self.counts(observation)) {
                 Some(base) => {
                     self.counters.sifted.fetch_add(1, Ordering::Relaxed);
                     stood_on.push(base);
@@ -308,7 +313,6 @@ impl Ingest {
         if observations.is_empty() {
             return None;
         }
-        // Hazards and registers never wait for a batch to fill.
         let urgency = if urgent { Urgency::Now } else { Urgency::Normal };
         self.counters.samples.fetch_add(observations.len() as u64, Ordering::Relaxed);
         let samples: Vec<Sample> = observations.into_iter().map(|observation| believe(observation, at)).collect();
@@ -369,33 +373,6 @@ impl Ingest {
     /// What was counted since the start.
     pub fn counters(&self) -> &Counters {
         &self.counters
-    }
-
-    /// The client ids that are connected with a credential.
-    pub fn clients_of(&self, username: &str) -> Vec<String> {
-        let ids = self.client_ids.lock().unwrap_or_else(PoisonError::into_inner);
-        ids.iter().filter(|(_, (owner, _))| owner == username).map(|(id, _)| id.clone()).collect()
-    }
-
-    /// Whether this credential may come in under this client id: not while another one is connected with it.
-    fn came_in(&self, client_id: &str, username: &str) -> bool {
-        let mut ids = self.client_ids.lock().unwrap_or_else(PoisonError::into_inner);
-        let (owner, connections) = ids.entry(client_id.to_owned()).or_insert_with(|| (username.to_owned(), 0));
-        let welcome = owner == username;
-        if welcome {
-            *connections = connections.saturating_add(1);
-        }
-        welcome
-    }
-
-    fn went_out(&self, client_id: &str) {
-        let mut ids = self.client_ids.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, connections)) = ids.get_mut(client_id) {
-            *connections -= 1;
-            if *connections == 0 {
-                ids.remove(client_id);
-            }
-        }
     }
 
     /// Whether devices take commands on this topic.

@@ -31,10 +31,10 @@ impl Storage for BrokerShelf {
         }
     }
 
-    fn rewrite(&self, up_to: u64, frames: Vec<Vec<u8>>) -> Rewritten {
+    fn rewrite(&self, up_to: u64, whole_to: u64, frames: Vec<Vec<u8>>) -> Rewritten {
         let log = self.log.clone();
         Box::pin(async move {
-            log.rewrite(up_to, frames).await.map_err(|error| {
+            log.rewrite(up_to, whole_to, frames).await.map_err(|error| {
                 tracing::error!("the broker's log could not be written anew: {error}");
                 Torn
             })
@@ -45,8 +45,8 @@ impl Storage for BrokerShelf {
         self.log.together(work);
     }
 
-    fn is_torn(&self) -> bool {
-        self.log.is_torn()
+    fn first_lost(&self) -> Option<u64> {
+        self.log.first_lost()
     }
 
     fn now_millis(&self) -> Option<i64> {

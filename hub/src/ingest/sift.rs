@@ -102,13 +102,12 @@ impl Sifted {
         Sifted { rule, last: None }
     }
 
-    /// What an observation stands on, if it need not be recorded.
+    /// What an observation stands on, if it need not be recorded. Registers are not asked about here.
     pub fn stands_on(&self, observation: &Observation, now: Instant) -> Option<Offered> {
         let last = self.last.as_ref()?;
-        let urgent = observation.hazard.is_some() || super::is_register(observation.unit);
         let due = now.saturating_duration_since(last.at) >= self.rule.at_least_every;
         let another = last.unit != observation.unit || last.quality != observation.quality;
-        if urgent || due || another || !self.rule.is_as_good(&last.value, &observation.value) {
+        if observation.hazard.is_some() || due || another || !self.rule.is_as_good(&last.value, &observation.value) {
             return None;
         }
         // What was not kept carries nothing.

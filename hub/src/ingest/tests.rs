@@ -185,6 +185,30 @@ async fn strangers_cannot_fill_the_memory_and_long_words_are_cut() {
     assert!(heard.properties["note"].len() <= 64 && heard.properties["note"].starts_with("ыы"));
 }
 
+#[tokio::test]
+async fn what_is_bound_to_a_meter_is_a_register_whatever_its_unit_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = domovoi_store::Settings { ballast: 0, ..domovoi_store::Settings::new(folder.path().join("data")) };
+    let master = domovoi_vault::MasterKey::generate().unwrap();
+    let store = Store::open(&settings, &master).await.unwrap();
+    let clock = Clock::by_hand(Id([7; 16]), Timestamp(1_795_262_400_000));
+    let ingest = Ingest::new(store, clock, Directory::default(), &[]);
+    let observed = |property: &str, unit: Unit| Observation {
+        device: DeviceRef::new("zigbee2mqtt", "pulses"),
+        property: property.into(),
+        value: Value::Number(5.into()),
+        unit,
+        quality: domovoi_model::Quality::Good,
+        device_time: None,
+        hazard: None,
+    };
+    assert!(!ingest.is_urgent(&observed("count", Unit::None)), "nobody has told yet what is bound");
+    ingest.registers_are(|device, property| device.id == "pulses" && property == "count");
+    assert!(ingest.is_urgent(&observed("count", Unit::None)));
+    assert!(!ingest.is_urgent(&observed("battery", Unit::Percent)));
+    assert!(ingest.is_urgent(&observed("total", Unit::CubicMetre)));
+}
+
 #[test]
 fn what_can_be_a_register_is_known_by_its_unit() {
     let units = [

@@ -223,13 +223,15 @@ async fn pump(inner: Arc<Inner>, mut bus: Ears) {
     }
 }
 
-/// Samples between two that the bus has said. History has them all; what does not open there is nobody's news.
+/// Samples between two that the bus has said. What history does not give one after the other, because a row does not open or
+/// has gone into blocks meanwhile, was missed.
 async fn catch_up(inner: &Inner, writer: &mut Writer, mut seen: Seq, before: Seq) {
     let Some(history) = &inner.history else { return inner.missed(1) };
     while seen.0.saturating_add(1) < before.0 {
         let Ok(mut found) = history.after(seen, CATCH_UP).await else { return inner.missed(1) };
         found.retain(|recorded: &Recorded<Sample>| recorded.seq < before);
-        let Some(last) = found.last() else { return };
+        let joins = found.first().is_some_and(|first| first.seq.0 == seen.0.saturating_add(1));
+        let Some(last) = found.last().filter(|_| joins) else { return inner.missed(1) };
         seen = last.seq;
         inner.tell(writer, &Event::Recorded(Arc::new(found)));
     }

@@ -46,7 +46,7 @@ pub use headers::RequestId;
 pub use limits::Limits;
 pub use origin::own_path;
 pub use refused::{problem, sentence};
-pub use serve::{Reached, Seats, Way, listen, site};
+pub use serve::{Reached, Way, listen, seats, site};
 
 /// What the API and the page are made of.
 #[derive(Clone)]
@@ -71,8 +71,8 @@ pub struct Desk {
     pub rotation: Rotation,
     pub limits: Limits,
     pub feed: Feed,
-    /// Closes the connection of a client id at the broker.
-    pub kick: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    /// Closes the connections of a credential at the broker, and says how many there were.
+    pub kick: Arc<dyn Fn(&str) -> usize + Send + Sync>,
 }
 
 impl Desk {

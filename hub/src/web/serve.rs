@@ -3,7 +3,6 @@
 //! whatever it does, and how large its headers are; who is on the other end is decided elsewhere.
 
 mod bodies;
-mod seats;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -21,6 +20,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use domovoi_broker::{OwnMachine, Places};
 use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -39,8 +39,6 @@ use crate::certificates::{ACME_TLS, Certificates};
 use crate::policy::Network;
 use bodies::{Ending, Paced};
 use stream::Guarded;
-
-pub use seats::Seats;
 
 /// How long others may take.
 #[derive(Debug, Clone, Copy)]
@@ -129,8 +127,14 @@ async fn no_such_method(request: Request) -> Response {
     }
 }
 
+/// So many connections at once, and so many from one address, this machine's own like any other: nothing there needs many.
+pub fn seats(most: u32, most_of_one: u32) -> Places {
+    let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    Places::new(count(most), count(most_of_one), OwnMachine::LikeOthers)
+}
+
 /// Serves a listener until the house stops. Seats are shared by all listeners.
-pub async fn listen(listener: TcpListener, way: Way, desk: Desk, seats: Seats, stop: watch::Receiver<bool>) {
+pub async fn listen(listener: TcpListener, way: Way, desk: Desk, seats: Places, stop: watch::Receiver<bool>) {
     let router = match way {
         Way::Help => help::site(&desk),
         _ => site(&desk),
@@ -151,7 +155,7 @@ pub async fn listen(listener: TcpListener, way: Way, desk: Desk, seats: Seats, s
 struct Entrance {
     way: Way,
     router: Router,
-    seats: Seats,
+    seats: Places,
     private_only: bool,
     certificates: Option<Certificates>,
     patience: Patience,

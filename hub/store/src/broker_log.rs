@@ -131,7 +131,7 @@ impl BrokerLog {
         }
         let read = reading.finish();
         let queue = self.history.queue();
-        queue.begin_log(read.newest, read.grown);
+        queue.begin_log(read.newest);
         *self.history.log_rows().held() = Held { appended: read.appended.into(), rewrites: read.rewrite };
         if let Err(error) = self.tidy(&read.garbage, &aside).await {
             // What counts for nothing today would count for something once more is behind it.
@@ -168,17 +168,17 @@ impl BrokerLog {
     }
 
     /// Puts `frames` in the place of everything up to and with number `up_to`. Until it has succeeded the old ones
-    /// count, also after a power cut in the middle.
-    pub async fn rewrite(&self, up_to: u64, frames: Vec<Vec<u8>>) -> Result<(), StoreError> {
+    /// count, also after a power cut in the middle. They tell as kept what stands in the old ones up to `whole_to`: if
+    /// one of those was lost, it fails.
+    pub async fn rewrite(&self, up_to: u64, whole_to: u64, frames: Vec<Vec<u8>>) -> Result<(), StoreError> {
         let rows = self.history.log_rows();
         let queue = self.history.queue();
         let _alone = rows.rewriting.lock().await;
         let up_to = queue.log_number(up_to);
         // What the rewrite tells as kept is still on its way, and what it leaves out because of a hole must have been told
         // to its sender before the hole is closed.
-        let torn = queue.is_torn();
         queue.until_landed(up_to).await;
-        if !torn && queue.is_torn() {
+        if queue.first_lost().is_some_and(|lost| (1..=whole_to).contains(&lost)) {
             return Err(StoreError::Io("a frame that the rewrite counts on was lost meanwhile".into()));
         }
         let mut parts = split(frames);
@@ -235,9 +235,10 @@ impl BrokerLog {
         self.history.queue().is_torn()
     }
 
-    /// Bytes appended since the last rewrite.
-    pub fn grown_bytes(&self) -> u64 {
-        self.history.queue().grown_bytes()
+    /// The first frame that was lost; 0 if that was before the first one of this run. What was appended before it is
+    /// kept, what stands behind it is not.
+    pub fn first_lost(&self) -> Option<u64> {
+        self.history.queue().first_lost()
     }
 }
 

@@ -43,8 +43,8 @@ pub use credentials::{Credential, CredentialCertificate, CredentialInfo, Credent
 pub use error::{OpenError, StoreError};
 pub use history::{
     Bucket, Budget, Change, Compacted, Export, Follower, Health, History, HistorySettings, HomeTime, IMPORT_LIMIT,
-    Imported, Kept, Level, NotKept, Page, Point, Recorded, Rolled, RolledUp, Seq, SeriesInfo, SetAside, Stretch,
-    Thinned, Trouble, Urgency, Usage,
+    Imported, Kept, Latest, Level, NAME_LIMIT, NotKept, Page, Point, Recorded, Rolled, RolledUp, Seq, SeriesInfo,
+    SetAside, Stretch, Thinned, Trouble, Urgency, Usage,
 };
 pub use keys::{Damage, KeyStatus, Keys, Rotation, Status};
 pub use ledger::{Appended, Ledger, LedgerEntry, LedgerRow};

@@ -57,9 +57,10 @@ fn publish() -> impl Strategy<Value = Publish> {
 
 fn receiver() -> impl Strategy<Value = Receiver> {
     let identifiers = prop::collection::vec((1..u32::MAX).prop_filter_map("not 0", NonZeroU32::new), 0..3);
-    (any::<u64>(), a_qos(), any::<bool>(), identifiers, option::of("[a-z$/]{1,9}")).prop_map(
-        |(session, qos, retain, identifiers, share)| Receiver {
+    (any::<[u64; 2]>(), a_qos(), any::<bool>(), identifiers, option::of("[a-z$/]{1,9}")).prop_map(
+        |([session, number], qos, retain, identifiers, share)| Receiver {
             session,
+            number,
             qos,
             retain,
             identifiers,

@@ -3,7 +3,8 @@
 //! Whoever acknowledges a message promises it to the sessions that outlive their connection and to those who will ask
 //! for what is retained. So what the message will change there is written down as it is read, and travels to the disk
 //! together with what the owner keeps of it; everybody else is found when the message is forwarded. What the plan and
-//! that moment disagree about (a session that ended, subscribed, or has no more room) is put right in the log then.
+//! that moment disagree about (a session that subscribed, or has no more room) is put right in the log then. What was
+//! promised to a session for a group is promised to another of the group by the frame that ends the session.
 
 use std::{num::NonZeroU16, sync::Arc};
 
@@ -11,13 +12,13 @@ use bytestring::ByteString;
 use futures_util::FutureExt;
 use rmqtt_codec::types::QoS;
 
-use super::{Router, State};
+use super::{Router, State, log::Log};
 use crate::{
     counters::{add, count},
     gate::Durable,
     message::Message,
     outbox::{Delivery, QueueBounds},
-    pending::{Entry, Plan},
+    pending::{Entry, Plan, Receipt},
     record::{MessageRecord, Receiver, Record},
     tree::Subscription,
 };
@@ -25,11 +26,20 @@ use crate::{
 /// What was written down for a message that is not yet forwarded.
 pub(super) struct Planned {
     pub(super) message: Option<Arc<Message>>,
-    pub(super) receivers: Vec<Receiver>,
-    /// Who takes it for a group, and the number under which the log has it for that receiver.
-    pub(super) shared: Vec<(u64, Subscription, Arc<str>, u64)>,
+    /// Those to whom it is promised by subscriptions of their own.
+    receivers: Vec<Receiver>,
+    /// Those who take it for a group, promised or not.
+    shared: Vec<Receiver>,
     pub(super) taken: Option<(u64, u16)>,
-    pub(super) written: bool,
+    /// The frame in which it was written down, if it was.
+    pub(super) frame: Option<u64>,
+}
+
+impl Planned {
+    /// What the log has of those who get it.
+    pub(super) fn promised(&self) -> impl Iterator<Item = &Receiver> {
+        self.receivers.iter().chain(self.shared.iter().filter(|receiver| receiver.number != 0))
+    }
 }
 
 /// Messages to be retained under one topic that are planned and not forwarded. The one read last stays, in memory as
@@ -46,35 +56,60 @@ impl Contest {
     }
 }
 
-/// What the log has to learn of a message when it is forwarded.
+/// What the log has to learn of a message when it is forwarded: one record, however many receivers it has.
 #[derive(Default)]
 pub(super) struct Late {
     number: u64,
     receivers: Vec<Receiver>,
 }
 
+impl Late {
+    /// The number for another receiver. Those who take it for groups get one each.
+    fn number(&mut self, shared: bool, log: &mut Log) -> u64 {
+        if self.number != 0 && !shared {
+            return self.number;
+        }
+        let number = log.number();
+        if self.number == 0 {
+            self.number = number;
+        }
+        number
+    }
+}
+
 impl<A> Router<A> {
     /// Writes down what messages that were just read will change, in their order, and lets each wait for that.
     pub(crate) fn plan<'a>(&self, entries: impl Iterator<Item = &'a mut Entry>) {
         let mut waiting = Vec::new();
+        let mut written = Vec::new();
         let mut guard = self.lock();
         for entry in entries {
-            let Plan::Wanted { taken, will } = std::mem::replace(&mut entry.plan, Plan::Number(0)) else { continue };
+            let Plan::Wanted { taken } = std::mem::replace(&mut entry.plan, Plan::Number(0)) else { continue };
             if !entry.durable.is_lost() {
                 let (number, wait) = guard.plan(entry.forward.as_ref(), taken, self);
                 entry.plan = Plan::Number(number);
                 if wait {
+                    written.push(number);
                     waiting.push(&mut entry.durable);
                 }
+                if let Receipt::Will(will) = entry.receipt {
+                    guard.clear_will(will);
+                }
             }
-            guard.clear_will(will);
         }
-        guard.log.flush();
-        drop(guard);
+        let frame = guard.log.last_frame();
+        for number in written {
+            if let Some(planned) = guard.planned.get_mut(&number) {
+                planned.frame = Some(frame);
+            }
+        }
         if waiting.is_empty() {
             return;
         }
-        if let Durable::When(settled) = self.storage.settled() {
+        // Asked under the lock: a rewrite that leaves the plan out, because its frame is lost, must not come between.
+        let settled = self.storage.settled();
+        drop(guard);
+        if let Durable::When(settled) = settled {
             let settled = settled.shared();
             for durable in waiting {
                 let own = std::mem::replace(durable, Durable::Now);
@@ -103,14 +138,12 @@ impl<A> Router<A> {
         let mut guard = self.lock();
         let state = &mut *guard;
         let Some(planned) = state.planned.remove(&number) else { return };
+        state.release(&planned);
         if let Some(message) = planned.message.filter(|message| message.publish.retain) {
             state.leave_contest(&message.publish.topic);
         }
-        if planned.written {
-            let others = planned.shared.iter().map(|(.., number)| *number).filter(|number| *number != 0);
-            for message in others.chain([number]) {
-                state.log.write(&Record::Cancelled { message });
-            }
+        if planned.frame.is_some() {
+            state.log.write(&Record::Cancelled { message: number });
             state.log.flush();
         }
         drop(guard);
@@ -136,7 +169,7 @@ impl<A> State<A> {
     /// The number of the plan, 0 if there is nothing to remember, and whether the log has to be waited for.
     fn plan(&mut self, message: Option<&Arc<Message>>, taken: Option<(u64, u16)>, router: &Router<A>) -> (u64, bool) {
         let mut planned =
-            Planned { message: message.cloned(), receivers: Vec::new(), shared: Vec::new(), taken, written: false };
+            Planned { message: message.cloned(), receivers: Vec::new(), shared: Vec::new(), taken, frame: None };
         let mut retained = false;
         if let Some(message) = message {
             retained = message.publish.retain;
@@ -144,28 +177,29 @@ impl<A> State<A> {
             self.matched(message, &mut matched);
             for group in matched.chunk_by(|(a, _), (b, _)| a == b) {
                 let Some((session, _)) = group.first() else { continue };
-                if self.is_promised(*session, group.iter().map(|(_, s)| s), message, router) {
-                    planned.receivers.push(receiver(*session, delivery_of(message, group)));
+                let receiver = receiver(*session, delivery_of(message, group));
+                if self.promise(&receiver, message, router) {
+                    planned.receivers.push(receiver);
                 }
             }
             planned.shared = self.choose_shared(message, router);
         }
-        let mut wait = retained || !planned.receivers.is_empty() || taken.is_some();
-        if !wait && planned.shared.is_empty() {
+        if !retained && planned.receivers.is_empty() && planned.shared.is_empty() && taken.is_none() {
             return (0, false);
         }
         let number = self.log.number();
+        let mut wait = retained;
+        planned.receivers.iter_mut().for_each(|receiver| receiver.number = number);
         if let Some(message) = message {
-            if retained || !planned.receivers.is_empty() {
-                self.write_message(message, number, retained, planned.receivers.clone());
-            }
-            for (session, subscription, share, number) in &mut planned.shared {
-                if self.is_promised(*session, [&*subscription], message, router) {
-                    let delivery = shared_delivery(message.clone(), *subscription, share.clone());
-                    *number = self.log.number();
-                    wait = true;
-                    self.write_message(message, *number, false, vec![receiver(*session, delivery)]);
+            for receiver in &mut planned.shared {
+                if self.promise(receiver, message, router) {
+                    receiver.number = self.log.number();
                 }
+            }
+            let promised: Vec<Receiver> = planned.promised().cloned().collect();
+            wait |= !promised.is_empty();
+            if wait {
+                self.write_message(message, number, retained, promised);
             }
             if retained {
                 let topic = message.publish.topic.clone();
@@ -177,24 +211,58 @@ impl<A> State<A> {
         {
             self.log.write(&Record::Taken { message: number, session, id });
         }
-        planned.written = wait;
         self.planned.insert(number, Box::new(planned));
-        (number, wait)
+        (number, wait || taken.is_some())
     }
 
-    /// Whether an acknowledgement of the message promises it to this session.
-    fn is_promised<'a>(
-        &self,
-        session: u64,
-        subscriptions: impl IntoIterator<Item = &'a Subscription>,
-        message: &Message,
-        router: &Router<A>,
-    ) -> bool {
-        let Some(session) = self.sessions.get(&session) else { return false };
-        session.logged
-            && message.publish.qos != QoS::AtMostOnce
-            && subscriptions.into_iter().any(|subscription| subscription.qos != QoS::AtMostOnce)
-            && session.outbox.has_room_for(message, self.bounds(session.outbox.bytes(), router))
+    /// Whether an acknowledgement of the message promises it to this receiver. A promise takes room in the queue until
+    /// the message is there, or what is read in one commit could promise, and write down, any number of times what fits.
+    fn promise(&mut self, receiver: &Receiver, message: &Message, router: &Router<A>) -> bool {
+        let Some(queued_bytes) = self.sessions.get(&receiver.session).map(|session| session.outbox.bytes()) else {
+            return false;
+        };
+        let bounds = self.bounds(queued_bytes, router);
+        let Some(session) = self.sessions.get_mut(&receiver.session) else { return false };
+        session.logged && receiver.qos != QoS::AtMostOnce && session.outbox.promise(message, bounds)
+    }
+
+    /// The promises of a plan are met now, or never.
+    fn release(&mut self, planned: &Planned) {
+        let Some(message) = &planned.message else { return };
+        for receiver in planned.promised() {
+            if let Some(session) = self.sessions.get_mut(&receiver.session) {
+                session.outbox.release(message);
+            }
+        }
+    }
+
+    /// What was promised to a session for groups, and is not forwarded yet, is another's now: in the frame that ends the
+    /// session, so that there is no moment in which it is nobody's.
+    pub(super) fn bequeath(&mut self, ended: u64, router: &Router<A>) {
+        let is_left = |receiver: &Receiver| receiver.session == ended && receiver.number != 0;
+        let left = self.planned.iter().filter(|(_, planned)| planned.shared.iter().any(is_left));
+        let mut left: Vec<u64> = left.map(|(number, _)| *number).collect();
+        left.sort_unstable();
+        for number in left {
+            let Some(mut planned) = self.planned.remove(&number) else { continue };
+            if let Some(message) = &planned.message {
+                let mut heirs = Vec::new();
+                for receiver in planned.shared.iter_mut().filter(|receiver| is_left(receiver)) {
+                    receiver.number = 0;
+                    let Some(mut heir) = self.heir(receiver.share.as_ref(), message, router) else { continue };
+                    if self.promise(&heir, message, router) {
+                        heir.number = self.log.number();
+                        heirs.push(heir.clone());
+                    }
+                    *receiver = heir;
+                }
+                if !heirs.is_empty() {
+                    // Under the number of the message: if that is cancelled, this is.
+                    self.write_message(message, number, false, heirs);
+                }
+            }
+            self.planned.insert(number, planned);
+        }
     }
 
     fn bounds(&self, queued_bytes: usize, router: &Router<A>) -> QueueBounds {
@@ -224,9 +292,12 @@ impl<A> State<A> {
         router: &Router<A>,
     ) {
         let planned = if number == 0 { None } else { self.planned.remove(&number) };
-        let written = planned.as_ref().is_some_and(|planned| planned.written);
+        let written = planned.as_ref().is_some_and(|planned| planned.frame.is_some());
         let (mut promised, shared) = match planned {
-            Some(planned) => (planned.receivers, Some(planned.shared)),
+            Some(planned) => {
+                self.release(&planned);
+                (planned.receivers, Some(planned.shared))
+            }
             None => (Vec::new(), None),
         };
         if message.publish.retain {
@@ -239,12 +310,11 @@ impl<A> State<A> {
         self.matched(message, matched);
         for group in matched.chunk_by(|(a, _), (b, _)| a == b) {
             let Some((session, _)) = group.first() else { continue };
-            let mut delivery = delivery_of(message, group);
-            if let Some(at) = promised.iter().position(|receiver| receiver.session == *session) {
+            let delivery = match promised.iter().position(|receiver| receiver.session == *session) {
                 // As it was promised, whatever the subscription has become since.
-                let Receiver { qos, retain, identifiers, .. } = promised.swap_remove(at);
-                delivery = Delivery { qos, retain, identifiers, number, ..delivery };
-            }
+                Some(at) => delivery(message, promised.swap_remove(at)),
+                None => delivery_of(message, group),
+            };
             self.enqueue(*session, delivery, router, &mut late);
         }
         matched.clear();
@@ -254,18 +324,16 @@ impl<A> State<A> {
                 self.log.write(&Record::Done { session: receiver.session, message: number });
             }
         }
-        self.write_late(message, late, message.publish.retain && !written);
-        for (session, subscription, share, number) in shared.unwrap_or_else(|| self.choose_shared(message, router)) {
-            let mut delivery = shared_delivery(message.clone(), subscription, share);
-            if self.sessions.contains_key(&session) {
-                delivery.number = number;
-                let mut late = Late::default();
-                self.enqueue(session, delivery, router, &mut late);
-                self.write_late(message, late, false);
-            } else {
-                self.hand_over(vec![delivery], router);
+        for receiver in shared.unwrap_or_else(|| self.choose_shared(message, router)) {
+            let receiver = match self.sessions.contains_key(&receiver.session) {
+                true => Some(receiver),
+                false => self.heir(receiver.share.as_ref(), message, router),
+            };
+            if let Some(receiver) = receiver {
+                self.enqueue(receiver.session, delivery(message, receiver), router, &mut late);
             }
         }
+        self.write_late(message, late, message.publish.retain && !written);
     }
 
     /// The will has become a message, or never will.
@@ -305,10 +373,7 @@ impl<A> State<A> {
         let promised = session.logged && delivery.number != 0;
         let mut as_receiver = None;
         if session.logged && !promised && delivery.qos != QoS::AtMostOnce {
-            if late.number == 0 {
-                late.number = self.log.number();
-            }
-            delivery.number = late.number;
+            delivery.number = late.number(delivery.share.is_some(), &mut self.log);
             as_receiver = Some(receiver(id, delivery.clone()));
         }
         let number = delivery.number;
@@ -349,8 +414,13 @@ pub(super) fn message_record(
 }
 
 pub(super) fn receiver(session: u64, delivery: Delivery) -> Receiver {
-    let Delivery { qos, retain, identifiers, share, .. } = delivery;
-    Receiver { session, qos, retain, identifiers, share }
+    let Delivery { qos, retain, identifiers, share, number, .. } = delivery;
+    Receiver { session, number, qos, retain, identifiers, share }
+}
+
+pub(super) fn delivery(message: &Arc<Message>, receiver: Receiver) -> Delivery {
+    let Receiver { number, qos, retain, identifiers, share, .. } = receiver;
+    Delivery { message: message.clone(), qos, retain, identifiers, share, number }
 }
 
 /// One copy per session, at the highest QoS of its matching filters, with all their identifiers (3.3.4).
@@ -363,16 +433,5 @@ fn delivery_of(message: &Arc<Message>, group: &[(u64, Subscription)]) -> Deliver
         identifiers: group.iter().filter_map(|(_, s)| s.identifier).collect(),
         share: None,
         number: 0,
-    }
-}
-
-pub(super) fn shared_delivery(message: Arc<Message>, subscription: Subscription, share: Arc<str>) -> Delivery {
-    Delivery {
-        qos: subscription.qos.min(message.publish.qos),
-        retain: message.publish.retain && subscription.retain_as_published,
-        identifiers: subscription.identifier.into_iter().collect(),
-        share: Some(share),
-        number: 0,
-        message,
     }
 }

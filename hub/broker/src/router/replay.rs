@@ -13,16 +13,17 @@ use bytestring::ByteString;
 use rmqtt_codec::types::QoS;
 use tokio::time::Instant;
 
-use super::{Router, State};
+use super::{Router, State, forward::delivery};
 use crate::{
     broker::Resumed,
     message::{Message, Publish},
     outbox::Delivery,
     record::{self, MessageRecord, Record, WillRecord},
-    session::{Incoming2, Session, Speaker, Will},
+    session::{Identity, Incoming2, Session, Speaker, Will},
     settings::Settings,
     storage::Storage,
     topic::{check_filter, check_name},
+    tree::cost_bytes,
 };
 
 /// A QoS 2 exchange: packet id, number, and the message unless the client has it.
@@ -106,17 +107,17 @@ impl<A> Replay<A> {
         match record {
             Record::Session { session: id, client_id, username, expiry_millis, ends_at_millis } => {
                 state.next_session = state.next_session.max(id.saturating_add(1));
-                if let Some(old) = state.by_client.insert(client_id.clone(), id)
+                let identity = Arc::new(Identity { owner: username, client_id });
+                if let Some(old) = state.by_client.insert(identity.clone(), id)
                     && old != id
                 {
                     self.end(old);
                 }
                 let session = self.state.sessions.entry(id).or_insert_with(|| {
-                    let mut session = Session::new(client_id, None, self.settings.max_inflight);
+                    let mut session = Session::new(identity, self.settings.max_inflight);
                     session.logged = true;
                     Box::new(session)
                 });
-                session.username = username;
                 session.expiry = Duration::from_millis(expiry_millis).min(self.settings.max_session_expiry);
                 match ends_at_millis {
                     Some(at) => self.ends_at_millis.insert(id, at),
@@ -129,7 +130,9 @@ impl<A> Replay<A> {
                     return false;
                 }
                 if let Some(session) = state.sessions.get_mut(&id) {
-                    session.subscriptions.insert(filter.clone(), subscription);
+                    if session.subscriptions.insert(filter.clone(), subscription).is_none() {
+                        session.filter_bytes += cost_bytes(&filter);
+                    }
                     state.subscriptions.insert(&filter, id, subscription);
                     if retained {
                         session.cursors.retain(|cursor| cursor.filter != filter);
@@ -141,6 +144,7 @@ impl<A> Replay<A> {
                 if let Some(session) = state.sessions.get_mut(&id)
                     && session.subscriptions.remove(&filter).is_some()
                 {
+                    session.filter_bytes -= cost_bytes(&filter);
                     session.cursors.retain(|cursor| cursor.filter != filter);
                     state.subscriptions.remove(&filter, id);
                 }
@@ -218,8 +222,8 @@ impl<A> Replay<A> {
         self.queues.remove(&id);
         self.exchanges.remove(&id);
         let Some(session) = self.state.sessions.remove(&id) else { return };
-        if self.state.by_client.get(&session.client_id) == Some(&id) {
-            self.state.by_client.remove(&session.client_id);
+        if self.state.by_client.get(&session.identity) == Some(&id) {
+            self.state.by_client.remove(&session.identity);
         }
         for filter in session.subscriptions.keys() {
             self.state.subscriptions.remove(filter, id);
@@ -247,16 +251,10 @@ impl<A> Replay<A> {
             self.state.retained.set(&message);
         }
         for receiver in receivers {
+            self.state.log.pass(receiver.number);
             if receiver.qos != QoS::AtMostOnce && self.state.sessions.contains_key(&receiver.session) {
-                let delivery = Delivery {
-                    message: message.clone(),
-                    qos: receiver.qos,
-                    retain: receiver.retain,
-                    identifiers: receiver.identifiers,
-                    share: receiver.share,
-                    number,
-                };
-                self.queues.entry(receiver.session).or_default().insert(number, delivery);
+                let (session, number) = (receiver.session, receiver.number);
+                self.queues.entry(session).or_default().insert(number, delivery(&message, receiver));
             }
         }
         true
@@ -296,21 +294,21 @@ impl<A> Replay<A> {
         let delay = Duration::from_millis(delay_millis);
         let due = self.now.checked_add(delay.max(self.settings.will_grace));
         let client_id = ByteString::from(client.client_id.as_str());
-        let username = client.username.clone();
+        let identity = Arc::new(Identity { owner: client.username.clone(), client_id });
         let will = Will { publish, delay, speaker: Speaker::Absent(client), number };
         let state = &mut self.state;
         let next = state.next_session;
-        let id = *state.by_client.entry(client_id.clone()).or_insert(next);
+        let id = *state.by_client.entry(identity.clone()).or_insert(next);
         let session = state.sessions.entry(id).or_insert_with(|| {
             // Stands for a client whose session ended with its connection.
-            let mut session = Session::new(client_id, username, 1);
+            let mut session = Session::new(identity, 1);
             session.expires_at = due;
             Box::new(session)
         });
         state.next_session = next.max(id.saturating_add(1));
         session.will_due = due;
-        if let Some(older) = session.will.replace(will) {
-            state.overdue.push(older);
+        if let Some(older) = session.will.replace(Box::new(will)) {
+            state.wills_due.add(*older, self.now);
         }
     }
 }

@@ -5,41 +5,51 @@
 
 use std::sync::Arc;
 
-use super::forward::{Late, shared_delivery};
+use super::forward::{Late, delivery};
 use super::{Router, State};
-use crate::{message::Message, outbox::Delivery, tree::Subscription};
+use crate::{
+    message::Message,
+    outbox::Delivery,
+    record::Receiver,
+    tree::{Group, Subscription},
+};
 
 impl<A> State<A> {
-    /// Those whose turn it is, each for its group; the number that the log has for them is not given yet.
-    pub(super) fn choose_shared(
-        &self,
-        message: &Message,
-        router: &Router<A>,
-    ) -> Vec<(u64, Subscription, Arc<str>, u64)> {
+    /// Those whose turn it is, each for its group. Nothing is promised to them yet.
+    pub(super) fn choose_shared(&self, message: &Message, router: &Router<A>) -> Vec<Receiver> {
         let mut chosen = Vec::new();
         if self.subscriptions.has_groups() {
             self.subscriptions.visit_groups(&message.publish.topic, &mut |group| {
-                let rank = |session| self.sessions.get(&session)?.rank(&router.settings);
-                if let Some((session, subscription)) = group.choose(rank) {
-                    chosen.push((session, subscription, group.filter.clone(), 0));
-                }
+                chosen.extend(self.choose(group, message, router));
             });
         }
         chosen
     }
 
+    /// Who takes a message in the place of one that has ended.
+    pub(super) fn heir(&self, share: Option<&Arc<str>>, message: &Message, router: &Router<A>) -> Option<Receiver> {
+        self.choose(self.subscriptions.group(share?)?, message, router)
+    }
+
+    fn choose(&self, group: &Group, message: &Message, router: &Router<A>) -> Option<Receiver> {
+        let rank = |session| self.sessions.get(&session)?.rank(&router.settings);
+        let (session, Subscription { qos, retain_as_published, identifier, .. }) = group.choose(rank)?;
+        Some(Receiver {
+            session,
+            number: 0,
+            qos: qos.min(message.publish.qos),
+            retain: message.publish.retain && retain_as_published,
+            identifiers: identifier.into_iter().collect(),
+            share: Some(group.filter.clone()),
+        })
+    }
+
     /// Finds new receivers in their groups for what one that has ended did not take.
     pub(super) fn hand_over(&mut self, deliveries: Vec<Delivery>, router: &Router<A>) {
         for Delivery { message, share, .. } in deliveries {
-            let sessions = &self.sessions;
-            let heir = share.and_then(|share| {
-                let group = self.subscriptions.group(&share)?;
-                let (session, subscription) = group.choose(|session| sessions.get(&session)?.rank(&router.settings))?;
-                Some((session, shared_delivery(message.clone(), subscription, share)))
-            });
-            if let Some((session, delivery)) = heir {
+            if let Some(heir) = self.heir(share.as_ref(), &message, router) {
                 let mut late = Late::default();
-                self.enqueue(session, delivery, router, &mut late);
+                self.enqueue(heir.session, delivery(&message, heir), router, &mut late);
                 self.write_late(&message, late, false);
             }
         }

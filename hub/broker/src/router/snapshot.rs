@@ -7,7 +7,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytestring::ByteString;
 
-use super::{Router, State, forward::message_record, forward::receiver, log::Log};
+use super::{
+    Router, State,
+    forward::{Planned, message_record, receiver},
+    log::Log,
+};
 use crate::{
     message::Message,
     outbox::Held,
@@ -25,8 +29,8 @@ const FRAME_BYTES: usize = 64 << 10;
 #[derive(Default)]
 struct Snapshot {
     up_to: u64,
-    /// The log had no hole then.
-    whole: bool,
+    /// Up to here the log had no hole.
+    whole_to: u64,
     grown_bytes: usize,
     /// What stands before messages: sessions and subscriptions.
     sessions: Vec<Record>,
@@ -68,13 +72,10 @@ impl<A> Router<A> {
     pub(crate) async fn rewrite(&self) -> Result<(), Torn> {
         let _claim = Rewriting(self);
         let snapshot = self.lock().snapshot();
-        let (up_to, whole, grown_bytes) = (snapshot.up_to, snapshot.whole, snapshot.grown_bytes);
+        let (up_to, whole_to, grown_bytes) = (snapshot.up_to, snapshot.whole_to, snapshot.grown_bytes);
         let frames = self.encode(snapshot).await;
         let live_bytes = frames.iter().map(Vec::len).sum();
-        if whole && self.storage.is_torn() {
-            return Err(Torn);
-        }
-        self.storage.rewrite(up_to, frames).await?;
+        self.storage.rewrite(up_to, whole_to, frames).await?;
         let mut state = self.lock();
         state.log.live_bytes = live_bytes;
         state.log.grown_bytes = state.log.grown_bytes.saturating_sub(grown_bytes);
@@ -139,8 +140,9 @@ impl Frames {
 
 impl<A> State<A> {
     fn snapshot(&mut self) -> Snapshot {
-        let mut snapshot =
-            Snapshot { up_to: self.log.last_frame(), grown_bytes: self.log.grown_bytes, ..Snapshot::default() };
+        let up_to = self.log.last_frame();
+        let whole_to = self.log.storage.first_lost().map_or(up_to, |lost| lost.saturating_sub(1).min(up_to));
+        let mut snapshot = Snapshot { up_to, whole_to, grown_bytes: self.log.grown_bytes, ..Snapshot::default() };
         for (&id, session) in self.sessions.iter().filter(|(_, session)| session.logged) {
             let ends_at = session.expires_at.and_then(|at| self.log.millis_at(at));
             snapshot.sessions.push(session.record(id, ends_at));
@@ -171,9 +173,7 @@ impl<A> State<A> {
                     .entry(delivery.number)
                     .or_insert_with(|| (delivery.message.clone(), false, Vec::new()));
                 receivers.push(receiver(id, delivery.clone()));
-                if let Some(packet) = exchange.and_then(|packet| packet.try_into().ok())
-                    && delivery.qos == rmqtt_codec::types::QoS::ExactlyOnce
-                {
+                if let Some(packet) = exchange.and_then(|packet| packet.try_into().ok()) {
                     snapshot.rest.push(Record::Assigned { session: id, message: delivery.number, id: packet });
                 }
             }
@@ -186,18 +186,15 @@ impl<A> State<A> {
         snapshot.retained = self.retained.all();
         // What is planned and not settled yet will be kept, if all that was appended is: the storage sees to it that the
         // rewrite does not count before that is known. Behind a hole none of it will be, and written here it would
-        // outlive that: an id would count as taken whose message nobody has.
-        snapshot.whole = !self.log.storage.is_torn();
-        let whole = snapshot.whole;
-        for (&number, planned) in self.planned.iter().filter(|(_, planned)| whole && planned.written) {
+        // outlive that: an id would count as taken whose message nobody has. Before the hole it may be kept, and its
+        // connection not know it yet: it must not be missing here when it is acknowledged.
+        let before_a_hole = |planned: &Planned| planned.frame.is_some_and(|frame| frame <= whole_to);
+        for (&number, planned) in self.planned.iter().filter(|(_, planned)| before_a_hole(planned)) {
             if let Some(message) = &planned.message {
                 let topic = &message.publish.topic;
                 let retained = message.publish.retain && self.contests.get(topic).is_none_or(|c| number > c.newest());
-                snapshot.messages.insert(number, (message.clone(), retained, planned.receivers.clone()));
-                for (session, subscription, share, number) in planned.shared.iter().filter(|(.., n)| *n != 0) {
-                    let delivery = super::forward::shared_delivery(message.clone(), *subscription, share.clone());
-                    snapshot.messages.insert(*number, (message.clone(), false, vec![receiver(*session, delivery)]));
-                }
+                let promised = planned.promised().cloned().collect();
+                snapshot.messages.insert(number, (message.clone(), retained, promised));
             }
             if let Some((session, packet)) = planned.taken
                 && let Ok(id) = packet.try_into()

@@ -38,13 +38,13 @@ impl Storage for Paper {
         Durable::Now
     }
 
-    fn rewrite(&self, up_to: u64, frames: Vec<Vec<u8>>) -> Rewritten {
+    fn rewrite(&self, up_to: u64, _whole_to: u64, frames: Vec<Vec<u8>>) -> Rewritten {
         self.0.lock().unwrap().rewritten = Some((up_to as usize, frames));
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn is_torn(&self) -> bool {
-        false
+    fn first_lost(&self) -> Option<u64> {
+        None
     }
 
     fn now_millis(&self) -> Option<i64> {
@@ -119,21 +119,22 @@ impl World {
         match *deed {
             Deed::Attach { client, clean, lasting, will } => {
                 let client_id = format!("client {client}");
-                let will = will.then(|| Will {
-                    publish: self.message(0, 1, false, false),
-                    delay: Duration::from_secs(5),
-                    speaker: Speaker::Absent(crate::gate::Absent {
-                        client_id: client_id.clone(),
-                        username: None,
-                        address: ([127, 0, 0, 1], 1).into(),
-                        protocol: crate::gate::Protocol::V5,
-                    }),
-                    number: 0,
+                let will = will.then(|| {
+                    Box::new(Will {
+                        publish: self.message(0, 1, false, false),
+                        delay: Duration::from_secs(5),
+                        speaker: Speaker::Absent(crate::gate::Absent {
+                            client_id: client_id.clone(),
+                            username: None,
+                            address: ([127, 0, 0, 1], 1).into(),
+                            protocol: crate::gate::Protocol::V5,
+                        }),
+                        number: 0,
+                    })
                 });
                 let expiry = Duration::from_secs(if lasting { 1000 } else { 0 });
                 let arrival = Arrival {
-                    client_id: client_id.into(),
-                    username: None,
+                    identity: Identity { owner: None, client_id: client_id.into() },
                     clean_start: clean,
                     expiry,
                     window: 3,
@@ -170,14 +171,14 @@ impl World {
                 let mut receipt = Receipt::None;
                 if qos == 2 {
                     self.ids = self.ids % 5 + 1;
-                    if self.router.begin_qos2(&claim, self.ids).is_some() {
+                    if self.router.begin_qos2(&claim, self.ids) != Begun::New {
                         return;
                     }
                     receipt = Receipt::PubRec { id: self.ids, refusal: None };
                     taken = logged.then_some((claim.session, self.ids));
                 }
                 let plan = if taken.is_some() || self.router.needs_plan(&publish) {
-                    Plan::Wanted { taken, will: 0 }
+                    Plan::Wanted { taken }
                 } else {
                     Plan::Number(0)
                 };
@@ -312,7 +313,7 @@ fn lasting(router: &Router<()>) -> Lasting {
                 .map(|c| (c.filter.to_string(), c.after().map(ToString::to_string)))
                 .collect(),
         };
-        sessions.insert(session.client_id.to_string(), lasting);
+        sessions.insert(session.identity.client_id.to_string(), lasting);
     }
     let retained = state.retained.all().into_iter().map(|(_, m)| (m.publish.topic.to_string(), text(&m))).collect();
     let wills = state.wills.values().map(|will| String::from_utf8_lossy(&will.publish.payload).into_owned()).collect();

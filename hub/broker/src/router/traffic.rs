@@ -32,6 +32,15 @@ pub(crate) enum Acknowledgement {
     Abandon(u16),
 }
 
+/// What became of a QoS 2 packet id that a client used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begun {
+    New,
+    Known(Incoming2),
+    /// There is no room for another.
+    Full,
+}
+
 /// Retained entries looked at under one lock.
 const CURSOR_BUDGET: usize = 4096;
 
@@ -108,13 +117,19 @@ impl<A> Router<A> {
         ended.is_some()
     }
 
-    /// Notes a QoS 2 packet id as being taken in. Returns what the session knew of it.
-    pub(crate) fn begin_qos2(&self, claim: &Claim, id: u16) -> Option<Incoming2> {
+    /// Notes a QoS 2 packet id as being taken in, unless it is known or there are too many that the client does not
+    /// release.
+    pub(crate) fn begin_qos2(&self, claim: &Claim, id: u16) -> Begun {
         let mut guard = self.lock();
-        let session = guard.served(claim)?;
-        let known = session.incoming.get(&id).copied();
-        session.incoming.entry(id).or_insert(Incoming2::Uncommitted);
-        known
+        let Some(session) = guard.served(claim) else { return Begun::New };
+        if let Some(known) = session.incoming.get(&id) {
+            return Begun::Known(*known);
+        }
+        if session.incoming.len() >= self.settings.max_uncommitted_packets.into() {
+            return Begun::Full;
+        }
+        session.incoming.insert(id, Incoming2::Uncommitted);
+        Begun::New
     }
 
     /// The message of a QoS 2 packet id is durable, or will never be. True if the caller's own connection is to send
@@ -278,15 +293,19 @@ impl Draw<'_> {
         self.left > 0
     }
 
-    /// The same for what was not sent before: the id of a QoS 2 message is written down first, or a crash would give
-    /// the message another and the client would take it twice.
+    /// The same for what was not sent before. The id of a QoS 2 message is written down first, or a crash would give the
+    /// message another and the client would take it twice; that of a QoS 1 message, which the client may take twice,
+    /// travels with the next frame.
     fn put_new(&mut self, outgoing: Outgoing) -> bool {
         if let Outgoing::Publish { delivery, id: Some(id), .. } = &outgoing
             && self.logged
-            && delivery.qos == QoS::ExactlyOnce
             && let Some(id) = NonZeroU16::new(*id)
         {
-            self.log.write(&Record::Assigned { session: self.session, message: delivery.number, id });
+            let assigned = Record::Assigned { session: self.session, message: delivery.number, id };
+            match delivery.qos {
+                QoS::ExactlyOnce => self.log.write(&assigned),
+                _ => self.log.linger(&assigned),
+            }
         }
         self.put(outgoing)
     }

@@ -162,7 +162,7 @@ async fn silent_peers_hold_up_nobody_and_are_sent_away() {
 }
 
 #[tokio::test]
-async fn silent_peers_count_against_the_limit_and_give_their_places_back() {
+async fn silent_peers_make_room_for_whoever_comes_the_oldest_first() {
     let own = identity("broker.test");
     let settings = Settings { max_connections: 3, ..Settings::default() };
     let rig = Rig::behind(settings, Door::tls(always(server(&own, &[])))).await;
@@ -171,13 +171,22 @@ async fn silent_peers_count_against_the_limit_and_give_their_places_back() {
         silent.push(TcpStream::connect(rig.address).await.unwrap());
     }
     rig.until(|counters| counters.accepted_sockets == 3).await;
+    let mut inside = Vec::new();
+    for (n, mut oldest) in silent.into_iter().enumerate() {
+        let mut good = tls(&rig, &own, None).await;
+        ends(&mut oldest).await;
+        good.write_all(&v3(&format!("good {n}")).bytes()).await.unwrap();
+        hears(&mut good, &WELCOME).await;
+        inside.push(good);
+    }
+    rig.until(|counters| counters.failed_handshakes == 3 && counters.refused_sockets == 0).await;
+    // Those who were let in make room for nobody.
     ends(&mut TcpStream::connect(rig.address).await.unwrap()).await;
     assert_eq!(rig.broker.counters().refused_sockets, 1);
-    drop(silent);
-    rig.until(|counters| counters.failed_handshakes == 3).await;
-    let mut good = tls(&rig, &own, None).await;
-    good.write_all(&v3("good").bytes()).await.unwrap();
-    hears(&mut good, &WELCOME).await;
+    for good in &mut inside {
+        good.write_all(&[0xC0, 0]).await.unwrap();
+        hears(good, &[0xD0, 0]).await;
+    }
 }
 
 #[tokio::test]

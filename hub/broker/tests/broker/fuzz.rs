@@ -83,7 +83,7 @@ impl Storage for Paper {
         })
     }
 
-    fn rewrite(&self, up_to: u64, frames: Vec<Vec<u8>>) -> Rewritten {
+    fn rewrite(&self, up_to: u64, _whole_to: u64, frames: Vec<Vec<u8>>) -> Rewritten {
         let mut sheets = self.0.lock().unwrap();
         let old = usize::try_from(up_to - sheets.before).unwrap();
         let later = sheets.frames.split_off(old);
@@ -94,8 +94,8 @@ impl Storage for Paper {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn is_torn(&self) -> bool {
-        false
+    fn first_lost(&self) -> Option<u64> {
+        None
     }
 
     fn now_millis(&self) -> Option<i64> {

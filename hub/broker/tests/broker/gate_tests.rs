@@ -231,8 +231,8 @@ async fn the_owner_publishes_and_reads_what_is_retained() {
     assert!(rig.broker.publish(Message::new("a/#", "x")).is_err());
     assert!(rig.gate.with(|log| log.offered.is_empty()), "the owner does not ask itself");
 
-    assert!(!rig.broker.disconnect("nobody"));
-    assert!(rig.broker.disconnect("a"));
+    assert_eq!(rig.broker.disconnect(Some("nobody")), 0);
+    assert_eq!(rig.broker.disconnect(None), 1);
     assert_eq!(client.closed().await, [Packet::Disconnect { code: 0x98 }]);
 
     let mut client = Client::connect(rig.address, &v5("b")).await;

@@ -28,6 +28,8 @@ mod paho5;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]
+mod promises;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod retained;

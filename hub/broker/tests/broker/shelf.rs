@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicI64, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
 };
 
 use domovoi_broker::{Durable, NotKept, Rewritten, Storage, Torn};
@@ -17,6 +17,9 @@ pub struct Shelf {
     kept: watch::Sender<u64>,
     pub wall: AtomicI64,
     pub rewrites: AtomicUsize,
+    /// Frames appended outside of what is kept together.
+    pub loose: AtomicUsize,
+    together: AtomicBool,
 }
 
 #[derive(Default)]
@@ -31,6 +34,12 @@ struct Disk {
     rewrites_fail: bool,
 }
 
+impl Disk {
+    fn first_lost(&self) -> Option<u64> {
+        self.frames.iter().find(|(_, frame)| frame.is_none()).map(|(number, _)| *number)
+    }
+}
+
 impl Shelf {
     pub fn new() -> Arc<Self> {
         Self::of(Vec::new())
@@ -43,6 +52,8 @@ impl Shelf {
             kept: watch::Sender::new(u64::MAX),
             wall: AtomicI64::new(UNTRUSTED),
             rewrites: AtomicUsize::new(0),
+            loose: AtomicUsize::new(0),
+            together: AtomicBool::new(false),
         })
     }
 
@@ -90,6 +101,7 @@ impl Storage for Shelf {
     fn append(&self, frame: Vec<u8>) -> u64 {
         let mut disk = self.disk.lock().unwrap();
         disk.appended += 1;
+        self.loose.fetch_add((!self.together.load(Ordering::SeqCst)).into(), Ordering::SeqCst);
         let number = disk.appended;
         disk.torn |= disk.failing;
         let kept = (!disk.torn).then_some(frame);
@@ -110,22 +122,28 @@ impl Storage for Shelf {
         Durable::when(async move { kept.wait_for(|kept| *kept >= wanted).await.map(drop).map_err(|_| NotKept) })
     }
 
-    fn rewrite(&self, up_to: u64, frames: Vec<Vec<u8>>) -> Rewritten {
+    fn rewrite(&self, up_to: u64, whole_to: u64, frames: Vec<Vec<u8>>) -> Rewritten {
         let mut disk = self.disk.lock().unwrap();
-        let done = if disk.failing || disk.rewrites_fail {
+        let done = if disk.failing || disk.rewrites_fail || disk.first_lost().is_some_and(|lost| lost <= whole_to) {
             Err(Torn)
         } else {
             disk.base = frames;
             disk.frames.retain(|(number, _)| *number > up_to);
-            disk.torn = disk.frames.iter().any(|(_, frame)| frame.is_none());
+            disk.torn = disk.first_lost().is_some();
             self.rewrites.fetch_add(1, Ordering::SeqCst);
             Ok(())
         };
         Box::pin(std::future::ready(done))
     }
 
-    fn is_torn(&self) -> bool {
-        self.disk.lock().unwrap().torn
+    fn first_lost(&self) -> Option<u64> {
+        self.disk.lock().unwrap().first_lost()
+    }
+
+    fn together(&self, work: &mut dyn FnMut()) {
+        self.together.store(true, Ordering::SeqCst);
+        work();
+        self.together.store(false, Ordering::SeqCst);
     }
 
     fn now_millis(&self) -> Option<i64> {

@@ -8,14 +8,14 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use domovoi_model::{DeviceRef, Quality, Timestamp, Value};
-use domovoi_store::{Bucket, Health, Level, Point, SeriesInfo, Trouble};
+use domovoi_store::{Bucket, Health, Level, NAME_LIMIT, Point, SeriesInfo, Trouble};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ApiProblem;
 use super::millis_of;
 use super::paging::{Paging, answer};
-use crate::policy::{Decision, Kind, Object, Verb, decide};
+use crate::policy::{Decision, Kind, Now, Object, Verb, decide};
 use crate::web::{Caller, Desk, problem};
 
 /// As many samples as are given where nobody says how many, and at the most.
@@ -30,9 +30,6 @@ const USUAL_SPAN_MILLIS: i64 = 86_400_000;
 
 /// As many rows that do not open are counted.
 const SET_ASIDE_COUNTED: u32 = 1000;
-
-/// The longest device and property that is looked up.
-const MAX_NAME: usize = 256;
 
 /// A property of a device, in one unit.
 #[derive(Debug, Serialize, ToSchema)]
@@ -119,6 +116,9 @@ pub struct RollupsView {
     pub from: String,
     pub to: String,
     pub buckets: Vec<BucketView>,
+    /// Before this, buckets of this level have been thinned out: ask for a coarser one.
+    pub since: Option<String>,
+    /// What could not be read. It is not silence.
     pub troubles: Vec<TroubleView>,
 }
 
@@ -131,6 +131,11 @@ pub struct AtView {
     pub asked: String,
     /// `null`: nothing is known from before it.
     pub sample: Option<SampleView>,
+    /// Whether nothing later can have been there; if not, samples were thinned out (then it is the end of a rollup's
+    /// interval), or could not be read.
+    pub exact: bool,
+    /// What could not be read and may have held a later one.
+    pub troubles: Vec<TroubleView>,
 }
 
 /// What a counter counted between two moments.
@@ -148,8 +153,10 @@ pub struct ConsumptionView {
     pub increase: String,
     /// How often it fell: a reset, or another meter.
     pub resets: u32,
-    /// Whether it comes from raw samples; if not, the borders are those of a rollup.
+    /// Whether it comes from samples, all of which could be read; if not, the borders may be those of a rollup.
     pub exact: bool,
+    /// What could not be read; the first hundred.
+    pub troubles: Vec<TroubleView>,
 }
 
 /// What history takes, and what it has written.
@@ -276,23 +283,23 @@ pub(super) fn span(
 
 /// The device that is meant.
 pub(super) fn device_of(text: &str) -> Result<DeviceRef, ApiProblem> {
-    DeviceRef::parse(text).filter(|_| text.len() <= MAX_NAME).ok_or_else(|| {
+    DeviceRef::parse(text).filter(|_| text.len() <= NAME_LIMIT).ok_or_else(|| {
         ApiProblem::invalid("device: expected dialect:id, as `domovoi history series` lists them".to_owned())
     })
 }
 
 /// The object that the policy is asked about: one capability of one device, as the stream of events asks.
-pub(super) fn object_of(device: &DeviceRef, property: &str) -> Object {
+fn object_of(device: &DeviceRef, property: &str) -> Object {
     Object { capability: Some(property.to_owned()), ..Object::one(Kind::Device, device.to_string()) }
 }
 
 /// The property that is meant, if this caller may see it.
 fn named(desk: &Desk, caller: &Caller, device: &str, property: &str) -> Result<DeviceRef, ApiProblem> {
     let device = device_of(device)?;
-    if property.is_empty() || property.len() > MAX_NAME {
-        return Err(ApiProblem::invalid(format!("property: 1 to {MAX_NAME} bytes")));
+    if property.is_empty() || property.len() > NAME_LIMIT {
+        return Err(ApiProblem::invalid(format!("property: 1 to {NAME_LIMIT} bytes")));
     }
-    match decide(&caller.who, Verb::See, &object_of(&device, property), desk.now()) {
+    match may(caller, Verb::See, &device, property, desk.now()) {
         Decision::Allow => Ok(device),
         Decision::Refuse(refusal) => Err(problem(&refusal, caller.language)),
     }
@@ -335,7 +342,7 @@ impl From<Bucket> for BucketView {
             from: bucket.from.to_string(),
             count: bucket.count,
             min: bucket.min.normalize().to_string(),
-            mean: bucket.mean.round_dp(9).normalize().to_string(),
+            mean: bucket.mean.normalize().to_string(),
             max: bucket.max.normalize().to_string(),
             last: bucket.last.normalize().to_string(),
             increase: bucket.increase.normalize().to_string(),
@@ -343,14 +350,19 @@ impl From<Bucket> for BucketView {
     }
 }
 
-/// The series that a caller may use like this.
-pub(super) async fn series_for(desk: &Desk, caller: &Caller, verb: Verb) -> Result<Vec<SeriesInfo>, ApiProblem> {
-    let now = desk.now();
+/// Whether a caller may do this with a property. To take samples away, or to bring some in and hear which were there
+/// already, is to see them: whom their sight was taken from has neither.
+pub(super) fn may(caller: &Caller, verb: Verb, device: &DeviceRef, property: &str, now: Now) -> Decision {
+    let object = object_of(device, property);
+    match decide(&caller.who, Verb::See, &object, now) {
+        Decision::Allow if verb != Verb::See => decide(&caller.who, verb, &Object { dangerous: true, ..object }, now),
+        decision => decision,
+    }
+}
+
+/// Every series, by name.
+pub(super) async fn every_series(desk: &Desk) -> Result<Vec<SeriesInfo>, ApiProblem> {
     let mut series = desk.store.history().series().await?;
-    series.retain(|one| {
-        let object = Object { dangerous: verb == Verb::Export, ..object_of(&one.device, &one.property) };
-        decide(&caller.who, verb, &object, now) == Decision::Allow
-    });
     series.sort_by(|a, b| (&a.device, &a.property, a.unit).cmp(&(&b.device, &b.property, b.unit)));
     Ok(series)
 }
@@ -363,7 +375,9 @@ pub async fn series(
     Query(paging): Query<Paging>,
     uri: Uri,
 ) -> Result<Response, ApiProblem> {
-    let all = series_for(&desk, &caller, Verb::See).await?;
+    let mut all = every_series(&desk).await?;
+    let now = desk.now();
+    all.retain(|one| may(&caller, Verb::See, &one.device, &one.property, now) == Decision::Allow);
     let key = |one: &SeriesInfo| format!("{} {} {}", one.device, one.property, one.unit.symbol());
     let (page, next) = paging.cut(all, |one| {
         crate::metering::sign::sha256(key(one).as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
@@ -449,6 +463,7 @@ pub async fn rollups(
         from: from.to_string(),
         to: to.to_string(),
         buckets: rolled.buckets.into_iter().map(BucketView::from).collect(),
+        since: rolled.since.map(|at| at.to_string()),
         troubles: rolled.troubles.into_iter().map(TroubleView::from).collect(),
     }))
 }
@@ -467,7 +482,9 @@ pub async fn at(
         device: query.device,
         property: query.property,
         asked: at.to_string(),
-        sample: found.as_ref().map(SampleView::from),
+        sample: found.point.as_ref().map(SampleView::from),
+        exact: found.exact,
+        troubles: found.troubles.into_iter().map(TroubleView::from).collect(),
     }))
 }
 
@@ -494,6 +511,7 @@ pub async fn change(
         increase: change.increase.normalize().to_string(),
         resets: change.resets,
         exact: change.exact,
+        troubles: change.troubles.into_iter().map(TroubleView::from).collect(),
     }))
 }
 

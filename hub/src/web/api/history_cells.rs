@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use domovoi_model::{DeviceRef, Moment, Quality, Sample, Timestamp, Unit, Value};
+use domovoi_store::NAME_LIMIT;
 use rust_decimal::Decimal;
 
 use super::history::sort_of;
@@ -20,8 +21,6 @@ pub const TROUBLE: &str = "trouble";
 
 /// The longest text of a value, as devices have it.
 const MAX_TEXT: usize = 4096;
-const MAX_DEVICE: usize = 256;
-const MAX_PROPERTY: usize = 128;
 
 /// A column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +97,11 @@ impl Header {
         Ok(Header(columns))
     }
 
+    /// Where a column stands, from 1.
+    pub fn place(&self, column: Column) -> usize {
+        self.0.iter().position(|known| *known == column).map_or(1, |at| at + 1)
+    }
+
     /// A line as a sample; `None` when it is none of ours to keep.
     pub fn sample<'a>(&self, cells: impl Iterator<Item = &'a str>) -> Result<Option<Sample>, Wrong> {
         let mut line: [Option<(usize, &str)>; 8] = [None; 8];
@@ -137,11 +141,11 @@ impl Header {
                 Wrong { column: at, what }
             })
         };
-        let (device_at, device) = text(Column::Device, MAX_DEVICE)?;
+        let (device_at, device) = text(Column::Device, NAME_LIMIT)?;
         let device = DeviceRef::parse(device)
             .filter(|_| !device.chars().any(char::is_control))
             .ok_or_else(|| Wrong { column: device_at, what: "device: expected dialect:id".to_owned() })?;
-        let (property_at, property) = text(Column::Property, MAX_PROPERTY)?;
+        let (property_at, property) = text(Column::Property, NAME_LIMIT)?;
         if property.is_empty() || property.chars().any(char::is_control) {
             let what = "property: empty, or with control characters".to_owned();
             return Err(Wrong { column: property_at, what });

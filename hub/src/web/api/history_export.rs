@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ApiProblem;
-use super::history::{device_of, object_of, series_for, sort_of, span};
+use super::history::{device_of, every_series, may, sort_of, span};
 use super::history_cells::{COLUMNS, TROUBLE, cells, escaped};
 use crate::audit::Note;
-use crate::policy::{Decision, Object, Verb, decide};
+use crate::policy::{Decision, Verb};
 use crate::web::{Caller, Desk, problem};
 
 /// As many samples are in memory at once: with a reader that takes its time, for hours.
@@ -93,22 +93,31 @@ pub async fn export(
     };
     let (from, to) = span(&desk, query.from.as_deref(), query.to.as_deref(), None)?;
     let wanted = query.device.as_deref().map(device_of).transpose()?;
-    if let (Some(device), Some(property)) = (&wanted, &query.property) {
+    let now = desk.now();
+    let refused = |device: &DeviceRef, property: &str| match may(&caller, Verb::Export, device, property, now) {
+        Decision::Allow => None,
+        Decision::Refuse(refusal) => Some(problem(&refusal, caller.language)),
+    };
+    if let (Some(device), Some(property)) = (&wanted, &query.property)
+        && let Some(problem) = refused(device, property)
+    {
         // Who names one thing hears that it is refused; who takes everything gets everything that is theirs.
-        let object = Object { dangerous: true, ..object_of(device, property) };
-        if let Decision::Refuse(refusal) = decide(&caller.who, Verb::Export, &object, desk.now()) {
-            return Err(problem(&refusal, caller.language));
+        return Err(problem);
+    }
+    let (mut left, mut all_refused) = (Vec::new(), None);
+    for one in every_series(&desk).await? {
+        let meant = wanted.as_ref().is_none_or(|wanted| *wanted == one.device)
+            && query.property.as_ref().is_none_or(|wanted| *wanted == one.property);
+        match meant.then(|| refused(&one.device, &one.property)) {
+            Some(None) => left.push((one.device, one.property)),
+            Some(Some(problem)) => all_refused = Some(problem),
+            None => {}
         }
     }
-    let mut left: Vec<(DeviceRef, String)> = series_for(&desk, &caller, Verb::Export)
-        .await?
-        .into_iter()
-        .map(|one| (one.device, one.property))
-        .filter(|(device, property)| {
-            wanted.as_ref().is_none_or(|wanted| wanted == device)
-                && query.property.as_ref().is_none_or(|wanted| wanted == property)
-        })
-        .collect();
+    // Nothing of it is theirs: that is no empty file.
+    if let (true, Some(problem)) = (left.is_empty(), all_refused) {
+        return Err(problem);
+    }
     // One property in two units is two series, and one range.
     left.dedup();
     left.reverse();

@@ -11,16 +11,18 @@ use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use bytes::{Buf as _, Bytes};
-use domovoi_model::Sample;
+use domovoi_model::{DeviceRef, Sample};
 use futures_util::StreamExt as _;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
 use super::ApiProblem;
-use super::history_cells::{Header, Wrong};
+use super::history::may;
+use super::history_cells::{Column, Header, Wrong};
 use crate::audit::Note;
-use crate::web::Desk;
+use crate::policy::{Decision, Now, Verb};
+use crate::web::{Caller, Desk};
 
 /// As many lines are kept or left out together.
 const BATCH: usize = 4000;
@@ -72,6 +74,7 @@ enum Next {
 #[utoipa::path(post, path = "/api/v1/history/import", tag = "history", request_body(content = String, content_type = "text/csv"), responses((status = 200, body = ImportedView)))]
 pub async fn import(
     State(desk): State<Desk>,
+    caller: Caller,
     Extension(note): Extension<Note>,
     request: Request,
 ) -> Result<Json<ImportedView>, ApiProblem> {
@@ -81,7 +84,7 @@ pub async fn import(
         return Err(ApiProblem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-csv", text));
     }
     let mut view = ImportedView::default();
-    let outcome = take_in(&desk, request.into_body(), &mut view).await;
+    let outcome = take_in(&desk, caller, request.into_body(), &mut view).await;
     for (field, count) in [("kept", view.kept), ("duplicates", view.duplicates), ("refused", view.refused)] {
         note.change(field, None, Some(count.to_string()));
     }
@@ -96,11 +99,13 @@ pub async fn import(
     }
 }
 
-async fn take_in(desk: &Desk, body: Body, view: &mut ImportedView) -> Result<(), ApiProblem> {
+async fn take_in(desk: &Desk, caller: Caller, body: Body, view: &mut ImportedView) -> Result<(), ApiProblem> {
     // Few and small: what waits for the disk waits at the sender.
     let (chunks, fed) = mpsc::channel::<Result<Bytes, String>>(4);
     let (batches, mut read) = mpsc::channel::<Next>(1);
-    let parsing = tokio::task::spawn_blocking(move || lines(fed, &batches));
+    // Asked as of now for the whole file, however long it takes.
+    let leave = Leave { caller, now: desk.now(), last: None };
+    let parsing = tokio::task::spawn_blocking(move || lines(fed, &batches, leave));
     let feeding = async move {
         let mut stream = body.into_data_stream();
         let mut length = 0u64;
@@ -147,8 +152,30 @@ async fn take_in(desk: &Desk, body: Body, view: &mut ImportedView) -> Result<(),
     kept
 }
 
+/// Whose samples the caller may bring in.
+struct Leave {
+    caller: Caller,
+    now: Now,
+    /// A file goes on about the same property for a while.
+    last: Option<(DeviceRef, String, bool)>,
+}
+
+impl Leave {
+    fn covers(&mut self, sample: &Sample) -> bool {
+        if let Some((device, property, covered)) = &self.last
+            && (device, property) == (&sample.device, &sample.property)
+        {
+            return *covered;
+        }
+        let asked = may(&self.caller, Verb::Submit, &sample.device, &sample.property, self.now);
+        let covered = asked == Decision::Allow;
+        self.last = Some((sample.device.clone(), sample.property.clone(), covered));
+        covered
+    }
+}
+
 /// Reads lines until the end of the file, on a thread that may wait.
-fn lines(fed: mpsc::Receiver<Result<Bytes, String>>, batches: &mpsc::Sender<Next>) {
+fn lines(fed: mpsc::Receiver<Result<Bytes, String>>, batches: &mpsc::Sender<Next>, mut leave: Leave) {
     let allowed = Arc::new(AtomicU64::new(MAX_LINE));
     let feed = Feed { fed, chunk: Bytes::new(), given: 0, allowed: Arc::clone(&allowed) };
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(feed);
@@ -183,7 +210,14 @@ fn lines(fed: mpsc::Receiver<Result<Bytes, String>>, batches: &mpsc::Sender<Next
             continue;
         };
         taken += 1;
-        match header.sample(record.iter()) {
+        let sample = header.sample(record.iter()).and_then(|sample| match sample {
+            Some(sample) if !leave.covers(&sample) => {
+                let what = "you may not bring in samples of this property".to_owned();
+                Err(Wrong { column: header.place(Column::Property), what })
+            }
+            sample => Ok(sample),
+        });
+        match sample {
             Ok(sample) => batch.extend(sample),
             Err(Wrong { column, what }) if mistakes.len() < MISTAKES_TOLD => {
                 mistakes.push(MistakeView { line, column: column as u64, what });

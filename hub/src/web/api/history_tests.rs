@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use super::tests::{Home, NOON, is_problem};
+use super::tests::{Answer, Home, NOON, answered, is_problem};
 use crate::policy::Role;
 
 fn sample(property: &str, value: Said, at: i64) -> Sample {
@@ -35,6 +35,11 @@ impl Home {
         let response = self.console.clone().oneshot(request.body(text.into()).unwrap()).await.unwrap();
         let status = response.status();
         (status, serde_json::from_slice(&to_bytes(response.into_body(), 1 << 20).await.unwrap()).unwrap())
+    }
+
+    async fn ask_with(&self, request: axum::http::request::Builder, kind: &str, text: String) -> Answer {
+        let request = request.header(header::CONTENT_TYPE, kind).body(Body::from(text)).unwrap();
+        answered(&self.page, request).await
     }
 
     async fn taken(&self, uri: &str) -> Response {
@@ -205,4 +210,83 @@ async fn who_may_see_take_away_and_bring_in() {
     is_problem(&home.ask(petya.get(&samples), None).await, 403, "denied");
     let series = home.ask(petya.get("/api/v1/history/series"), None).await;
     assert_eq!(series.body["series"].as_array().unwrap().len(), 0, "{}", series.body);
+}
+
+#[tokio::test]
+async fn what_may_not_be_seen_is_neither_taken_away_nor_asked_about_by_bringing_it_in() {
+    let home = Home::new().await;
+    home.recorded(1).await;
+    let note = sample("note", Said::Text("here".into()), -1000);
+    home.desk.store.history().record(vec![note], Urgency::Now).await.unwrap();
+    let (anna, _) = home.signed_in("anna", Role::Owner).await;
+    let (boris, _) = home.signed_in("boris", Role::Adult).await;
+    let give = async |person: &str, effect: &str, verb: &str| {
+        let grant = serde_json::json!({
+            "effect": effect, "verbs": [verb], "kind": "device", "one": "tasmota:plug", "capability": "power",
+        });
+        let uri = format!("/api/v1/people/{person}/grants");
+        let given = home.console(Method::POST, &uri, Some(grant)).await;
+        assert_eq!(given.status, StatusCode::CREATED, "{}", given.body);
+        (given.body["id"].as_str().unwrap_or_default().to_owned(), home.enter(person.parse().unwrap()).await)
+    };
+    let export = "/api/v1/history/export?format=jsonl";
+    for verb in ["see", "export"] {
+        let (grant, anna_now) = give(&anna, "deny", verb).await;
+        // One line, and so it is JSON: the other property.
+        let answer = home.ask(anna_now.get(export), None).await;
+        assert_eq!(
+            (answer.status, &answer.body["property"]),
+            (StatusCode::OK, &"note".into()),
+            "{verb}: {}",
+            answer.body
+        );
+        let named = format!("{export}&device=tasmota:plug&property=power");
+        is_problem(&home.ask(anna_now.get(&named), None).await, 403, "denied");
+        is_problem(&home.ask(anna_now.get(&format!("{export}&property=power")), None).await, 403, "denied");
+        if verb == "see" {
+            let at =
+                home.desk.store.history().last_at(&DeviceRef::new("tasmota", "plug"), "power", NOON).await.unwrap();
+            let line = format!("at,device,property,value,unit\n{},tasmota:plug,power,0.0,W\n", at.point.unwrap().at);
+            let request = anna_now.change(Method::POST, "/api/v1/history/import");
+            let answer = home.ask_with(request, "text/csv", line.clone()).await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+            assert_eq!(
+                (&answer.body["duplicates"], &answer.body["refused"]),
+                (&0.into(), &1.into()),
+                "{}",
+                answer.body
+            );
+            assert_eq!(answer.body["mistakes"][0]["column"], 3);
+            assert_eq!(home.brought(line).await.1["duplicates"], 1, "who may see it hears so");
+        }
+        let taken = home.console(Method::DELETE, &format!("/api/v1/people/{anna}/grants/{grant}"), None).await;
+        assert!(taken.status.is_success(), "{}", taken.body);
+    }
+    let (_, boris) = give(&boris, "allow", "export").await;
+    let answer = home.ask(boris.get(export), None).await;
+    assert_eq!((answer.status, &answer.body["property"]), (StatusCode::OK, &"power".into()), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn as_long_a_name_as_history_keeps_is_asked_for_and_brought_in() {
+    let home = Home::new().await;
+    let property = "p".repeat(900);
+    let long = sample(&property, Said::Number(Decimal::new(10, 1)), -1000);
+    home.desk.store.history().record(vec![long], Urgency::Now).await.unwrap();
+    let uri = format!("/api/v1/history/at?device=tasmota:plug&property={property}");
+    let answer = home.console(Method::GET, &uri, None).await;
+    assert_eq!(answer.body["sample"]["value"], "1.0", "{}", answer.body);
+    assert_eq!((&answer.body["exact"], &answer.body["troubles"]), (&true.into(), &serde_json::json!([])));
+    let csv = text(home.taken("/api/v1/history/export?format=csv").await).await;
+    assert_eq!(home.brought(csv).await.1["duplicates"], 1);
+    // A mean has all its digits.
+    let other = sample("fine", Said::Number(Decimal::new(123_456, 12)), -500);
+    home.desk.store.history().record(vec![other], Urgency::Now).await.unwrap();
+    let uri = "/api/v1/history/rollups?device=tasmota:plug&property=fine";
+    let answer = home.console(Method::GET, uri, None).await;
+    assert_eq!(answer.body["buckets"][0]["mean"], "0.000000123456", "{}", answer.body);
+    assert_eq!(answer.body["since"], Value::Null);
+    let uri = "/api/v1/history/change?device=tasmota:plug&property=fine";
+    let answer = home.console(Method::GET, uri, None).await;
+    assert_eq!((&answer.body["exact"], &answer.body["troubles"]), (&true.into(), &serde_json::json!([])));
 }

@@ -220,6 +220,6 @@ pub async fn remove(State(desk): State<Desk>, Path(username): Path<String>) -> R
     if !desk.store.credentials().revoke(&username).await? {
         return Err(ApiProblem::not_found(format!("there is no credential «{username}»")));
     }
-    let connections_closed = desk.ingest.clients_of(&username).iter().filter(|client| (desk.kick)(client)).count();
+    let connections_closed = (desk.kick)(&username);
     Ok(Json(WithdrawnView { username, connections_closed }))
 }

@@ -30,7 +30,7 @@ pub(super) struct Home {
     _folder: tempfile::TempDir,
     _house: House,
     pub desk: Desk,
-    page: Router,
+    pub page: Router,
     pub console: Router,
 }
 
@@ -108,7 +108,7 @@ impl Home {
     }
 }
 
-async fn answered(router: &Router, mut request: Request<Body>) -> Answer {
+pub(super) async fn answered(router: &Router, mut request: Request<Body>) -> Answer {
     request.extensions_mut().insert(Peer { address: "192.168.1.20".parse().unwrap(), certificate: None });
     let (parts, body) = router.clone().oneshot(request).await.unwrap().into_parts();
     let bytes = to_bytes(body, 8 << 20).await.unwrap();

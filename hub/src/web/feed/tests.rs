@@ -1,6 +1,8 @@
 //! The feed as watchers have it: what is told, in which order, to whom, and what is said of what was missed.
 
 use domovoi_model::{DeviceRef, Id, Moment, PersonId, Quality, Timestamp, Unit, Value};
+use domovoi_store::{Settings, Store, Urgency};
+use domovoi_vault::MasterKey;
 use rust_decimal::Decimal;
 
 use super::*;
@@ -102,6 +104,39 @@ async fn a_hail_of_samples_reaches_whoever_reads_on() {
         seen = batches.last().unwrap().last();
     }
     assert_eq!((seen, read), (100_000, 100_000));
+}
+
+#[tokio::test]
+async fn what_has_gone_into_blocks_before_it_was_told_is_missed_and_said_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { ballast: 0, ..Settings::new(folder.path().join("data")) };
+    let master = MasterKey::generate().unwrap();
+    let open = || Store::open(&settings, &master);
+    let store = open().await.unwrap();
+    for n in 1..=10 {
+        let Event::Recorded(one) = samples(n, 1) else { unreachable!() };
+        store.history().record(vec![one[0].item.clone()], Urgency::Now).await.unwrap();
+    }
+    let feed_of = |store: &Store| {
+        let clock = Clock::by_hand(Id([1; 16]), Timestamp(0));
+        let feed = Feed::new(Bus::default(), Some(store.history().clone()), &clock);
+        happen(&feed, 1);
+        feed
+    };
+    let feed = feed_of(&store);
+    let mut writer = Writer::new(&feed.0.boot);
+    catch_up(&feed.0, &mut writer, Seq(2), Seq(9)).await;
+    assert_eq!(numbers(&feed.after(1).unwrap(), 1), [2, 3, 4, 5, 6, 7], "all six are there");
+    assert_eq!(feed.start(Some(&feed.id(1))), Start::After(1));
+    store.history().compact_once().await.unwrap();
+    store.close().await;
+    // Nothing of it is in memory now, and the newest row alone is in the journal.
+    let store = open().await.unwrap();
+    for before in [9, 11] {
+        let feed = feed_of(&store);
+        catch_up(&feed.0, &mut writer, Seq(2), Seq(before)).await;
+        assert_eq!(feed.start(Some(&feed.id(1))), Start::Reset(2));
+    }
 }
 
 #[tokio::test]

@@ -7,11 +7,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use domovoi_broker::Place;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep};
-
-use super::seats::Seat;
 
 /// The connection.
 pub struct Guarded<I> {
@@ -20,12 +19,12 @@ pub struct Guarded<I> {
     stall: Pin<Box<Sleep>>,
     patience: Duration,
     waits: bool,
-    _seat: Seat,
+    _seat: Place,
 }
 
 impl<I> Guarded<I> {
     /// Waits `stall` for a peer that takes nothing, and ends `grace` after the house begins to stop.
-    pub fn new(io: I, seat: Seat, mut stop: watch::Receiver<bool>, stall: Duration, grace: Duration) -> Self {
+    pub fn new(io: I, seat: Place, mut stop: watch::Receiver<bool>, stall: Duration, grace: Duration) -> Self {
         let over = async move {
             // An error means that the house is gone, which is a stop too.
             let _ = stop.wait_for(|stop| *stop).await;

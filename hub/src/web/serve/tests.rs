@@ -28,10 +28,10 @@ struct Running {
     at: SocketAddr,
     stop: Sender<bool>,
     ended: JoinHandle<()>,
-    seats: Seats,
+    seats: Places,
 }
 
-async fn run(way: Way, router: Router, seats: Seats) -> Running {
+async fn run(way: Way, router: Router, seats: Places) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
@@ -87,7 +87,7 @@ async fn until(what: &str, mut is: impl AsyncFnMut() -> bool) {
 
 #[tokio::test]
 async fn headers_that_never_end_and_silence_are_not_waited_for() {
-    let running = run(Way::Help, plain(), Seats::new(8, 8)).await;
+    let running = run(Way::Help, plain(), seats(8, 8)).await;
     for beginning in ["", "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: 1\r\n", "G"] {
         let mut slow = to(running.at).await;
         slow.write_all(beginning.as_bytes()).await.unwrap();
@@ -100,7 +100,7 @@ async fn headers_that_never_end_and_silence_are_not_waited_for() {
 #[tokio::test]
 async fn a_handshake_that_never_comes_is_not_waited_for() {
     let home = Home::new().await;
-    let running = run(Way::Https(home.certificates()), plain(), Seats::new(8, 8)).await;
+    let running = run(Way::Https(home.certificates()), plain(), seats(8, 8)).await;
     for beginning in [&b""[..], b"\x16\x03\x01\x02", b"GET / HTTP/1.1\r\n\r\n"] {
         let mut half = to(running.at).await;
         half.write_all(beginning).await.unwrap();
@@ -111,7 +111,7 @@ async fn a_handshake_that_never_comes_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_body_that_trickles_or_stops_is_refused() {
-    let running = run(Way::Help, plain(), Seats::new(8, 8)).await;
+    let running = run(Way::Help, plain(), seats(8, 8)).await;
     let head = "POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n";
     let mut silent = to(running.at).await;
     silent.write_all(format!("{head}abc").as_bytes()).await.unwrap();
@@ -138,7 +138,7 @@ async fn a_body_that_trickles_or_stops_is_refused() {
 
 #[tokio::test]
 async fn one_peer_gets_its_share_and_no_more() {
-    let running = run(Way::Help, plain(), Seats::new(8, 3)).await;
+    let running = run(Way::Help, plain(), seats(8, 3)).await;
     let mut events = Vec::new();
     for _ in 0..3 {
         let mut stream = to(running.at).await;
@@ -158,7 +158,7 @@ async fn one_peer_gets_its_share_and_no_more() {
 
 #[tokio::test]
 async fn a_handler_that_panics_answers_and_the_next_request_is_served() {
-    let running = run(Way::Help, plain(), Seats::new(8, 8)).await;
+    let running = run(Way::Help, plain(), seats(8, 8)).await;
     let said = asked(running.at, &get_of("/panic", "x", "")).await;
     assert!(said.starts_with("HTTP/1.1 500") && said.contains("problem+json") && !said.contains("a mistake"), "{said}");
     assert!(asked(running.at, &get_of("/", "x", "")).await.ends_with("hello"));
@@ -166,7 +166,7 @@ async fn a_handler_that_panics_answers_and_the_next_request_is_served() {
 
 #[tokio::test]
 async fn too_many_and_too_large_headers_are_refused() {
-    let running = run(Way::Help, plain(), Seats::new(8, 8)).await;
+    let running = run(Way::Help, plain(), seats(8, 8)).await;
     let many: String = (0..100).map(|n| format!("x-{n}: 1\r\n")).collect();
     let large = format!("x: {}\r\n", "a".repeat(4 * MAX_HEADER_BYTES));
     for more in [many, large] {
@@ -177,7 +177,7 @@ async fn too_many_and_too_large_headers_are_refused() {
 
 #[tokio::test]
 async fn an_open_stream_ends_cleanly_when_the_house_stops_and_a_stubborn_peer_does_not_hold_it() {
-    let running = run(Way::Help, plain(), Seats::new(8, 8)).await;
+    let running = run(Way::Help, plain(), seats(8, 8)).await;
     let mut events = to(running.at).await;
     events.write_all(get_of("/events", "x", "").as_bytes()).await.unwrap();
     let mut first = [0; 12];
@@ -226,7 +226,7 @@ fn status(said: &str) -> &str {
 #[tokio::test]
 async fn the_help_page_takes_no_secret_knows_its_names_and_leads_everything_else_to_https() {
     let home = Home::new().await;
-    let running = run(Way::Help, help::site(&home.house.desk(true)), Seats::new(64, 64)).await;
+    let running = run(Way::Help, help::site(&home.house.desk(true)), seats(64, 64)).await;
     let at = running.at;
     let own = at.to_string();
     for host in [own.as_str(), "domovoi.local", "dom.lan:8080", "localhost", "DOMOVOI.LOCAL."] {
@@ -265,7 +265,7 @@ async fn the_help_page_takes_no_secret_knows_its_names_and_leads_everything_else
 #[tokio::test]
 async fn the_authority_can_be_downloaded_in_each_form() {
     let home = Home::new().await;
-    let running = run(Way::Help, help::site(&home.house.desk(true)), Seats::new(64, 64)).await;
+    let running = run(Way::Help, help::site(&home.house.desk(true)), seats(64, 64)).await;
     let authority = home.certificates().authority().unwrap();
     let base = format!("http://{}/trust/domovoi-ca", running.at);
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -284,7 +284,7 @@ async fn the_site_is_there_for_whoever_trusts_the_authority() {
     let home = Home::at(Clock::system(Id([7; 16])).wall()).await;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let router = site(&home.house.desk(true));
-    let running = run(Way::Https(home.certificates()), router, Seats::new(64, 64)).await;
+    let running = run(Way::Https(home.certificates()), router, seats(64, 64)).await;
     let root = reqwest::Certificate::from_pem(home.certificates().authority().unwrap().pem.as_bytes()).unwrap();
     let client = reqwest::Client::builder()
         .tls_certs_only([root])

@@ -108,8 +108,6 @@ pub(super) struct Read {
     pub appended: Vec<(i64, u64)>,
     /// The number of the newest frame.
     pub newest: u64,
-    /// Bytes appended since the rewrite.
-    pub grown: u64,
 }
 
 impl Reading {
@@ -166,7 +164,6 @@ impl Reading {
             read.appended.push((row.id, (row.first + row.frames.len() as u64).saturating_sub(1)));
             for (number, frame) in (row.first..).zip(row.frames) {
                 if number > self.up_to {
-                    read.grown += frame.len() as u64;
                     read.frames.push(frame);
                 }
             }
@@ -244,7 +241,7 @@ mod tests {
     fn what_was_appended_comes_in_order() {
         let read = log(vec![some(0, 1..=2), some(0, 3..=3)]);
         assert_eq!(numbers(&read), [1, 2, 3]);
-        assert_eq!((read.newest, read.grown, read.garbage.len()), (3, 24, 0));
+        assert_eq!((read.newest, read.garbage.len()), (3, 0));
         assert_eq!(read.appended, [(1, 2), (2, 3)]);
     }
 

@@ -4,12 +4,13 @@
 //! Two locks: `work` is held by whoever changes blocks or rollups, so that there is one at a time. `layout` is held shared
 //! by whoever reads, from the look into the index until the last row is read, and alone for the moment in which something
 //! moves: samples from the journal into blocks, days from what is due into rollups. Nobody sees them twice or not at all.
+//! It is asked for before the writer, never while that is held: who reads for long holds up nobody who commits.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domovoi_model::{Sample, Unit};
+use domovoi_model::{DeviceRef, Sample, Unit};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row, SqliteConnection};
@@ -22,7 +23,7 @@ use super::read::{Level, Point};
 use super::recent::Recent;
 use super::series::Catalogue;
 use super::settings::HistorySettings;
-use super::{Seq, rollup};
+use super::{NotKept, Seq, rollup};
 use crate::db::{Db, Tx};
 use crate::error::StoreError;
 use crate::tables::{BLOCK, HISTORY_MARK, JOURNAL, ROLLUP};
@@ -77,6 +78,16 @@ pub(super) struct NewBlock {
     pub to: i64,
     pub samples: u64,
     pub plain: Vec<u8>,
+}
+
+/// Blocks that are sealed and wait for the writer: sealing takes its time.
+pub(super) struct SealedBlocks {
+    pub blocks: Vec<NewBlock>,
+    sealed: Vec<Vec<u8>>,
+    /// The id of the first; the others follow it.
+    first: i64,
+    /// Which data key they were sealed under.
+    key: u32,
 }
 
 /// A block as its row says, without its content.
@@ -168,33 +179,68 @@ impl Archive {
         self.counters.written_bytes.fetch_add(2 * bytes, Ordering::Relaxed);
     }
 
-    /// Inserts blocks. Sealed here, under the key that counts while the writer is held.
+    /// Numbers the series of these names, new ones in a transaction of their own: who waits for readers meanwhile must not
+    /// keep numbers from those who commit.
+    pub async fn number_series(&self, names: &[(DeviceRef, String, Unit)]) -> Result<Vec<u32>, StoreError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut minting = self.catalogue.mint(&self.db).await?;
+        let mut numbers = Vec::with_capacity(names.len());
+        for (device, property, unit) in names {
+            let series = minting.series(&self.db, device, property, *unit).map_err(|refused| match refused {
+                NotKept::Series(why) => StoreError::conflict(format!("{device} {property}: {why}")),
+                other => StoreError::Io(other.to_string()),
+            })?;
+            numbers.push(series.number);
+        }
+        let mut tx = self.db.begin().await?;
+        minting.write(tx.conn()).await?;
+        self.wrote(COMMIT_BYTES);
+        tx.commit().await?;
+        minting.learn();
+        Ok(numbers)
+    }
+
+    /// Seals blocks before the writer is asked for. Only who holds `work` inserts any, so that their ids are known.
+    pub async fn seal_blocks(&self, blocks: Vec<NewBlock>) -> Result<SealedBlocks, StoreError> {
+        let next = {
+            let mut reader = self.db.read().await?;
+            sqlx::query("SELECT coalesce(max(id), 0) + 1 FROM block").fetch_one(reader.conn()).await?
+        };
+        let (first, db): (i64, _) = (next.try_get(0)?, Arc::clone(&self.db));
+        let sealing = tokio::task::spawn_blocking(move || {
+            let key = db.vault.current_key();
+            let sealed = seal_all(&db, first, &blocks)?;
+            Ok(SealedBlocks { blocks, sealed, first, key })
+        });
+        sealing.await.map_err(|error| StoreError::Io(error.to_string()))?
+    }
+
+    /// Inserts blocks. Where the data key has changed since they were sealed, they are sealed anew: the key that counts
+    /// while the writer is held is the one that stays.
     pub async fn insert_blocks(
         &self,
         tx: &mut Tx<'_>,
-        blocks: &[NewBlock],
+        ready: &mut SealedBlocks,
         tally: &mut Tally,
     ) -> Result<(), StoreError> {
-        let next = sqlx::query("SELECT coalesce(max(id), 0) + 1 FROM block").fetch_one(tx.conn()).await?;
-        let mut id: i64 = next.try_get(0)?;
-        for some in blocks.chunks(ROWS_A_STATEMENT) {
-            let mut rows = Vec::with_capacity(some.len());
-            for block in some {
-                let sealed = BLOCK.seal(&self.db.vault, &id.to_be_bytes(), &block.plain)?;
+        if ready.key != self.db.vault.current_key() {
+            ready.sealed = seal_all(&self.db, ready.first, &ready.blocks)?;
+        }
+        let mut rows = (ready.first..).zip(ready.blocks.iter().zip(&ready.sealed)).peekable();
+        while rows.peek().is_some() {
+            let mut insert = QueryBuilder::new("INSERT INTO block (id, series, from_at, to_at, samples, sealed) ");
+            insert.push_values(rows.by_ref().take(ROWS_A_STATEMENT), |mut row, (id, (block, sealed))| {
                 self.wrote(bytes_of_row(sealed.len()));
                 tally.block_samples += block.samples;
-                tally.block_bytes += sealed.len() as u64 + ROW_OVERHEAD;
-                rows.push((id, block, sealed));
-                id += 1;
-            }
-            let mut insert = QueryBuilder::new("INSERT INTO block (id, series, from_at, to_at, samples, sealed) ");
-            insert.push_values(rows, |mut row, (id, block, sealed)| {
+                tally.block_bytes += bytes_of_row(sealed.len());
                 row.push_bind(id)
                     .push_bind(i64::from(block.series))
                     .push_bind(block.from)
                     .push_bind(block.to)
                     .push_bind(block.samples as i64)
-                    .push_bind(sealed);
+                    .push_bind(sealed.as_slice());
             });
             insert.build().execute(tx.conn()).await?;
         }
@@ -265,11 +311,6 @@ impl Archive {
         Ok(list)
     }
 
-    /// Opens a block and compares it with what its row says.
-    pub fn open_block(&self, head: &BlockHead, unit: Unit, sealed: &[u8]) -> Result<Vec<Point>, StoreError> {
-        open_block(&self.db, head, unit, sealed)
-    }
-
     /// The sealed content of some blocks, in the order of their ids.
     pub async fn fetch_blocks(
         &self,
@@ -306,6 +347,13 @@ impl Archive {
         Ok(Some((id, open_chunk(&self.db, id, series, level, from, row.try_get(1)?))))
     }
 
+    /// The newest time that blocks hold.
+    pub async fn newest(&self) -> Result<Option<i64>, StoreError> {
+        let mut reader = self.db.read().await?;
+        let row = sqlx::query("SELECT max(to_at) FROM block").fetch_one(reader.conn()).await?;
+        Ok(row.try_get(0)?)
+    }
+
     /// The newest time that blocks hold of each series.
     pub async fn newest_stored(&self) -> Result<HashMap<u32, i64>, StoreError> {
         let mut reader = self.db.read().await?;
@@ -319,11 +367,17 @@ impl Archive {
     }
 }
 
+fn seal_all(db: &Db, first: i64, blocks: &[NewBlock]) -> Result<Vec<Vec<u8>>, StoreError> {
+    let seal = |(id, block): (i64, &NewBlock)| BLOCK.seal(&db.vault, &id.to_be_bytes(), &block.plain);
+    (first..).zip(blocks).map(seal).collect()
+}
+
 /// Whether a unit can be a meter's register: its rollups are never thinned out.
 pub(super) fn is_register(unit: Unit) -> bool {
     domovoi_model::Resource::ALL.into_iter().any(|resource| unit.measures(resource))
 }
 
+/// Opens a block and compares it with what its row says.
 pub(super) fn open_block(db: &Db, head: &BlockHead, unit: Unit, sealed: &[u8]) -> Result<Vec<Point>, StoreError> {
     let id = head.id.to_be_bytes();
     let plain = BLOCK.open(&db.vault, &id, sealed)?;

@@ -216,7 +216,7 @@ pub(super) fn cut(mut points: Vec<Point>) -> Vec<Vec<Point>> {
     pieces
 }
 
-fn text_bytes(point: &Point) -> usize {
+pub(super) fn text_bytes(point: &Point) -> usize {
     let value = match &point.value {
         Value::Text(text) => text.len(),
         _ => 0,

@@ -51,23 +51,39 @@ fn floor(at: i64, step: i64) -> i64 {
 impl HomeTime {
     /// The beginning of the interval that holds a moment.
     pub(super) fn interval_of(&self, level: Level, at: i64) -> i64 {
-        let offset = self.offset(at);
-        let local = floor(at.saturating_add(offset), level.millis());
-        let begin = local.saturating_sub(offset);
-        if level != Level::Day {
-            return begin;
+        if level == Level::Day {
+            return self.day_of(at).0;
         }
-        // The clocks may have been changed since midnight.
-        let midnight = local.saturating_sub(self.offset(begin));
-        if midnight <= at { midnight } else { begin }
+        let offset = self.offset(at);
+        floor(at.saturating_add(offset), level.millis()).saturating_sub(offset)
     }
 
     /// The day that holds a moment: from, and the beginning of the next.
     pub(super) fn day_of(&self, at: i64) -> (i64, i64) {
-        let from = self.interval_of(Level::Day, at);
-        // A day and a half later is the next day, whether this one has 23 hours or 25.
-        let to = self.interval_of(Level::Day, from.saturating_add(DAY + DAY / 2));
-        (from, to.max(at.saturating_add(1)))
+        let date = at.saturating_add(self.offset(at)).div_euclid(DAY);
+        // Where the clocks are put back over midnight, a piece of the day before is lived through once more.
+        let date = if self.midnight(date + 1) <= at {
+            date + 1
+        } else if self.midnight(date) <= at {
+            date
+        } else {
+            date - 1
+        };
+        (self.midnight(date), self.midnight(date + 1).max(at.saturating_add(1)))
+    }
+
+    /// Where a date begins (days since 1970, as the home counts them): at its first midnight where the clocks are put back
+    /// to midnight (Azores, Havana in autumn), where they are put forward if that is from midnight (Beirut, Havana in
+    /// spring).
+    fn midnight(&self, date: i64) -> i64 {
+        let utc = date.saturating_mul(DAY);
+        let about = utc.saturating_sub(self.offset(utc));
+        // Clocks are changed hours away from the next change: there is one before it and one after it.
+        let before = self.offset(about.saturating_sub(4 * 60 * MINUTE));
+        let after = self.offset(about.saturating_add(4 * 60 * MINUTE));
+        let (old, new) = (utc.saturating_sub(before), utc.saturating_sub(after));
+        let is_reached = self.offset(old.saturating_sub(1)) == before && (self.offset(old) == before || before < after);
+        if is_reached { old } else { new }
     }
 
     /// The end of an interval that begins at `from`.
@@ -108,6 +124,46 @@ mod tests {
         assert_eq!(lengths.iter().filter(|hours| **hours == 23).count(), 1);
         assert_eq!(lengths.iter().filter(|hours| **hours == 25).count(), 1);
         assert!(lengths.iter().all(|hours| (23..=25).contains(hours)));
+    }
+
+    /// The clocks show `before` until `change` and `after` from then on.
+    fn changing(change: i64, before: i64, after: i64) -> HomeTime {
+        HomeTime::new(|| None, move |at: Timestamp| (if at.0 < change { before } else { after } * 60) as i32)
+    }
+
+    #[test]
+    fn a_date_is_one_day_however_often_its_midnight_comes() {
+        const HOUR: i64 = 60 * MINUTE;
+        /// 2026-10-25T00:00:00Z.
+        const SUNDAY: i64 = 1_792_886_400_000;
+        // Offsets in minutes; how long the days before, of and after the change are, in hours.
+        let clocks = [
+            ("Azores, autumn: 01:00 becomes 00:00", SUNDAY + HOUR, 0, -60, [24, 25, 24]),
+            ("Azores, spring: 00:00 becomes 01:00", SUNDAY + HOUR, -60, 0, [24, 23, 24]),
+            ("Havana, autumn: 01:00 becomes 00:00", SUNDAY + 5 * HOUR, -240, -300, [24, 25, 24]),
+            ("Havana, spring: 00:00 becomes 01:00", SUNDAY + 5 * HOUR, -300, -240, [24, 23, 24]),
+            ("Nuuk, autumn: 00:00 becomes 23:00", SUNDAY + HOUR, -60, -120, [25, 24, 24]),
+            ("Nuuk, spring: 23:00 becomes 00:00", SUNDAY + HOUR, -120, -60, [23, 24, 24]),
+            ("Lord Howe, autumn: 02:00 becomes 01:30", SUNDAY - 9 * HOUR, 660, 630, [24, 24, 24]),
+            ("Apia, 2011: a day is left out", SUNDAY + 10 * HOUR, -600, 840, [24, 24, 24]),
+        ];
+        for (name, change, before, after, hours) in clocks {
+            let home = changing(change, before, after);
+            let (mut from, mut to) = home.day_of(change - 30 * HOUR);
+            let mut lengths = Vec::new();
+            while from < change + 48 * HOUR {
+                let mut at = from;
+                while at < to {
+                    assert_eq!(home.day_of(at), (from, to), "{name}");
+                    assert_eq!(home.interval_of(Level::Day, at), from, "{name}");
+                    at += 10 * MINUTE;
+                }
+                assert_eq!(home.day_of(to - 1), (from, to), "{name}");
+                lengths.push((to - from) / HOUR);
+                (from, to) = home.day_of(to);
+            }
+            assert!(lengths.windows(3).any(|some| some == hours), "{name}: {lengths:?}");
+        }
     }
 
     #[test]

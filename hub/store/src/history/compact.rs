@@ -7,12 +7,14 @@
 //! Which blocks of before are merged with the new ones is `merge`'s to say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use domovoi_model::{Moment, Sample, Unit};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::NotKept;
 use super::archive::{Archive, OpenRow, Place, is_number, open_row, point_of, spelled};
+use super::block::text_bytes;
 use super::read::Point;
 use crate::error::StoreError;
 use crate::ledger;
@@ -20,8 +22,14 @@ use crate::ledger;
 /// So many samples are in memory at a time.
 const BATCH_SAMPLES: u64 = 65_536;
 
+/// And so many bytes of texts.
+const BATCH_TEXT: usize = 8 << 20;
+
 /// How many rows are read at once.
 const ROWS_AT_ONCE: i64 = 64;
+
+/// And so many bytes of them, if that is more than one row.
+const BYTES_AT_ONCE: i64 = 256 << 10;
 
 /// What a compaction did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,6 +57,8 @@ struct Batch {
     /// Samples whose series has no number yet: of rows from before series had numbers.
     unnamed: Vec<Sample>,
     samples: u64,
+    /// Bytes of their texts.
+    text: usize,
     aside: Vec<(Place, i64, String)>,
     /// Where to look for more.
     after: i64,
@@ -61,6 +71,7 @@ impl Archive {
         let _alone = self.work.lock().await;
         let mut done = Compacted::default();
         let mut after = 0;
+        let whole = self.movable_to().await?;
         loop {
             let batch = self.batch(after).await?;
             after = batch.after;
@@ -69,31 +80,54 @@ impl Archive {
                 self.settle_batch(batch, &mut done).await?;
             }
             if end {
-                return Ok(done);
+                break;
             }
             // Commits come first.
             tokio::task::yield_now().await;
         }
+        // What could not go has been looked at, and is no reason for the next pass.
+        let mut tally = self.tally();
+        if tally.compacted_to < whole {
+            tally.compacted_to = whole;
+            self.commit(self.db.begin_careless().await?, tally).await?;
+        }
+        Ok(done)
     }
 
-    /// Whether the journal holds enough, or something old enough, to be worth a pass.
+    /// Whether the journal holds enough that may go and was not looked at, or something old enough, to be worth a pass.
     pub async fn is_compaction_due(&self) -> Result<bool, StoreError> {
         let compacted = self.tally().compacted_to;
-        let limit = self.readers_are_at().await?;
-        let end = self.last.borrow().0.min(limit);
+        let end = self.movable_to().await?;
         if end.saturating_sub(compacted) > self.settings.compact_over {
             return Ok(true);
         }
         let Some(now) = self.settings.home_time.now() else { return Ok(false) };
         let mut reader = self.db.read().await?;
-        let row = sqlx::query("SELECT newest_at FROM journal WHERE id > ?1 AND last_seq <= ?2 ORDER BY id LIMIT 1")
-            .bind(seq_of(compacted))
-            .bind(seq_of(limit))
-            .fetch_optional(reader.conn())
-            .await?;
+        let row = sqlx::query(
+            "SELECT newest_at FROM journal WHERE id > ?1 AND id <= ?2 AND newest_at IS NOT NULL ORDER BY id LIMIT 1",
+        )
+        .bind(seq_of(compacted))
+        .bind(seq_of(end))
+        .fetch_optional(reader.conn())
+        .await?;
         let newest: Option<i64> = row.map_or(Ok(None), |row| row.try_get(0))?;
         let old = i64::try_from(self.settings.compact_after.as_millis()).unwrap_or(i64::MAX);
         Ok(newest.is_some_and(|newest| newest < now.saturating_sub(old)))
+    }
+
+    /// The last seq of the last row that may go: the readers have passed it, and it is not the newest.
+    async fn movable_to(&self) -> Result<u64, StoreError> {
+        let limit = seq_of(self.readers_are_at().await?);
+        let mut reader = self.db.read().await?;
+        let row = sqlx::query(
+            "SELECT last_seq FROM journal WHERE id <= ?1 AND last_seq <= ?1 AND id < (SELECT max(id) FROM journal)
+             ORDER BY id DESC LIMIT 1",
+        )
+        .bind(limit)
+        .fetch_optional(reader.conn())
+        .await?;
+        let last: Option<i64> = row.map(|row| row.try_get(0)).transpose()?;
+        Ok(last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0))
     }
 
     /// How far the slowest durable reader has come.
@@ -105,33 +139,40 @@ impl Archive {
         let limit = self.readers_are_at().await?;
         let mut batch = Batch { after, ..Batch::default() };
         let mut reader = self.db.read().await?;
-        while batch.samples < BATCH_SAMPLES {
+        while batch.samples < BATCH_SAMPLES && batch.text < BATCH_TEXT {
             let rows = sqlx::query(
-                "SELECT id, last_seq, sealed FROM journal
-                 WHERE id > ?1 AND last_seq <= ?2 AND id < (SELECT max(id) FROM journal)
-                     AND NOT EXISTS (SELECT 1 FROM set_aside WHERE place = 0 AND row = journal.id)
-                 ORDER BY id LIMIT ?3",
+                "SELECT id, last_seq, sealed FROM journal WHERE id IN (
+                     SELECT id FROM (
+                         SELECT id, sum(length) OVER (ORDER BY id) - length AS before FROM (
+                             SELECT id, length(sealed) AS length FROM journal
+                             WHERE id > ?1 AND last_seq <= ?2 AND id < (SELECT max(id) FROM journal)
+                                 AND NOT EXISTS (SELECT 1 FROM set_aside WHERE place = 0 AND row = journal.id)
+                             ORDER BY id LIMIT ?3))
+                     WHERE before < ?4)
+                 ORDER BY id",
             )
             .bind(batch.after)
             .bind(seq_of(limit))
             .bind(ROWS_AT_ONCE)
+            .bind(BYTES_AT_ONCE)
             .fetch_all(reader.conn())
             .await?;
-            batch.end = (rows.len() as i64) < ROWS_AT_ONCE;
-            for row in &rows {
-                if batch.samples >= BATCH_SAMPLES {
-                    batch.end = false;
-                    break;
-                }
-                batch.after = row.try_get(0)?;
-                match open_row(&self.db, &self.catalogue, row) {
+            let Some(last) = rows.last() else {
+                batch.end = true;
+                break;
+            };
+            batch.after = last.try_get(0)?;
+            let (db, catalogue) = (Arc::clone(&self.db), Arc::clone(&self.catalogue));
+            let opening = tokio::task::spawn_blocking(move || {
+                let open = |row: &SqliteRow| Ok((row.try_get(0)?, open_row(&db, &catalogue, row)));
+                rows.iter().map(open).collect::<Result<Vec<(i64, _)>, StoreError>>()
+            });
+            for (id, opened) in opening.await.map_err(|error| StoreError::Io(error.to_string()))?? {
+                match opened {
                     Ok(opened) => self.take_row(&mut batch, opened),
-                    Err(StoreError::Damaged { what }) => batch.aside.push((Place::Journal, batch.after, what)),
+                    Err(StoreError::Damaged { what }) => batch.aside.push((Place::Journal, id, what)),
                     Err(other) => return Err(other),
                 }
-            }
-            if batch.end {
-                break;
             }
         }
         Ok(batch)
@@ -148,7 +189,9 @@ impl Archive {
         for mut sample in row.samples.into_iter().filter(|sample| sample.series != 0) {
             sample.at = self.db.resolve(sample.at);
             // A block does not say its unit: the series does.
-            batch.by_series.entry(sample.series).or_default().extend(point_of(sample, Unit::None));
+            let Some((series, point)) = Some(sample.series).zip(point_of(sample, Unit::None)) else { continue };
+            batch.text += text_bytes(&point);
+            batch.by_series.entry(series).or_default().push(point);
         }
         for mut sample in row.unnamed {
             sample.at = self.db.resolve(sample.at);
@@ -157,35 +200,26 @@ impl Archive {
     }
 
     async fn settle_batch(&self, mut batch: Batch, done: &mut Compacted) -> Result<(), StoreError> {
-        let mut minting = None;
-        if !batch.unnamed.is_empty() {
-            let mut names = self.catalogue.mint(&self.db).await?;
-            for sample in std::mem::take(&mut batch.unnamed) {
-                match names.number(&self.db, &sample) {
-                    Ok(number) => batch.by_series.entry(number).or_default().extend(Point::of(sample)),
-                    Err(NotKept::Series(why)) => {
-                        return Err(StoreError::conflict(format!("{} {}: {why}", sample.device, sample.property)));
-                    }
-                    Err(other) => return Err(StoreError::Io(other.to_string())),
-                }
-            }
-            minting = Some(names);
+        let unnamed = std::mem::take(&mut batch.unnamed);
+        let names: Vec<_> =
+            unnamed.iter().map(|sample| (sample.device.clone(), sample.property.clone(), sample.unit)).collect();
+        for (number, sample) in self.number_series(&names).await?.into_iter().zip(unnamed) {
+            batch.by_series.entry(number).or_default().extend(Point::of(sample));
         }
-        let mut tally = self.tally();
         let newest = batch.rows.last().map_or(0, |(_, last)| *last);
-        tally.compacted_to = tally.compacted_to.max(newest).max(batch.after.unsigned_abs());
         let due = self.days_of(&batch.by_series).await?;
         let merged = self.merge(std::mem::take(&mut batch.by_series)).await?;
         batch.aside.extend(merged.aside);
         done.rewritten += merged.rewritten;
-        let blocks = merged.blocks;
+        let mut ready = self.seal_blocks(merged.blocks).await?;
+        let mut tally = self.tally();
+        tally.compacted_to = tally.compacted_to.max(newest).max(batch.after.unsigned_abs());
 
+        // Before the writer: who reads for long holds up nobody who commits.
+        let nobody_reads = self.layout.write().await;
         let mut tx = self.db.begin_careless().await?;
-        if let Some(minting) = &minting {
-            minting.write(tx.conn()).await?;
-        }
         self.delete_blocks(&mut tx, &merged.gone, &mut tally).await?;
-        self.insert_blocks(&mut tx, &blocks, &mut tally).await?;
+        self.insert_blocks(&mut tx, &mut ready, &mut tally).await?;
         for some in batch.rows.chunks(500) {
             let list = spelled(some.iter().map(|(first, _)| seq_of(*first)));
             let delete = format!("DELETE FROM journal WHERE id IN ({list})");
@@ -193,14 +227,10 @@ impl Archive {
         }
         self.mark_due(&mut tx, due).await?;
         self.set_aside(&mut tx, &batch.aside).await?;
-        {
-            let _nobody_reads = self.layout.write().await;
-            self.commit(tx, tally).await?;
-            self.recent.forget(&batch.rows);
-        }
-        if let Some(minting) = minting {
-            minting.learn();
-        }
+        self.commit(tx, tally).await?;
+        self.recent.forget(&batch.rows);
+        drop(nobody_reads);
+        let blocks = ready.blocks;
         done.rows += batch.rows.len() as u64;
         done.samples += batch.samples;
         done.blocks += blocks.len() as u64;
@@ -209,8 +239,8 @@ impl Archive {
         Ok(())
     }
 
-    /// The days that new samples fall on, and the day behind each that something was already stored after: its first
-    /// increase counts from the last sample before it.
+    /// The days that new samples fall on, and behind each the next day that is rolled: its first increase counts from the
+    /// last sample before it.
     pub(super) async fn days_of(
         &self,
         by_series: &BTreeMap<u32, Vec<Point>>,
@@ -229,15 +259,17 @@ impl Archive {
                 }
             }
         }
-        let mut reader = self.db.read().await?;
         for (series, end) in ends {
-            let behind = sqlx::query("SELECT min(max(from_at, ?2)) FROM block WHERE series = ?1 AND to_at >= ?2")
-                .bind(i64::from(series))
-                .bind(end)
-                .fetch_one(reader.conn())
-                .await?;
-            if let Some(at) = behind.try_get::<Option<i64>, _>(0)? {
-                due.insert((series, home.day_of(at).0));
+            // Where no samples are left behind the day, what is rolled there stands.
+            let late = {
+                let mut reader = self.db.read().await?;
+                let later = sqlx::query("SELECT EXISTS (SELECT 1 FROM block WHERE series = ?1 AND to_at >= ?2)");
+                later.bind(i64::from(series)).bind(end).fetch_one(reader.conn()).await?
+            };
+            if late.try_get::<bool, _>(0)?
+                && let Some((next, _)) = self.rolled_from(series, end).await?
+            {
+                due.insert((series, home.day_of(next).0));
             }
         }
         Ok(due)

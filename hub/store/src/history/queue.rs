@@ -78,8 +78,9 @@ struct Log {
     /// The highest number of a frame that was lost, and up to which a rewrite has replaced them.
     lost: u64,
     replaced: u64,
+    /// While there is a hole: the first frame of it.
+    first_lost: u64,
     why: Option<NotKept>,
-    grown: u64,
 }
 
 impl Log {
@@ -87,8 +88,9 @@ impl Log {
         self.lost > self.replaced
     }
 
-    fn lose(&mut self, number: u64, why: NotKept) {
-        self.lost = self.lost.max(number);
+    fn lose(&mut self, first: u64, last: u64, why: NotKept) {
+        self.first_lost = if self.torn() { self.first_lost.min(first) } else { first };
+        self.lost = self.lost.max(last);
         self.why = Some(why);
     }
 }
@@ -254,9 +256,9 @@ impl Queue {
     }
 
     /// The log was read up to `newest`: from here on it can be added to.
-    pub fn begin_log(&self, newest: u64, bytes: u64) {
+    pub fn begin_log(&self, newest: u64) {
         let mut held = self.lock();
-        held.log = Log { newest: Some(newest), base: newest, grown: bytes, ..Log::default() };
+        held.log = Log { newest: Some(newest), base: newest, ..Log::default() };
     }
 
     pub fn append(&self, frame: Vec<u8>) -> u64 {
@@ -274,13 +276,12 @@ impl Queue {
         match refusal {
             None => {
                 log.bytes += frame.len();
-                log.grown += frame.len() as u64;
                 log.frames.push(frame);
                 self.arrived(held);
             }
             Some(why) => {
                 // What waits is worth nothing without it, and would only be in the way of the rewrite.
-                log.lose(number, why.clone());
+                log.lose(number - log.frames.len() as u64, number, why.clone());
                 log.frames.clear();
                 log.bytes = 0;
                 let settlers = std::mem::take(&mut log.settlers);
@@ -319,11 +320,13 @@ impl Queue {
         let log = &mut held.log;
         log.in_flight = false;
         self.landing.notify_waiters();
-        if let (Err(why), Some(last)) = (&outcome, batch.frames.len().checked_sub(1)) {
-            log.lose(batch.first_frame + last as u64, why.clone());
+        let last = (batch.first_frame + batch.frames.len() as u64).saturating_sub(1);
+        if let (Err(why), false) = (&outcome, batch.frames.is_empty()) {
+            log.lose(batch.first_frame, last, why.clone());
         }
+        // What stands before a hole is kept, though nothing behind it is.
         let outcome = match &log.why {
-            Some(why) if log.torn() => Err(why.clone()),
+            Some(why) if log.torn() && log.first_lost <= last => Err(why.clone()),
             _ => outcome,
         };
         (std::mem::take(&mut log.flying), outcome)
@@ -356,23 +359,26 @@ impl Queue {
     /// A rewrite has taken the place of all up to `number`, with so many bytes.
     pub fn replaced(&self, number: u64) {
         let mut held = self.lock();
-        held.log.replaced = held.log.replaced.max(number);
-        held.log.grown = 0;
+        let log = &mut held.log;
+        log.replaced = log.replaced.max(number);
+        log.first_lost = log.first_lost.max(log.replaced + 1);
     }
 
     /// Nothing is durable any more before a rewrite.
     pub fn tear(&self, error: &StoreError) {
         let mut held = self.lock();
         let newest = held.log.newest.unwrap_or(0).max(1);
-        held.log.lose(newest, NotKept::Failed(error.to_string()));
+        held.log.lose(newest, newest, NotKept::Failed(error.to_string()));
     }
 
     pub fn is_torn(&self) -> bool {
         self.lock().log.torn()
     }
 
-    pub fn grown_bytes(&self) -> u64 {
-        self.lock().log.grown
+    /// The first frame that was lost, counted like those of [`Queue::append`]; 0 if it is of an earlier run.
+    pub fn first_lost(&self) -> Option<u64> {
+        let held = self.lock();
+        held.log.torn().then(|| held.log.first_lost.saturating_sub(held.log.base))
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {

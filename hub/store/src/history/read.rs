@@ -76,6 +76,18 @@ pub struct Stretch {
     pub troubles: Vec<Trouble>,
 }
 
+/// The last sample at or before a moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Latest {
+    /// The sample, or, where samples have been thinned out, the last number of the last interval that had ended: its time
+    /// is then the interval's end.
+    pub point: Option<Point>,
+    /// Nothing later can have been there: it comes from samples, none have been thinned out behind it, and all could be read.
+    pub exact: bool,
+    /// What could not be read and may have held a later one.
+    pub troubles: Vec<Trouble>,
+}
+
 /// How fine a rollup is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
@@ -112,6 +124,8 @@ pub struct Bucket {
 pub struct Rolled {
     /// In the order of time; those without samples are missing.
     pub buckets: Vec<Bucket>,
+    /// Before this, buckets of this level have been thinned out: ask for a coarser one.
+    pub since: Option<Timestamp>,
     /// What could not be read.
     pub troubles: Vec<Trouble>,
 }
@@ -127,8 +141,11 @@ pub struct Change {
     pub increase: Decimal,
     /// Where it fell: a reset, or a new meter.
     pub resets: u32,
-    /// Exact: from raw samples. Otherwise the borders are those of the finest rollup that is left.
+    /// Exact: from samples, all of which could be read. Otherwise the borders may be those of the finest rollups that are
+    /// left.
     pub exact: bool,
+    /// What could not be read; the first hundred.
+    pub troubles: Vec<Trouble>,
 }
 
 /// What an import did.
@@ -213,19 +230,15 @@ impl History {
             let rolled = self.archive.rolled_of(&series, level, from.0, to.0).await?;
             answer.buckets.extend(rolled.buckets);
             answer.troubles.extend(rolled.troubles);
+            answer.since = answer.since.max(rolled.since);
         }
         answer.buckets.sort_by_key(|bucket| bucket.from);
         Ok(answer)
     }
 
-    /// The last sample at or before a moment, as far back as raw samples are kept.
-    pub async fn last_at(
-        &self,
-        device: &DeviceRef,
-        property: &str,
-        at: Timestamp,
-    ) -> Result<Option<Point>, StoreError> {
-        self.archive.last_point(&self.catalogue.of_property(device, property), at.0).await
+    /// The last sample at or before a moment.
+    pub async fn last_at(&self, device: &DeviceRef, property: &str, at: Timestamp) -> Result<Latest, StoreError> {
+        self.archive.latest(&self.catalogue.of_property(device, property), at.0).await
     }
 
     /// What a counter counted between two instants: from the last sample at or before `from` to the last at or before
@@ -239,9 +252,8 @@ impl History {
     ) -> Result<Option<Change>, StoreError> {
         let series = self.catalogue.of_property(device, property);
         // Two units of one property do not add up: the one that is heard now counts.
-        let newest = series.iter().max_by_key(|series| (series.newest(), series.number)).cloned();
-        match newest {
-            Some(newest) => self.archive.change_of(&[newest], from.0, to.0).await,
+        match self.archive.heard_last(series).await? {
+            Some(series) => self.archive.change_of(&series, from.0, to.0).await,
             None => Ok(None),
         }
     }

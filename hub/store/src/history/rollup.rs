@@ -2,14 +2,18 @@
 //! table and no clock. Only numbers are rolled.
 //!
 //! ```text
-//! chunk := 1, series number, level u8, from signed, count number,
+//! chunk := 2, series number, level u8, from signed, count number,
 //!          begins ints (after `from`), counts ints,
 //!          0, scale u8, mean scale u8, last wides, last - min wides, max - last wides, mean - last wides,
 //!             increase - max(0, last - last before) wides
 //!        | 1, last, min, max, mean, increase: decimals           where the differences do not fit
+//!          then: 0 | n number, begins ints                        those that had no value before them
 //! ```
+//! A chunk of format 1 ends before that.
 //!
 //! Most intervals hold one sample, or samples that rise: the differences are then zero and take no room.
+
+use std::collections::BTreeSet;
 
 use domovoi_model::Timestamp;
 use rust_decimal::Decimal;
@@ -19,7 +23,7 @@ use super::encoding::Malformed;
 use super::read::{Bucket, Level};
 use super::settings::HomeTime;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// How many more digits than the samples the mean has.
 const MEAN_DIGITS: u32 = 3;
@@ -34,40 +38,51 @@ pub(super) struct Chunk {
     pub level: Level,
     pub from: i64,
     pub buckets: Vec<Bucket>,
+    /// The beginnings of those whose first sample had none before it: their increase counts from that sample.
+    pub begun: BTreeSet<i64>,
+}
+
+impl Chunk {
+    pub fn empty(series: u32, level: Level, from: i64) -> Self {
+        Chunk { series: u64::from(series), level, from, buckets: Vec::new(), begun: BTreeSet::new() }
+    }
+}
+
+/// What the samples of one interval say by themselves: its increase counts from the first of them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Piece {
+    pub bucket: Bucket,
+    pub first: Decimal,
 }
 
 /// Rolls numbers as they come in the order of time, at one level.
 pub(super) struct Roller<'a> {
     home: &'a HomeTime,
     level: Level,
-    before: Option<Decimal>,
     open: Option<Open>,
-    buckets: Vec<Bucket>,
+    pieces: Vec<Piece>,
 }
 
 impl<'a> Roller<'a> {
-    /// `before` is the last value before them, from which the first increase counts.
-    pub fn new(home: &'a HomeTime, level: Level, before: Option<Decimal>) -> Self {
-        Roller { home, level, before, open: None, buckets: Vec::new() }
+    pub fn new(home: &'a HomeTime, level: Level) -> Self {
+        Roller { home, level, open: None, pieces: Vec::new() }
     }
 
     pub fn add(&mut self, at: i64, value: Decimal) {
-        let rise = self.before.map_or(Decimal::ZERO, |before| rise(before, value));
-        self.before = Some(value);
         match &mut self.open {
-            Some(open) if at < open.until => open.add(value, rise),
+            Some(open) if at < open.until => open.add(value),
             _ => {
                 let from = self.home.interval_of(self.level, at);
                 let until = self.home.end_of(self.level, from).max(at.saturating_add(1));
-                self.buckets.extend(self.open.take().map(Open::close));
-                self.open = Some(Open::new(from, until, value, rise));
+                self.pieces.extend(self.open.take().map(Open::close));
+                self.open = Some(Open::new(from, until, value));
             }
         }
     }
 
-    pub fn close(mut self) -> Vec<Bucket> {
-        self.buckets.extend(self.open.map(Open::close));
-        self.buckets
+    pub fn close(mut self) -> Vec<Piece> {
+        self.pieces.extend(self.open.map(Open::close));
+        self.pieces
     }
 }
 
@@ -81,18 +96,20 @@ struct Open {
     /// `None` once it does not fit: the mean is then the last value, and nothing is made up.
     sum: Option<Decimal>,
     scale: u32,
+    first: Decimal,
     bucket: Bucket,
 }
 
 impl Open {
-    fn new(from: i64, until: i64, value: Decimal, increase: Decimal) -> Self {
-        let bucket =
-            Bucket { from: Timestamp(from), count: 1, min: value, mean: value, max: value, last: value, increase };
-        Open { until, sum: Some(value), scale: value.scale(), bucket }
+    fn new(from: i64, until: i64, value: Decimal) -> Self {
+        let (from, increase) = (Timestamp(from), Decimal::ZERO);
+        let bucket = Bucket { from, count: 1, min: value, mean: value, max: value, last: value, increase };
+        Open { until, sum: Some(value), scale: value.scale(), first: value, bucket }
     }
 
-    fn add(&mut self, value: Decimal, rise: Decimal) {
+    fn add(&mut self, value: Decimal) {
         let bucket = &mut self.bucket;
+        let rise = rise(bucket.last, value);
         bucket.count += 1;
         bucket.min = bucket.min.min(value);
         bucket.max = bucket.max.max(value);
@@ -102,16 +119,16 @@ impl Open {
         self.scale = self.scale.max(value.scale());
     }
 
-    fn close(self) -> Bucket {
+    fn close(self) -> Piece {
         let mut bucket = self.bucket;
         let mean = self.sum.and_then(|sum| sum.checked_div(Decimal::from(bucket.count)));
         bucket.mean = mean.unwrap_or(bucket.last).round_dp((self.scale + MEAN_DIGITS).min(28));
-        tidy(bucket)
+        Piece { bucket: tidy(bucket), first: self.first }
     }
 }
 
 /// Without zeros at the end, as a chunk gives it back.
-fn tidy(bucket: Bucket) -> Bucket {
+pub(super) fn tidy(bucket: Bucket) -> Bucket {
     Bucket {
         min: bucket.min.normalize(),
         mean: bucket.mean.normalize(),
@@ -123,14 +140,15 @@ fn tidy(bucket: Bucket) -> Bucket {
 }
 
 /// Packs buckets that are in the order of time.
-pub(super) fn encode(series: u64, level: Level, from: i64, buckets: &[Bucket]) -> Vec<u8> {
+pub(super) fn encode(chunk: &Chunk) -> Vec<u8> {
+    let Chunk { series, level, from, buckets, begun } = chunk;
     let mut out = Writer::default();
     out.byte(VERSION);
-    out.number(series);
+    out.number(*series);
     out.byte(level.code() as u8);
-    out.signed(from);
+    out.signed(*from);
     out.number(buckets.len() as u64);
-    out.ints(&buckets.iter().map(|bucket| bucket.from.0.wrapping_sub(from)).collect::<Vec<_>>());
+    out.ints(&buckets.iter().map(|bucket| bucket.from.0.wrapping_sub(*from)).collect::<Vec<_>>());
     out.ints(&buckets.iter().map(|bucket| bucket.count as i64).collect::<Vec<_>>());
     match differences(buckets) {
         Some((scale, mean_scale, columns)) => {
@@ -145,6 +163,10 @@ pub(super) fn encode(series: u64, level: Level, from: i64, buckets: &[Bucket]) -
                 out.decimals(&buckets.iter().map(part).collect::<Vec<_>>());
             }
         }
+    }
+    out.number(begun.len() as u64);
+    if !begun.is_empty() {
+        out.ints(&begun.iter().map(|at| at.wrapping_sub(*from)).collect::<Vec<_>>());
     }
     out.bytes
 }
@@ -178,7 +200,8 @@ fn differences(buckets: &[Bucket]) -> Option<(u32, u32, [Vec<i128>; 5])> {
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Chunk, Malformed> {
     let mut input = Reader { rest: bytes };
-    if input.byte()? != VERSION {
+    let version = input.byte()?;
+    if !(1..=VERSION).contains(&version) {
         return Err(Malformed);
     }
     let series = input.number()?;
@@ -199,6 +222,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Chunk, Malformed> {
         }
         _ => return Err(Malformed),
     };
+    let mut begun = BTreeSet::new();
+    if version > 1 {
+        let many = input.count(count)?;
+        if many > 0 {
+            begun.extend(input.ints(many)?.into_iter().map(|at| from.wrapping_add(at)));
+        }
+    }
     if !input.rest.is_empty() {
         return Err(Malformed);
     }
@@ -218,7 +248,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Chunk, Malformed> {
             increase: increase[n],
         }));
     }
-    Ok(Chunk { series, level, from, buckets })
+    Ok(Chunk { series, level, from, buckets, begun })
 }
 
 fn of_differences(input: &mut Reader<'_>, count: usize) -> Result<[Vec<Decimal>; 5], Malformed> {
@@ -257,6 +287,7 @@ mod tests {
 
     use super::*;
     use crate::history::calendar::DAY;
+    use crate::history::lay::Fresh;
 
     fn any_number() -> impl Strategy<Value = Decimal> {
         prop_oneof![
@@ -267,9 +298,14 @@ mod tests {
 
     fn rolled(numbers: &[(i64, Decimal)], before: Option<Decimal>) -> Vec<Bucket> {
         let home = HomeTime::default();
-        let mut roller = Roller::new(&home, Level::FiveMinutes, before);
+        let mut roller = Roller::new(&home, Level::FiveMinutes);
         numbers.iter().for_each(|(at, number)| roller.add(*at, *number));
-        roller.close()
+        Fresh::new(Level::FiveMinutes, roller.close(), before).lay(Vec::new(), 0, DAY)
+    }
+
+    fn chunk(series: u64, buckets: Vec<Bucket>) -> Chunk {
+        let begun = buckets.first().map(|bucket| bucket.from.0).into_iter().collect();
+        Chunk { series, level: Level::FiveMinutes, from: 0, buckets, begun }
     }
 
     proptest! {
@@ -298,9 +334,15 @@ mod tests {
                 prop_assert!(bucket.mean <= bucket.max.max(bucket.last) && bucket.mean >= bucket.min.min(bucket.last));
             }
             prop_assert_eq!(buckets.iter().map(|bucket| bucket.count).sum::<u64>(), numbers.len() as u64);
-            let bytes = encode(3, Level::FiveMinutes, 0, &buckets);
-            let chunk = Chunk { series: 3, level: Level::FiveMinutes, from: 0, buckets };
-            prop_assert_eq!(decode(&bytes), Ok(chunk));
+            let mut chunk = chunk(3, buckets);
+            let bytes = encode(&chunk);
+            prop_assert_eq!(decode(&bytes), Ok(chunk.clone()));
+            // As the first format had it.
+            chunk.begun.clear();
+            let mut old = encode(&chunk);
+            old.pop();
+            old[0] = 1;
+            prop_assert_eq!(decode(&old), Ok(chunk));
             prop_assert_eq!(decode(&bytes[..at.index(bytes.len())]), Err(Malformed));
             let mut bent = bytes;
             let at = at.index(bent.len());
@@ -332,7 +374,7 @@ mod tests {
     fn a_quiet_day_takes_little() {
         let numbers: Vec<(i64, Decimal)> =
             (0..144).map(|n| (n * 600_000, Decimal::new(215 + (n * 7 % 11) - 5, 1))).collect();
-        let bytes = encode(900, Level::FiveMinutes, 0, &rolled(&numbers, None)).len();
+        let bytes = encode(&chunk(900, rolled(&numbers, None))).len();
         assert!(bytes < 250, "{bytes}");
     }
 }

@@ -24,7 +24,7 @@ use crate::tables::SERIES;
 pub(super) const SERIES_LIMIT: usize = 100_000;
 
 /// The longest name of a series (dialect, device and property together), in bytes, for the same reason.
-pub(super) const NAME_LIMIT: usize = 1024;
+pub const NAME_LIMIT: usize = 1024;
 
 /// A series.
 #[derive(Debug)]
@@ -202,6 +202,11 @@ impl Catalogue {
         let mut all: Vec<_> = self.names().by_number.values().cloned().collect();
         all.sort_unstable_by_key(|series| series.number);
         all
+    }
+
+    /// The numbers of those that have lost their name.
+    pub fn nameless(&self) -> Vec<u32> {
+        self.names().damaged.values().copied().collect()
     }
 
     /// Begins to number series, the new ones in a transaction of the caller's: nobody else numbers meanwhile. Taken
