@@ -1,55 +1,237 @@
-//! `definition.exposes` of a device: the generic types (binary, numeric, enum, text, composite) and the specific ones
-//! (light, switch, cover, lock, climate, fan), which are bundles of generic features. Lists are left out: no property
-//! of ours holds an array.
+//! `definition.exposes` of a device: the generic types (binary, numeric, enum, text, composite, list) and the specific
+//! ones (light, switch, fan, cover, lock, climate), which are bundles of generic features.
+//!
+//! A composite is one object on the wire. Its parts are properties that are only read (`color_x`); what can be set is
+//! the whole, as one text: a colour as `#rrggbb`, anything else as the JSON object itself.
 
-use domovoi_model::{Unit, Value};
+use domovoi_model::{Hazard, Unit, Value};
 
+use super::facts::{Composite, Facts, Get};
 use super::{PropertyInfo, Shape};
+use crate::fault::printable;
 use crate::json::{self, Json, MAX_MEMBERS, Members};
-use crate::number;
+use crate::{Category, Preset, number};
 
-/// The bit of `access` for "can be set with /set".
+/// The bits of `access`: in the state, with /set, with /get.
+const STATE: u8 = 1;
 const SET: u8 = 2;
+const GET: u8 = 4;
 
-/// Every property that a device exposes, each name once; a composite's features as `<composite>_<feature>`.
-pub(super) fn properties(raw: &str) -> Vec<PropertyInfo> {
-    let mut out = Vec::new();
-    walk(raw, None, &mut out);
+/// Composites in composites in composites; deeper ones are read by nobody.
+const MAX_NESTED: usize = 3;
+
+/// What a group of such devices can be commanded, as the bridge itself offers it to others.
+const GROUPED: &[&str] = &["light", "switch", "fan", "cover", "lock"];
+
+/// The dangers, by the name that the converters give them. `tamper` is none: somebody is at the sensor, not the house
+/// in danger.
+pub(super) const HAZARDS: &[(&str, Hazard)] = &[
+    ("water_leak", Hazard::WaterLeak),
+    ("gas", Hazard::Gas),
+    ("smoke", Hazard::Smoke),
+    ("carbon_monoxide", Hazard::CarbonMonoxide),
+];
+
+/// Classes by name.
+const CLASSES: &[(&str, &str)] = &[
+    ("temperature", "temperature"),
+    ("local_temperature", "temperature"),
+    ("device_temperature", "temperature"),
+    ("soil_temperature", "temperature"),
+    ("external_temperature", "temperature"),
+    ("humidity", "humidity"),
+    ("soil_moisture", "moisture"),
+    ("battery", "battery"),
+    ("battery_low", "battery"),
+    ("voltage", "voltage"),
+    ("current", "current"),
+    ("power", "power"),
+    ("power_apparent", "apparent_power"),
+    ("power_reactive", "reactive_power"),
+    ("power_factor", "power_factor"),
+    ("ac_frequency", "frequency"),
+    ("energy", "energy"),
+    ("produced_energy", "energy"),
+    ("illuminance", "illuminance"),
+    ("illuminance_lux", "illuminance"),
+    ("pressure", "pressure"),
+    ("co2", "carbon_dioxide"),
+    ("pm25", "pm25"),
+    ("pm10", "pm10"),
+    ("voc", "volatile_organic_compounds"),
+    ("occupancy", "occupancy"),
+    ("presence", "presence"),
+    ("vibration", "vibration"),
+    ("moving", "moving"),
+    ("tamper", "tamper"),
+    ("water_leak", "moisture"),
+    ("gas", "gas"),
+    ("smoke", "smoke"),
+    ("carbon_monoxide", "carbon_monoxide"),
+    ("action", "event"),
+    ("system_mode", "climate"),
+    ("warning", "siren"),
+    ("alarm", "siren"),
+];
+
+/// How the device itself fares, for converters that name no category.
+const DIAGNOSTIC: &[&str] = &["linkquality", "battery", "battery_low", "device_temperature"];
+
+/// What a device exposes.
+#[derive(Debug, Default)]
+pub(super) struct Exposed {
+    /// Every property, each name once.
+    pub(super) properties: Vec<PropertyInfo>,
+    /// What of them only the dialect understands.
+    pub(super) facts: Facts,
+}
+
+/// Where in the list an expose stands.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place<'a> {
+    /// The specific type around it.
+    component: Option<&'a str>,
+    /// The name of the composite around it.
+    composite: Option<&'a str>,
+    nested: usize,
+}
+
+/// Reads the list.
+pub(super) fn read(raw: &str) -> Exposed {
+    let mut out = Exposed::default();
+    out.walk(raw, Place::default());
     out
 }
 
-/// The depth of the document is capped, so the recursion is.
-fn walk(raw: &str, composite: Option<&str>, out: &mut Vec<PropertyInfo>) {
-    for raw in json::elements(raw, MAX_MEMBERS).unwrap_or_default() {
-        let Ok(expose) = json::members(raw) else { continue };
-        let property = expose.text("property");
-        match (expose.get("features"), property) {
-            // Only one level is nested in a state; deeper composites are left out.
-            (Some(_), Some(_)) if composite.is_some() => {}
-            (Some(features), Some(property)) => walk(features, Some(&property), out),
-            (Some(features), None) => walk(features, composite, out),
-            (None, Some(property)) => {
-                let name = composite.map_or_else(|| property.clone(), |of| format!("{of}_{property}"));
-                let fits = json::is_name(&name) && out.len() < MAX_MEMBERS;
-                let Some(mut info) = generic(name, &expose) else { continue };
-                // A composite is set as a whole; its parts cannot be commanded alone.
-                info.writable &= composite.is_none();
-                if fits && !out.iter().any(|other| other.name == info.name) {
-                    out.push(info);
-                }
+impl Exposed {
+    /// The depth of the document is capped, so the recursion is.
+    fn walk(&mut self, raw: &str, place: Place<'_>) {
+        for raw in json::elements(raw, MAX_MEMBERS).unwrap_or_default() {
+            let Ok(expose) = json::members(raw) else { continue };
+            let kind = expose.text("type").unwrap_or_default();
+            // The features of a composite may lack a property of their own; the name is the same then.
+            let property = expose.text("property").or_else(|| place.composite.and_then(|_| expose.text("name")));
+            match (expose.get("features"), property) {
+                (Some(features), Some(property)) => self.composite(&expose, features, &property, place),
+                (Some(features), None) => self.walk(features, Place { component: Some(&kind), ..place }),
+                (None, Some(property)) => self.generic(&expose, &property, place),
+                (None, None) => {}
             }
-            (None, None) => {}
+        }
+    }
+
+    fn composite(&mut self, expose: &Members<'_>, features: &str, property: &str, place: Place<'_>) {
+        if place.nested >= MAX_NESTED {
+            return;
+        }
+        let name = place.name(property);
+        let access = access(expose);
+        // A composite inside another one is set with it, and its parts only read.
+        if access & SET != 0 && place.composite.is_none() {
+            let members = members(features);
+            match self.facts.composites.iter_mut().find(|composite| composite.property == name) {
+                // color_xy and color_hs are two spellings of the one property `color`.
+                Some(known) => known.members.extend(members),
+                None => self.facts.composites.push(Composite { property: name.clone(), members }),
+            }
+            let is_colour = self.facts.composite(&name).is_some_and(Composite::is_colour);
+            let mut info = described(PropertyInfo::new(name.clone(), Shape::Text), expose, place);
+            if is_colour {
+                info.class = Some("color".into());
+            }
+            self.push(info, expose, property, place);
+        } else if access & GET != 0 && place.composite.is_none() {
+            self.ask(&name, question(features), expose);
+        }
+        if access & STATE != 0 {
+            self.walk(features, Place { composite: Some(&name), nested: place.nested + 1, ..place });
+        }
+    }
+
+    fn generic(&mut self, expose: &Members<'_>, property: &str, place: Place<'_>) {
+        let kind = expose.text("type").unwrap_or_default();
+        let name = place.name(property);
+        let shape = if kind == "list" { Some(Shape::Text) } else { shape(expose) };
+        let Some(shape) = shape else { return };
+        let mut info = described(PropertyInfo::new(name.clone(), shape), expose, place);
+        if place.composite.is_some() {
+            if !info.reported {
+                return;
+            }
+            info.writable = false;
+        }
+        match kind.as_str() {
+            "list" => self.facts.lists.push(name.clone()),
+            "enum" if has_number(expose) => self.facts.numbered.push(name.clone()),
+            _ => {}
+        }
+        if let Some(toggle) = expose.get("value_toggle").and_then(|raw| json::scalar(raw).ok().flatten()) {
+            self.facts.toggles.push((name, toggle));
+        }
+        self.push(info, expose, property, place);
+    }
+
+    fn push(&mut self, info: PropertyInfo, expose: &Members<'_>, property: &str, place: Place<'_>) {
+        let is_new = !self.properties.iter().any(|other| other.name == info.name);
+        if !is_new || !json::is_name(&info.name) || self.properties.len() >= MAX_MEMBERS {
+            return;
+        }
+        if access(expose) & GET != 0 && place.composite.is_none() {
+            let question = expose.get("features").map_or_else(|| "\"\"".to_owned(), question);
+            self.ask(&info.name, question, expose);
+        }
+        if place.composite.is_none() && place.component.is_some_and(|component| GROUPED.contains(&component)) {
+            let suffix = expose.text("endpoint").map(|endpoint| format!("_{endpoint}"));
+            let bare = suffix.and_then(|suffix| property.strip_suffix(suffix.as_str())).unwrap_or(property);
+            if info.writable && !self.facts.features.iter().any(|other| other.name == bare) {
+                self.facts.features.push(PropertyInfo { name: bare.to_owned(), ..info.clone() });
+            }
+        }
+        self.properties.push(info);
+    }
+
+    fn ask(&mut self, property: &str, question: String, expose: &Members<'_>) {
+        let is_main = category(expose, property) == Category::Main;
+        if json::is_name(property) && !self.facts.gets.iter().any(|get| get.property == property) {
+            self.facts.gets.push(Get { property: property.to_owned(), question, is_main });
         }
     }
 }
 
-fn generic(name: String, expose: &Members<'_>) -> Option<PropertyInfo> {
-    let bound = |key: &str| match Json::of(expose.get(key)?) {
-        Json::Number(text) => number::decimal(text),
-        _ => None,
+impl Place<'_> {
+    fn name(&self, property: &str) -> String {
+        self.composite.map_or_else(|| property.to_owned(), |composite| format!("{composite}_{property}"))
+    }
+}
+
+/// The members of a composite, as a command may have them.
+fn members(features: &str) -> Vec<PropertyInfo> {
+    let all = json::elements(features, MAX_MEMBERS).unwrap_or_default();
+    let member = |raw: &&str| {
+        let expose = json::members(raw).ok()?;
+        let name = expose.text("property").or_else(|| expose.text("name"))?;
+        let shape = shape(&expose).unwrap_or(Shape::Unknown);
+        Some(described(PropertyInfo::new(name, shape), &expose, Place::default()))
     };
+    all.iter().filter_map(member).collect()
+}
+
+/// What `/get` has for a composite: `{"x":"","y":""}`.
+fn question(features: &str) -> String {
+    let names: Vec<String> =
+        members(features).iter().map(|member| format!("{}:\"\"", json::quoted(&member.name))).collect();
+    format!("{{{}}}", names.join(","))
+}
+
+/// Unknown access (converters before 1.18 wrote none) is taken for "in the state".
+fn access(expose: &Members<'_>) -> u8 {
+    expose.get("access").map_or(STATE, |raw| raw.trim().parse().unwrap_or(0))
+}
+
+fn shape(expose: &Members<'_>) -> Option<Shape> {
+    let bound = |key: &str| decimal(expose.get(key)?);
     let value = |key: &str| json::scalar(expose.get(key)?).ok().flatten();
-    let shape = match expose.text("type")?.as_str() {
+    Some(match expose.text("type")?.as_str() {
         "numeric" => Shape::Number { min: bound("value_min"), max: bound("value_max") },
         "binary" => Shape::Switch {
             on: value("value_on").unwrap_or(Value::Bool(true)),
@@ -57,12 +239,75 @@ fn generic(name: String, expose: &Members<'_>) -> Option<PropertyInfo> {
         },
         "enum" => {
             let words = expose.get("values").and_then(|raw| json::elements(raw, MAX_MEMBERS).ok()).unwrap_or_default();
-            Shape::Choice(words.iter().filter_map(|raw| json::string(raw).ok()).collect())
+            let word = |raw: &&str| json::scalar(raw).ok().flatten().map(|word| word.to_string());
+            Shape::Choice(words.iter().filter_map(word).collect())
         }
         "text" => Shape::Text,
         _ => return None,
+    })
+}
+
+fn has_number(expose: &Members<'_>) -> bool {
+    let words = expose.get("values").and_then(|raw| json::elements(raw, MAX_MEMBERS).ok()).unwrap_or_default();
+    words.iter().any(|raw| matches!(Json::of(raw), Json::Number(_)))
+}
+
+/// Everything about a property but its name and shape.
+fn described(mut info: PropertyInfo, expose: &Members<'_>, place: Place<'_>) -> PropertyInfo {
+    let access = access(expose);
+    let name = expose.text("name").unwrap_or_else(|| info.name.clone());
+    info.unit = expose.text("unit").and_then(|text| Unit::parse(&text)).unwrap_or(Unit::None);
+    info.writable = access & SET != 0;
+    info.reported = access & STATE != 0;
+    info.step = expose.get("value_step").and_then(decimal).filter(|step| step.is_sign_positive() && !step.is_zero());
+    info.presets = presets(expose);
+    info.label = expose.text("label").filter(|label| !label.is_empty()).map(|label| printable(&label).into());
+    info.category = category(expose, &info.name);
+    info.class = class(&name, &info.shape, place).map(Into::into);
+    if matches!(info.shape, Shape::Switch { .. }) {
+        info.hazard = HAZARDS.iter().find(|(hazard, _)| *hazard == name).map(|(_, hazard)| *hazard);
+    }
+    info
+}
+
+/// `presets` is an array; an expose that was cloned (herdsman-converters 23) has an object with the indices as keys.
+fn presets(expose: &Members<'_>) -> Vec<Preset> {
+    let Some(raw) = expose.get("presets") else { return Vec::new() };
+    let all: Vec<&str> = match json::members(raw) {
+        Ok(members) => members.list.iter().map(|(_, raw)| *raw).collect(),
+        Err(_) => json::elements(raw, MAX_MEMBERS).unwrap_or_default(),
     };
-    let access = expose.get("access").and_then(|raw| raw.trim().parse::<u8>().ok()).unwrap_or(0);
-    let unit = expose.text("unit").and_then(|text| Unit::parse(&text)).unwrap_or(Unit::None);
-    Some(PropertyInfo { unit, writable: access & SET != 0, ..PropertyInfo::new(name, shape) })
+    let preset = |raw: &str| {
+        let preset = json::members(raw).ok()?;
+        let value = json::scalar(preset.get("value")?).ok()??;
+        Some(Preset { name: preset.text("name").filter(|name| json::is_name(name))?, value })
+    };
+    all.into_iter().filter_map(preset).collect()
+}
+
+fn category(expose: &Members<'_>, property: &str) -> Category {
+    match expose.text("category").as_deref() {
+        Some("config") => Category::Setting,
+        Some("diagnostic") => Category::Diagnostic,
+        _ if DIAGNOSTIC.contains(&property) => Category::Diagnostic,
+        _ => Category::Main,
+    }
+}
+
+fn class<'a>(name: &str, shape: &Shape, place: Place<'a>) -> Option<&'a str> {
+    // Tuya's and others' valves are switches that say OPEN and CLOSE.
+    let opens = matches!(shape, Shape::Switch { on: Value::Text(on), .. } if on == "OPEN");
+    match (name, place.component) {
+        ("state", Some("switch") | None) if opens => Some("valve"),
+        ("state", Some(component)) => Some(component),
+        ("state", None) if matches!(shape, Shape::Switch { .. }) => Some("switch"),
+        _ => CLASSES.iter().find(|(other, _)| *other == name).map(|(_, class)| *class),
+    }
+}
+
+fn decimal(raw: &str) -> Option<rust_decimal::Decimal> {
+    match Json::of(raw) {
+        Json::Number(text) => number::decimal(text),
+        _ => None,
+    }
 }
