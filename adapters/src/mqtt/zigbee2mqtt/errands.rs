@@ -6,8 +6,8 @@ use domovoi_model::DeviceRef;
 use super::facts::{self, Get, Output};
 use super::network::is_group;
 use super::{Announcement, Directory, EncodeError, NAME, Outgoing, ieee, is_base, provisional_topic, split};
+use crate::Errand;
 use crate::json;
-use crate::{Category, Errand};
 
 /// The longest that devices may join (Zigbee R22: 0xff would be for ever).
 const MAX_SECONDS: u16 = 254;
@@ -95,9 +95,17 @@ pub(super) fn retained(device: &DeviceRef, directory: &Directory) -> Vec<String>
     let mut out = vec![topic.clone(), format!("{topic}/availability")];
     let via = known.and_then(|known| known.via.as_ref());
     if via.is_some_and(|bridge| facts::of_bridge(bridge, directory).output == Output::Attribute) {
-        let main = known.map(|known| known.properties.as_slice()).unwrap_or_default();
-        let main = main.iter().filter(|info| info.reported && info.category != Category::Setting);
-        out.extend(main.map(|info| format!("{topic}/{}", info.name)));
+        let composites = facts::of(known).map(|facts| facts.composites.as_slice()).unwrap_or_default();
+        for info in known.map(|known| known.properties.as_slice()).unwrap_or_default() {
+            // A composite has no topic, its parts have: `color-x`.
+            let part = composites.iter().find_map(|composite| {
+                let part = info.name.strip_prefix(composite.property.as_str())?.strip_prefix('_')?;
+                Some(format!("{}-{part}", composite.property))
+            });
+            if info.reported && !composites.iter().any(|composite| composite.property == info.name) {
+                out.push(format!("{topic}/{}", part.as_deref().unwrap_or(&info.name)));
+            }
+        }
     }
     out
 }

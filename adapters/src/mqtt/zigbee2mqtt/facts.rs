@@ -110,7 +110,7 @@ pub(super) enum Output {
 }
 
 /// What is known of a device.
-pub(super) fn of<'d>(known: Option<&'d Announcement>) -> Option<&'d Facts> {
+pub(super) fn of(known: Option<&Announcement>) -> Option<&Facts> {
     known?.lore.as_ref()?.get()
 }
 
