@@ -211,6 +211,7 @@ impl House {
             Recorder::new(store.clone(), bus.clone(), clock.clone()).log_was_damaged(damaged).await;
         }
         let broker = Arc::new(broker);
+        ingest.speaks_through(Arc::downgrade(&broker));
         let asked = Arc::clone(&broker);
         let broker_stands: BrokerStands =
             Arc::new(move || BrokerStanding { counters: asked.counters(), torn: log.is_torn() });
@@ -316,6 +317,8 @@ impl House {
         let (ingest, journal, stop) = (Arc::clone(&self.ingest), self.journal.clone(), self.stop.subscribe());
         rooms.spawn(async move { ingest.tell_refusals(journal, stop).await });
         self.start_broker(&mut rooms, sockets.mqtt, sockets.mqtt_tls);
+        let (ingest, stop) = (Arc::clone(&self.ingest), self.stop.subscribe());
+        rooms.spawn(async move { ingest.speak(stop).await });
         if let Some(listener) = sockets.control {
             let desk = self.desk(true);
             let mut stopped = self.stop.subscribe();

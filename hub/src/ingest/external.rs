@@ -5,11 +5,14 @@
 //! are worked around here: one task owns the event loop and only polls; acknowledgements are manual, in order, after
 //! the commit, and never cross a reconnect; after any error client and loop are built anew.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domovoi_adapters::Road;
-use rumqttc::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, Publish, QoS, SubscribeReasonCode, Transport};
+use rumqttc::{
+    AsyncClient, Event, EventLoop, Incoming, MqttOptions, Publish, QoS, SubscribeFilter, SubscribeReasonCode, Transport,
+};
 use tokio::sync::{mpsc, watch};
 
 use super::{Arrival, Commit, Ingest};
@@ -23,6 +26,12 @@ const IN_FLIGHT: u16 = 100;
 /// As many as there are packet ids: an acknowledgement never waits for room, so that the loop and the acknowledger cannot
 /// wait for each other when a broker without a window of its own replays a long queue.
 const REQUESTS: usize = 65_535;
+
+/// How many filters are asked for in one packet.
+const FILTERS_AT_ONCE: usize = 64;
+
+/// How long devices are waited for that are announced one after another.
+const FOUND_TOGETHER: Duration = Duration::from_millis(200);
 
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
@@ -110,10 +119,14 @@ async fn run_once(broker: &ExternalBroker, ingest: &Arc<Ingest>) -> String {
     let (offer, offered) = mpsc::channel(usize::from(IN_FLIGHT));
     // Both end with the connection: acks of this one must not reach the next, where packet ids mean something else.
     // The loop is not cancelled in the middle of a packet and used again: after either ends it is thrown away.
-    tokio::select! {
-        why = poll(broker, ingest, &client, events, offer) => why,
+    let (granted, is_granted) = watch::channel(false);
+    let outcome = tokio::select! {
+        why = poll(broker, ingest, &client, events, offer, &granted) => why,
+        why = listen(ingest, &client, is_granted) => why,
         () = acknowledge(client.clone(), offered) => NOT_KEPT.into(),
-    }
+    };
+    ingest.speaks_out(None);
+    outcome
 }
 
 async fn poll(
@@ -122,6 +135,7 @@ async fn poll(
     client: &AsyncClient,
     mut events: EventLoop,
     offer: mpsc::Sender<(Publish, Option<Commit>)>,
+    granted: &watch::Sender<bool>,
 ) -> String {
     let mut wanted = 0usize;
     // Told once the subscriptions are granted: before that nothing is heard, and a broker that refuses them every time
@@ -143,13 +157,23 @@ async fn poll(
                 tracing::info!(host = %broker.host, resumed = connack.session_present, "joined the home's broker");
                 // Asked for even when the session is there: a setting may have changed since, and it replays retained
                 // messages, which is how the list of devices comes back after our own restart.
-                for topic in ingest.topics() {
-                    if client.try_subscribe(&topic, QoS::AtLeastOnce).is_err() {
+                for topic in &ingest.base_topics {
+                    if client.try_subscribe(topic, QoS::AtLeastOnce).is_err() {
                         return format!("the subscription to {topic} could not be queued");
                     }
                     wanted += 1;
                 }
                 suback_by = (wanted > 0).then(|| tokio::time::Instant::now() + SUBACK_TIMEOUT);
+            }
+            // What was asked for later, for one device: the others are heard all the same.
+            Ok(Event::Incoming(Incoming::SubAck(suback))) if wanted == 0 => {
+                let refused = suback.return_codes.iter().filter(|code| **code == SubscribeReasonCode::Failure).count();
+                if refused > 0 {
+                    tracing::warn!(
+                        refused,
+                        "the home's broker does not let us hear some devices: check what its user may read"
+                    );
+                }
             }
             Ok(Event::Incoming(Incoming::SubAck(suback))) => {
                 if suback.return_codes.contains(&SubscribeReasonCode::Failure) {
@@ -159,6 +183,9 @@ async fn poll(
                 if wanted == 0 {
                     suback_by = None;
                     ingest.external_stands(standing.clone());
+                    ingest.speaks_out(Some(client.clone()));
+                    ingest.greet(Road::External);
+                    granted.send_replace(true);
                 }
             }
             Ok(Event::Incoming(Incoming::Publish(publish))) => {
@@ -176,6 +203,38 @@ async fn poll(
             }
             Ok(_) => {}
         }
+    }
+}
+
+/// Subscribes to what devices say that they speak on, as they are found, and lets go of what nobody speaks on any more.
+async fn listen(ingest: &Arc<Ingest>, client: &AsyncClient, mut granted: watch::Receiver<bool>) -> String {
+    const GONE: &str = "the client has ended";
+    if granted.wait_for(|granted| *granted).await.is_err() {
+        return GONE.into();
+    }
+    let mut learnt = ingest.learnt.subscribe();
+    let mut heard: BTreeSet<String> = ingest.base_topics.iter().cloned().collect();
+    loop {
+        learnt.borrow_and_update();
+        let wanted: BTreeSet<String> = ingest.topics().into_iter().collect();
+        let new: Vec<SubscribeFilter> =
+            wanted.difference(&heard).map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce)).collect();
+        for some in new.chunks(FILTERS_AT_ONCE) {
+            if client.subscribe_many(some.to_vec()).await.is_err() {
+                return GONE.into();
+            }
+        }
+        for topic in heard.difference(&wanted) {
+            if client.unsubscribe(topic.clone()).await.is_err() {
+                return GONE.into();
+            }
+        }
+        heard = wanted;
+        if learnt.changed().await.is_err() {
+            return GONE.into();
+        }
+        // A home is announced device by device; the list of its topics is made once for many of them.
+        tokio::time::sleep(FOUND_TOGETHER).await;
     }
 }
 

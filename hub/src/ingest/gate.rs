@@ -278,6 +278,8 @@ impl Gate for HubGate {
         if let Some(refusal) = &refusal {
             self.ingest.counters().refused.fetch_add(1, Ordering::Relaxed);
             self.tell(peer, Tried::Subscribe, filter, refusal.code());
+        } else {
+            self.ingest.came(filter);
         }
         refusal.is_none()
     }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use domovoi_adapters::Road;
 use domovoi_model::{DeviceRef, Moment, Observation, Unit, Value};
 
 use super::sift::{Sieve, Sifted};
@@ -37,6 +38,7 @@ pub struct HeardDevices(HashMap<DeviceRef, HeardDevice>);
 #[derive(Debug)]
 struct HeardDevice {
     at: Moment,
+    road: Road,
     packets: u64,
     /// In the order in which the device names them, which is nearly always the same.
     properties: Vec<Property>,
@@ -53,19 +55,29 @@ struct Property {
 
 impl HeardDevices {
     /// Takes note of what a device said, and where it is to be found again.
-    pub fn note(&mut self, device: &DeviceRef, observations: &[Observation], at: Moment, sieve: &Sieve) {
+    pub fn note(&mut self, device: &DeviceRef, observations: &[Observation], at: Moment, road: Road, sieve: &Sieve) {
         if !self.0.contains_key(device) {
             if self.0.len() >= DEVICES_KEPT {
                 return;
             }
-            self.0.insert(device.clone(), HeardDevice { at, packets: 0, properties: Vec::new() });
+            self.0.insert(device.clone(), HeardDevice { at, road, packets: 0, properties: Vec::new() });
         }
         let Some(heard) = self.0.get_mut(device) else { return };
-        heard.at = at;
+        (heard.at, heard.road) = (at, road);
         heard.packets += 1;
         for (place, observation) in observations.iter().enumerate() {
             heard.note(place, observation, sieve);
         }
+    }
+
+    /// By which road a device was heard last.
+    pub fn road_of(&self, device: &DeviceRef) -> Option<Road> {
+        self.0.get(device).map(|heard| heard.road)
+    }
+
+    /// Forgets a device.
+    pub fn forget(&mut self, device: &DeviceRef) {
+        self.0.remove(device);
     }
 
     /// What a rule remembers of a property, if one speaks of it.

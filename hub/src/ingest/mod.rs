@@ -9,7 +9,10 @@ mod external;
 mod gate;
 mod guesses;
 mod heard;
+mod hooks;
+mod known;
 mod limits;
+mod mouth;
 mod refusals;
 mod repeats;
 mod shelf;
@@ -17,7 +20,7 @@ mod sift;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
@@ -43,6 +46,8 @@ pub use commit::Commit;
 pub use external::{ExternalBroker, Standing, run as run_external};
 pub use gate::HubGate;
 pub use heard::Heard;
+pub use hooks::{Hooks, News, Telling};
+pub use mouth::{Mouth, NotSaid};
 pub use shelf::{BrokerShelf, report as report_resumed};
 
 /// How many faults are remembered for `doctor`.
@@ -87,6 +92,13 @@ pub struct Arrival<'a> {
     pub retained: bool,
     /// The sender says that it may have sent this before (DUP, MQTT 3.3.1.1).
     pub again: bool,
+}
+
+impl Arrival<'_> {
+    /// Replayed at our subscription it is perhaps weeks old, and the broker does not say.
+    fn news(&self) -> News {
+        if self.road == Road::External && self.retained { News::Replayed } else { News::Fresh }
+    }
 }
 
 /// What ingest has counted since the start.
@@ -148,12 +160,22 @@ pub struct Ingest {
     turned_away: Mutex<VecDeque<TurnedAway>>,
     refusals: Refusals,
     external: Mutex<Standing>,
+    mouth: Mouth,
+    hooks: Hooks,
+    /// By which road devices were announced that have said nothing yet.
+    roads: Mutex<HashMap<DeviceRef, Road>>,
+    /// Counts what the directory learnt: the filters for a broker of others may be others since.
+    learnt: watch::Sender<u64>,
+    /// The filters with which devices are found.
+    base_topics: Vec<String>,
 }
 
 impl Ingest {
     /// With the dialects' base topics and the rules of what is left out from the settings.
     pub fn new(store: Store, clock: Clock, directory: Directory, sift: &[SiftRule]) -> Arc<Self> {
+        let base_topics = known::topics(&directory);
         Arc::new(Ingest {
+            base_topics,
             store,
             clock,
             directory: RwLock::new(directory),
@@ -166,6 +188,10 @@ impl Ingest {
             turned_away: Mutex::default(),
             refusals: Refusals::default(),
             external: Mutex::default(),
+            mouth: Mouth::default(),
+            hooks: Hooks::default(),
+            roads: Mutex::default(),
+            learnt: watch::Sender::default(),
         })
     }
 
@@ -174,10 +200,8 @@ impl Ingest {
     pub fn take(&self, arrival: Arrival<'_>) -> Option<Commit> {
         let at = self.clock.moment();
         let observations = self.read(&arrival, at)?;
-        // Replayed at our subscription: perhaps weeks old, and the broker does not say. It tells what a device is, not
-        // what its register shows now.
-        let old_news = arrival.road == Road::External && arrival.retained;
-        if observations.is_empty() || old_news {
+        // It tells what a device is, not what its register shows now.
+        if observations.is_empty() || arrival.news() == News::Replayed {
             return None;
         }
         self.record(&arrival, observations, at)
@@ -191,7 +215,7 @@ impl Ingest {
         self.counters.hazards_unkept.fetch_add(observations.len() as u64, Ordering::Relaxed);
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         for observation in &observations {
-            heard.note(&observation.device, std::slice::from_ref(observation), at, &self.sieve);
+            heard.note(&observation.device, std::slice::from_ref(observation), at, arrival.road, &self.sieve);
         }
     }
 
@@ -214,13 +238,36 @@ impl Ingest {
                 return None;
             }
         };
+        let news = arrival.news();
+        if let Some(felt) = self.hooks.felt.get() {
+            decoded.observations.iter().for_each(|observation| felt(observation, received_at, news));
+        }
         for fault in &decoded.faults {
             self.misread(&envelope, fault.to_string());
         }
         if !decoded.announcements.is_empty() {
-            self.learn(&decoded.announcements);
+            self.learn(&decoded.announcements, road);
+            if let Some(told) = self.hooks.told.get() {
+                let dialect = dialect.name;
+                told(&decoded.announcements, &Telling { dialect, road, sender, topic, payload, at: received_at });
+            }
+        }
+        if let (false, Some(reached)) = (decoded.reached.is_empty(), self.hooks.reached.get()) {
+            reached(&decoded.reached, received_at);
+        }
+        if let (false, Some(replied)) = (decoded.replies.is_empty(), self.hooks.replied.get()) {
+            replied(decoded.replies);
+        }
+        self.say_later(road, decoded.asks);
+        if let (false, Some(said)) = (decoded.observations.is_empty(), self.hooks.said.get()) {
+            said(&decoded.observations, received_at, news);
         }
         Some(decoded.observations)
+    }
+
+    /// Who hears what is read, before it is recorded.
+    pub fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// Whether a property is a register of a meter; told once, by whoever knows the meters.
@@ -237,7 +284,7 @@ impl Ingest {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         for said in observations.chunk_by(|a, b| a.device == b.device) {
             if let Some(first) = said.first() {
-                heard.note(&first.device, said, at, &self.sieve);
+                heard.note(&first.device, said, at, arrival.road, &self.sieve);
             }
         }
         let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
@@ -319,16 +366,6 @@ impl Ingest {
         Some(self.store.history().record(samples, urgency).shared())
     }
 
-    /// The filters that an external broker must be asked for.
-    pub fn topics(&self) -> Vec<String> {
-        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
-        let mut topics: Vec<String> =
-            domovoi_adapters::mqtt::DIALECTS.iter().flat_map(|dialect| (dialect.topics)(&directory)).collect();
-        topics.sort();
-        topics.dedup();
-        topics
-    }
-
     /// What could not be read lately, newest first.
     pub fn misread_lately(&self) -> Vec<Misread> {
         self.misread.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
@@ -398,19 +435,6 @@ impl Ingest {
             topic: printable(envelope.topic),
             what: printable(&what),
         });
-    }
-
-    fn learn(&self, announcements: &[domovoi_adapters::Announcement]) {
-        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
-        for announcement in announcements {
-            let learned = directory.learn(announcement);
-            if learned.full {
-                tracing::warn!("the directory of devices is full: {} is not learnt", announcement.device);
-            }
-            for displaced in learned.displaced {
-                tracing::warn!("the topic of {displaced} now belongs to {}", announcement.device);
-            }
-        }
     }
 }
 

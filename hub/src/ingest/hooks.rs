@@ -1,0 +1,79 @@
+//! Who hears what ingest reads before it is recorded: the reflex, the registry of devices, the life of commands. Each is
+//! told once, before the doors open, and is called on the task that reads the socket: it must neither wait nor publish
+//! (`Ingest::say` from another task).
+
+use std::sync::OnceLock;
+
+use domovoi_adapters::{Announcement, Reached, Reply, Road};
+use domovoi_model::{Moment, Observation};
+
+/// Whether something was said just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// Just now.
+    Fresh,
+    /// A broker of others replays what it retained: it may be weeks old, and it is not recorded.
+    Replayed,
+}
+
+/// The publish in which devices were announced.
+#[derive(Debug, Clone, Copy)]
+pub struct Telling<'a> {
+    /// The dialect that read it.
+    pub dialect: &'static str,
+    /// By which road it came.
+    pub road: Road,
+    /// Who said it: a credential's user name, the link's name.
+    pub sender: &'a str,
+    /// Its topic.
+    pub topic: &'a str,
+    /// Its payload.
+    pub payload: &'a [u8],
+    /// When.
+    pub at: Moment,
+}
+
+type Felt = Box<dyn Fn(&Observation, Moment, News) + Send + Sync>;
+type Said = Box<dyn Fn(&[Observation], Moment, News) + Send + Sync>;
+type Told = Box<dyn Fn(&[Announcement], &Telling<'_>) + Send + Sync>;
+type ReachedBy = Box<dyn Fn(&[Reached], Moment) + Send + Sync>;
+type Replied = Box<dyn Fn(Vec<Reply>) + Send + Sync>;
+
+/// All of them.
+#[derive(Default)]
+pub struct Hooks {
+    pub(super) felt: OnceLock<Felt>,
+    pub(super) said: OnceLock<Said>,
+    pub(super) told: OnceLock<Told>,
+    pub(super) reached: OnceLock<ReachedBy>,
+    pub(super) replied: OnceLock<Replied>,
+}
+
+impl Hooks {
+    /// The reflex: everything that a device says, as it is read, before it is recorded and also where there is no room to
+    /// record it.
+    pub fn felt_by(&self, felt: impl Fn(&Observation, Moment, News) + Send + Sync + 'static) {
+        // Of each hook: told twice, the first counts.
+        let _ = self.felt.set(Box::new(felt));
+    }
+
+    /// The same, a publish at a time, after the reflex.
+    pub fn said_to(&self, said: impl Fn(&[Observation], Moment, News) + Send + Sync + 'static) {
+        let _ = self.said.set(Box::new(said));
+    }
+
+    /// What devices say about themselves, whether it is new or not.
+    pub fn told_to(&self, told: impl Fn(&[Announcement], &Telling<'_>) + Send + Sync + 'static) {
+        let _ = self.told.set(Box::new(told));
+    }
+
+    /// Whether devices can be reached.
+    pub fn reached_by(&self, reached: impl Fn(&[Reached], Moment) + Send + Sync + 'static) {
+        let _ = self.reached.set(Box::new(reached));
+    }
+
+    /// Answers of bridges to errands.
+    pub fn replied_to(&self, replied: impl Fn(Vec<Reply>) + Send + Sync + 'static) {
+        let _ = self.replied.set(Box::new(replied));
+    }
+}
