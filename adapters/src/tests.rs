@@ -471,7 +471,14 @@ fn brokers_are_asked_for_what_is_claimed() {
     let topics = |directory: &Directory, name| (dialect(name).unwrap().topics)(directory);
     assert_eq!(topics(&directory, "zigbee2mqtt"), ["zigbee2mqtt/#"]);
     assert_eq!(topics(&directory, "wmbusmeters"), ["wmbusmeters/#"]);
-    let usual = ["tasmota/discovery/+/config", "tele/+/+", "stat/+/+", "home/+/+/tele/+", "home/+/+/stat/+"];
+    let usual = [
+        "tasmota/discovery/+/config",
+        "tasmota/discovery/+/sensors",
+        "tele/+/+",
+        "stat/+/+",
+        "home/+/+/tele/+",
+        "home/+/+/stat/+",
+    ];
     assert_eq!(topics(&directory, "tasmota"), usual);
     let config = r#"{"mac":"AABBCCDDEEFF","t":"lamp","ft":"дом/%topic%/%prefix%/"}"#;
     hear(&mut directory, "tasmota/discovery/AABBCCDDEEFF/config", config);
@@ -604,7 +611,7 @@ fn topic() -> impl Strategy<Value = String> {
         Just("zigbee2mqtt/bridge/state".to_owned()),
         ".{0,20}".prop_map(|s| format!("wmbusmeters/{s}")),
         "(tele|stat|cmnd)/.{0,10}/(SENSOR|STATE|LWT|RESULT|POWER[0-9]{0,2})",
-        "tasmota/discovery/[0-9A-F]{12}/config",
+        "tasmota/discovery/[0-9A-F]{12}/(config|sensors)",
     ]
 }
 

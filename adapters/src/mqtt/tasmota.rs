@@ -1,19 +1,28 @@
-//! Tasmota's own MQTT contract: telemetry, command results, and the retained `tasmota/discovery`.
+//! Tasmota's own MQTT contract: telemetry, command results, statuses, the will, and the retained `tasmota/discovery`.
 //!
-//! The identity is the MAC address from discovery; until that is heard a device is `topic:<t>`. First forms only:
-//! relays, energy, sensors, the link. Lights beyond dimmer and colour temperature, shutters and fans come later.
+//! The identity is the MAC address from discovery; until that is heard a device is `topic:<t>`. Deliberately left alone:
+//! what its results say of passwords and networks, its log, its group topic, and the Home Assistant configs that builds
+//! of one's own may publish.
 
+mod command;
 mod discovery;
+mod facts;
+mod functions;
+mod said;
+mod sensors;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
-use domovoi_model::{Command, DeviceRef, Observation, Quality, Unit, Value};
+use domovoi_model::{DeviceRef, Unit, Value};
 
-use crate::json::{self, Json, MAX_PAYLOAD, Members};
-use crate::plain;
+use crate::json::{self, MAX_PAYLOAD};
 use crate::{
-    Announcement, Claim, DecodeError, Decoded, Dialect, Directory, EncodeError, Envelope, Fault, Outgoing, Shape, What,
+    Announcement, Claim, DecodeError, Decoded, Dialect, Directory, EncodeError, Envelope, Fault, Outgoing,
+    PropertyInfo, Reached, Shape, What,
 };
+use said::Said;
 
 const NAME: &str = "tasmota";
 
@@ -24,60 +33,21 @@ pub const DIALECT: Dialect = Dialect {
     topics,
     claim,
     decode,
-    encode,
+    encode: command::encode,
     is_command,
-    confirms: plain::confirms,
-    greetings: plain::no_greetings,
-    errand: plain::no_errands,
-    retained: plain::nothing_retained,
+    confirms: command::confirms,
+    greetings: command::greetings,
+    errand: command::errand,
+    retained: command::retained,
     confirms_within: Duration::from_secs(10),
 };
 
 /// The commands of relays are POWER, or POWER1 to POWER32.
 const MAX_RELAYS: u32 = 32;
 
-const ENERGY: &[(&str, Unit)] = &[
-    ("Total", Unit::KilowattHour),
-    ("Yesterday", Unit::KilowattHour),
-    ("Today", Unit::KilowattHour),
-    ("TotalTariff", Unit::KilowattHour),
-    ("TodaySumImport", Unit::KilowattHour),
-    ("TodaySumExport", Unit::KilowattHour),
-    ("ImportActive", Unit::KilowattHour),
-    ("ExportActive", Unit::KilowattHour),
-    ("ExportTariff", Unit::KilowattHour),
-    ("ImportReactive", Unit::KilovarHour),
-    ("ExportReactive", Unit::KilovarHour),
-    ("Period", Unit::WattHour),
-    ("Power", Unit::Watt),
-    ("ActivePower", Unit::Watt),
-    ("ApparentPower", Unit::VoltAmpere),
-    ("ReactivePower", Unit::Var),
-    ("Voltage", Unit::Volt),
-    ("Current", Unit::Ampere),
-    ("Frequency", Unit::Hertz),
-    ("Factor", Unit::None),
-];
-
-const SENSORS: &[(&str, Unit)] = &[
-    ("Humidity", Unit::Percent),
-    ("Illuminance", Unit::Lux),
-    ("Voltage", Unit::Volt),
-    ("Current", Unit::Ampere),
-    ("Power", Unit::Watt),
-];
-
-/// What is taken of STATE and RESULT besides relays. Deliberately not the rest: the name of the Wi-Fi network and its
-/// access point are nobody's business, and heap and load would be written to the card every five minutes.
-const STATE: &[(&str, Unit)] =
-    &[("Dimmer", Unit::Percent), ("CT", Unit::None), ("UptimeSec", Unit::Second), ("Vcc", Unit::Volt)];
-
-/// `Wifi` of STATE: RSSI is a quality in per cent there, Signal the field strength.
-const WIFI: &[(&str, Unit)] = &[("RSSI", Unit::Percent), ("Signal", Unit::DecibelMilliwatt)];
-
 /// Discovery, the patterns with a wildcard for what is not known, and the topics of those that fit no pattern.
 fn topics(directory: &Directory) -> Vec<String> {
-    let mut out = vec!["tasmota/discovery/+/config".to_owned()];
+    let mut out = vec!["tasmota/discovery/+/config".to_owned(), "tasmota/discovery/+/sensors".to_owned()];
     for pattern in directory.bases(NAME).iter().map(|base| discovery::pattern(base)) {
         for prefix in SAYING {
             let filter: Vec<String> = pattern
@@ -99,8 +69,9 @@ fn topics(directory: &Directory) -> Vec<String> {
 fn claim(envelope: &Envelope<'_>, directory: &Directory) -> Option<Claim> {
     let topic = envelope.topic;
     if let Some(rest) = topic.strip_prefix("tasmota/discovery/") {
-        let mac = discovery::mac(rest.strip_suffix("/config")?)?;
-        return Some(Claim { dialect: NAME, device: DeviceRef::new(NAME, mac), part: "config".to_owned() });
+        let (mac, part) = rest.split_once('/').filter(|(_, part)| matches!(*part, "config" | "sensors"))?;
+        let device = DeviceRef::new(NAME, discovery::mac(mac)?);
+        return Some(Claim { dialect: NAME, device, part: part.to_owned() });
     }
     let (device, part) = match directory.speaker(NAME, topic) {
         Some((device, part)) => (device.clone(), part),
@@ -109,73 +80,100 @@ fn claim(envelope: &Envelope<'_>, directory: &Directory) -> Option<Claim> {
             (DeviceRef::new(NAME, format!("topic:{t}")), part)
         }
     };
-    let ours = matches!(part, "SENSOR" | "STATE" | "LWT" | "RESULT") || relay(part).is_some();
+    let ours = matches!(part, "SENSOR" | "STATE" | "LWT" | "RESULT" | "STATUS0" | "STATUS8" | "STATUS10" | "STATUS11")
+        || relay(part).is_some()
+        || (is_answer(part) && envelope.payload.starts_with(b"{"));
     ours.then(|| Claim { dialect: NAME, device, part: part.to_owned() })
 }
 
 fn decode(claim: &Claim, envelope: &Envelope<'_>, directory: &Directory) -> Result<Decoded, DecodeError> {
-    let mut said = Said { device: &claim.device, directory, out: Decoded::default() };
-    if claim.part == "config" {
-        return discovery::decode(&claim.device, envelope.payload);
-    }
-    if claim.part == "LWT" || relay(&claim.part).is_some() {
+    let device = &claim.device;
+    match claim.part.as_str() {
+        "config" => return discovery::config(device, envelope.payload, directory),
+        "sensors" => return discovery::tree(device, envelope.payload, directory),
         // An empty payload clears a retained message and says nothing about the device.
+        _ if envelope.payload.is_empty() => return Ok(Decoded::default()),
+        _ => {}
+    }
+    let known = directory.known(device);
+    let mut said = Said::new(device, directory, envelope.retained);
+    said.out.announcements.extend(discovery::settled(envelope.topic, known));
+    if claim.part == "LWT" {
+        return will(said, envelope, known);
+    }
+    // With SetOption4 the JSON answer stands where the plain one does.
+    if let Some(number) = relay(&claim.part).filter(|_| !envelope.payload.starts_with(b"{")) {
         let text = json::text(envelope.payload, MAX_PAYLOAD)?.trim();
-        if !text.is_empty() {
-            let property = if claim.part == "LWT" { "available".to_owned() } else { claim.part.to_lowercase() };
-            let value = said.flag(&property, text);
-            let value = value.ok_or_else(|| DecodeError::new(What::WrongType, &claim.part, text))?;
-            said.push(&property, Value::Bool(value), Unit::None);
-        }
+        let Some(property) = said.relay(number).filter(|_| !text.is_empty()) else { return Ok(said.out) };
+        let value = said.flag(&property, text);
+        let value = value.ok_or_else(|| DecodeError::new(What::WrongType, &claim.part, text))?;
+        said.push(&property, Value::Bool(value), Unit::None);
         return Ok(said.out);
     }
-    if envelope.payload.is_empty() {
-        return Ok(said.out);
-    }
-    // A RESULT may answer `Password1`: nothing of it is ever quoted.
+    // A RESULT may answer `Password1`, a STATUS0 names the owner's network: nothing of them is ever quoted.
     let hush = |mut error: DecodeError| {
-        if claim.part == "RESULT" {
+        if !matches!(claim.part.as_str(), "SENSOR" | "STATE") {
             error.0.excerpt.clear();
         }
         error
     };
     let document = json::document(envelope.payload, MAX_PAYLOAD).map_err(hush)?;
     let members = json::members(&document).map_err(|what| hush(DecodeError::new(what, &claim.part, &document)))?;
-    if claim.part == "SENSOR" {
-        said.sensors(&members)
-    } else {
-        said.state(&members)
+    match claim.part.as_str() {
+        "SENSOR" => said.sensors(&members),
+        part if part.starts_with("STATUS") => said.status(&members),
+        _ => said.state(&members),
     }
     Ok(said.out)
 }
 
-fn encode(command: &Command, directory: &Directory) -> Result<Vec<Outgoing>, EncodeError> {
-    let (device, property) = (&command.target.device, &command.target.property);
-    if device.dialect != NAME {
-        return Err(EncodeError::UnknownDevice(device.clone()));
+/// The will and its opposite. Who has just come back is asked what it missed to say.
+fn will(mut said: Said<'_>, envelope: &Envelope<'_>, known: Option<&Announcement>) -> Result<Decoded, DecodeError> {
+    let text = json::text(envelope.payload, MAX_PAYLOAD)?.trim();
+    if text.is_empty() {
+        return Ok(said.out);
     }
-    let upper = property.to_uppercase();
-    if relay(&upper).is_none() || *property != upper.to_lowercase() {
-        return Err(EncodeError::UnknownProperty { device: device.clone(), property: property.clone() });
+    let available = said.flag("available", text);
+    let available = available.ok_or_else(|| DecodeError::new(What::WrongType, "LWT", text))?;
+    said.push("available", Value::Bool(available), Unit::None);
+    let mut out = said.out;
+    let device = out.observations.first().map(|observation| observation.device.clone());
+    // Who sleeps deeply says «Offline» each time it goes to bed.
+    if let Some(device) = device.filter(|_| known.is_none_or(|known| !known.sleeps)) {
+        out.reached.push(Reached { device, group: 0, source: 0, available });
     }
-    // ON and OFF are understood whatever texts the device itself was told to write (StateText).
-    let word = match &command.value {
-        Value::Bool(true) => "ON",
-        Value::Bool(false) => "OFF",
-        _ => {
-            let wanted = "yes or no".to_owned();
-            return Err(EncodeError::BadValue { device: device.clone(), property: property.clone(), wanted });
-        }
-    };
-    let listens = match (directory.known(device), device.id.strip_prefix("topic:")) {
-        (Some(known), _) => known.listens.clone(),
-        (None, Some(t)) => discovery::provisional_listens(directory.bases(NAME), t),
-        (None, None) => Vec::new(),
-    };
-    if listens.is_empty() {
-        return Err(EncodeError::UnknownDevice(device.clone()));
+    if available && !envelope.retained {
+        let at = out.announcements.first().or(known);
+        out.asks.extend(at.map(command::questions).unwrap_or_default());
     }
-    Ok(listens.iter().map(|base| Outgoing::command(format!("{base}/{upper}"), word)).collect())
+    Ok(out)
+}
+
+/// Answers that stand under the name of their command with SetOption4, and say what RESULT would.
+const ANSWERS: &[&str] = &[
+    "DIMMER",
+    "CT",
+    "COLOR",
+    "HSBCOLOR",
+    "WHITE",
+    "CHANNEL",
+    "SCHEME",
+    "FADE",
+    "SPEED",
+    "FANSPEED",
+    "SHUTTER",
+    "SHUTTERPOSITION",
+    "SHUTTEROPEN",
+    "SHUTTERCLOSE",
+    "SHUTTERSTOP",
+    "SHUTTERTILT",
+    "SWITCH",
+    "BUTTON",
+    "POWER",
+];
+
+fn is_answer(part: &str) -> bool {
+    ANSWERS.contains(&part.trim_end_matches(|c: char| c.is_ascii_digit()))
 }
 
 /// Below `cmnd` where a pattern has its prefix, and wherever a device said that it listens.
@@ -223,161 +221,4 @@ fn by_pattern<'t>(directory: &Directory, topic: &'t str, prefixes: &[&str]) -> O
         let t = prefixes.iter().find_map(|prefix| fits(&pattern, prefix))?;
         Some((t, part))
     })
-}
-
-/// One message of one device, as far as it is decoded. The `Time` in it is local and names no zone: it is left alone.
-struct Said<'a> {
-    device: &'a DeviceRef,
-    directory: &'a Directory,
-    out: Decoded,
-}
-
-impl Said<'_> {
-    fn push(&mut self, property: &str, value: Value, unit: Unit) {
-        let unit = if value.number().is_some() { unit } else { Unit::None };
-        self.out.observations.push(Observation {
-            device: self.device.clone(),
-            property: property.to_owned(),
-            value,
-            unit,
-            quality: Quality::Good,
-            device_time: None,
-            hazard: None,
-        });
-    }
-
-    fn fault(&mut self, what: What, at: &str, raw: &str) {
-        self.out.faults.push(Fault::new(what, at, raw));
-    }
-
-    /// A relay's or the link's word, in the device's own texts where discovery told them.
-    fn flag(&self, property: &str, word: &str) -> Option<bool> {
-        if let Some(Shape::Switch { on: Value::Text(on), off: Value::Text(off) }) =
-            self.directory.property(self.device, property).map(|info| &info.shape)
-        {
-            if word == on {
-                return Some(true);
-            }
-            if word == off {
-                return Some(false);
-            }
-        }
-        match (property, word) {
-            ("available", "Online") => Some(true),
-            ("available", "Offline") => Some(false),
-            ("available", _) => None,
-            (_, "ON") => Some(true),
-            (_, "OFF") => Some(false),
-            _ => None,
-        }
-    }
-
-    /// A number, a truth value or a text; `number` where the contract says that it is a number.
-    fn scalar(&mut self, property: &str, raw: &str, unit: Unit, number: bool) {
-        if self.out.observations.len() >= json::MAX_MEMBERS {
-            if self.out.faults.last().is_none_or(|fault| fault.what != What::TooMany) {
-                self.fault(What::TooMany, property, "");
-            }
-            return;
-        }
-        if !json::is_name(property) {
-            return self.fault(What::BadName, property, raw);
-        }
-        match json::scalar(raw) {
-            Ok(Some(value)) if number && value.number().is_none() => self.fault(What::WrongType, property, raw),
-            Ok(Some(value)) => self.push(property, value, unit),
-            Ok(None) => {}
-            Err(what) => self.fault(what, property, raw),
-        }
-    }
-
-    /// A relay, which has two states, or a switch, which may also be held or toggled.
-    fn switch(&mut self, property: &str, raw: &str, is_relay: bool) {
-        match json::scalar(raw) {
-            Ok(Some(Value::Text(word))) => match self.flag(property, &word) {
-                Some(flag) => self.push(property, Value::Bool(flag), Unit::None),
-                None if is_relay => self.fault(What::WrongType, property, raw),
-                None => self.push(property, Value::Text(word), Unit::None),
-            },
-            Ok(Some(_)) => self.fault(What::WrongType, property, raw),
-            Ok(None) => {}
-            Err(what) => self.fault(what, property, raw),
-        }
-    }
-
-    /// tele/…/STATE and stat/…/RESULT.
-    fn state(&mut self, members: &Members<'_>) {
-        for (key, raw) in &members.twice {
-            if relay(key).is_some() || STATE.iter().any(|(name, _)| name == key) {
-                self.fault(What::SaidTwice, key, raw);
-            }
-        }
-        for (key, raw) in &members.list {
-            if relay(key).is_some() {
-                self.switch(&key.to_lowercase(), raw, true);
-            } else if let Some((_, unit)) = STATE.iter().find(|(name, _)| name == key) {
-                self.scalar(&key.to_lowercase(), raw, *unit, true);
-            } else if key == "Wifi" {
-                match json::members(raw) {
-                    Ok(wifi) => {
-                        for (name, unit) in WIFI {
-                            if let Some(raw) = wifi.get(name) {
-                                self.scalar(&format!("wifi_{}", name.to_lowercase()), raw, *unit, true);
-                            }
-                        }
-                    }
-                    Err(what) => self.fault(what, key, raw),
-                }
-            }
-        }
-    }
-
-    /// tele/…/SENSOR.
-    fn sensors(&mut self, members: &Members<'_>) {
-        for (key, raw) in &members.twice {
-            self.fault(What::SaidTwice, key, raw);
-        }
-        let celsius = members.text("TempUnit").is_none_or(|unit| unit == "C");
-        let hectopascal = members.text("PressureUnit").is_none_or(|unit| unit == "hPa");
-        for (key, raw) in &members.list {
-            match (key.as_str(), Json::of(raw)) {
-                ("Time" | "TempUnit" | "PressureUnit" | "SpeedUnit", _) => {}
-                (_, Json::Object(raw)) => match json::members(raw) {
-                    Ok(sensor) => self.sensor(key, &sensor, celsius, hectopascal),
-                    Err(what) => self.fault(what, key, raw),
-                },
-                (_, Json::Text(_)) if key.starts_with("Switch") => self.switch(&key.to_lowercase(), raw, false),
-                _ => self.scalar(&key.to_lowercase(), raw, Unit::None, false),
-            }
-        }
-    }
-
-    fn sensor(&mut self, sensor: &str, members: &Members<'_>, celsius: bool, hectopascal: bool) {
-        for (key, raw) in &members.twice {
-            self.fault(What::SaidTwice, &format!("{sensor}_{key}"), raw);
-        }
-        for (key, raw) in &members.list {
-            let property = format!("{sensor}_{key}").to_lowercase();
-            let table = if sensor == "ENERGY" { ENERGY } else { SENSORS };
-            let unit = match key.as_str() {
-                "Temperature" | "DewPoint" => Some(if celsius { Unit::Celsius } else { Unit::None }),
-                "Pressure" | "SeaPressure" => Some(if hectopascal { Unit::Hectopascal } else { Unit::None }),
-                _ => table.iter().find(|(name, _)| name == key).map(|(_, unit)| *unit),
-            };
-            match Json::of(raw) {
-                // One element for each channel or phase.
-                Json::Array(_) => match json::elements(raw, 32) {
-                    Ok(channels) => {
-                        for (i, raw) in channels.iter().enumerate() {
-                            let property = format!("{property}_{}", i + 1);
-                            self.scalar(&property, raw, unit.unwrap_or(Unit::None), unit.is_some());
-                        }
-                    }
-                    Err(what) => self.fault(what, &property, raw),
-                },
-                Json::Object(_) => {}
-                _ => self.scalar(&property, raw, unit.unwrap_or(Unit::None), unit.is_some()),
-            }
-        }
-    }
 }
