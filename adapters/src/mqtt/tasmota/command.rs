@@ -26,7 +26,7 @@ pub(super) fn encode(command: &Command, directory: &Directory) -> Result<Vec<Out
     let facts = facts::of(known).filter(|facts| facts.config.is_some());
     let order = match facts {
         Some(facts) => facts.order(property).cloned(),
-        None => is_relay.then(|| Order::Flag(upper)),
+        None => is_relay.then_some(Order::Flag(upper)),
     };
     let Some(order) = order else {
         let (device, property) = (device.clone(), property.clone());
