@@ -40,7 +40,8 @@ pub struct Announcement {
     pub identities: Vec<String>,
     /// The topics under which it reports, without a slash at the end. Each belongs to one device.
     pub speaks: Vec<String>,
-    /// Whole topics that it hears together with others: a state or an availability that several devices share.
+    /// Whole topics that it hears together with others: a state or an availability that several devices share. They may
+    /// be filters, with `+` and `#`.
     pub shares: Vec<String>,
     /// The topics under which it takes commands, without a slash at the end.
     pub listens: Vec<String>,
@@ -87,7 +88,7 @@ pub enum Reach {
     /// The last word of any of them counts.
     #[default]
     Latest,
-    /// All of so many must say yes.
+    /// All of so many must say yes; of none at all, which is always.
     All(u8),
     /// One that says yes is enough.
     Any,
@@ -175,6 +176,10 @@ pub struct Directory {
     sharers: BTreeMap<String, BTreeMap<String, Vec<DeviceRef>>>,
     /// dialect → one more stable identity → whose it is.
     identities: BTreeMap<String, BTreeMap<String, DeviceRef>>,
+    /// dialect → the last level of a filter that devices share, empty if it is no word → the filter → who hears it.
+    filters: BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<DeviceRef>>>>,
+    /// dialect → topic where commands are taken → by how many devices.
+    listeners: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
 impl Default for Directory {
@@ -189,6 +194,8 @@ impl Default for Directory {
             speakers: BTreeMap::new(),
             sharers: BTreeMap::new(),
             identities: BTreeMap::new(),
+            filters: BTreeMap::new(),
+            listeners: BTreeMap::new(),
         }
     }
 }
@@ -249,12 +256,21 @@ impl Directory {
             }
         }
         let sharers = self.sharers.entry(device.dialect.clone()).or_default();
+        let filters = self.filters.entry(device.dialect.clone()).or_default();
         for topic in &announcement.shares {
-            let heard_by = sharers.entry(topic.clone()).or_default();
+            let heard_by = if topic.contains(['+', '#']) {
+                filters.entry(last_word(topic).to_owned()).or_default().entry(topic.clone()).or_default()
+            } else {
+                sharers.entry(topic.clone()).or_default()
+            };
             // One topic that all devices of a home share is that of their bridge.
             if heard_by.len() < MAX_DEVICES && !heard_by.contains(device) {
                 heard_by.push(device.clone());
             }
+        }
+        let listeners = self.listeners.entry(device.dialect.clone()).or_default();
+        for topic in &announcement.listens {
+            *listeners.entry(topic.clone()).or_default() += 1;
         }
         let identities = self.identities.entry(device.dialect.clone()).or_default();
         for identity in &announcement.identities {
@@ -299,9 +315,27 @@ impl Directory {
         }
     }
 
-    /// Who hears exactly this topic together with others.
-    pub(crate) fn sharers(&self, dialect: &str, topic: &str) -> &[DeviceRef] {
-        self.sharers.get(dialect).and_then(|topics| topics.get(topic)).map_or(&[], Vec::as_slice)
+    /// Who hears this topic together with others, each once.
+    pub(crate) fn hearers(&self, dialect: &str, topic: &str) -> Vec<&DeviceRef> {
+        let exact = self.sharers.get(dialect).and_then(|topics| topics.get(topic));
+        let mut out: Vec<&DeviceRef> = exact.into_iter().flatten().collect();
+        if let Some(filters) = self.filters.get(dialect) {
+            let words = [topic.rsplit('/').next().unwrap_or_default(), ""];
+            let some = words.iter().filter_map(|word| filters.get(*word)).flatten();
+            for (_, devices) in some.filter(|(filter, _)| fits(filter, topic)) {
+                for device in devices {
+                    if !out.contains(&device) {
+                        out.push(device);
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// Whether some device takes commands on exactly this topic.
+    pub(crate) fn listens(&self, dialect: &str, topic: &str) -> bool {
+        self.listeners.get(dialect).is_some_and(|topics| topics.contains_key(topic))
     }
 
     /// The device that has this among its identities.
@@ -331,12 +365,56 @@ impl Directory {
                 }
             }
         }
+        if let Some(filters) = self.filters.get_mut(&device.dialect) {
+            for topic in &known.shares {
+                let Some(same) = filters.get_mut(last_word(topic)) else { continue };
+                if let Some(heard_by) = same.get_mut(topic) {
+                    heard_by.retain(|other| other != device);
+                    if heard_by.is_empty() {
+                        same.remove(topic);
+                    }
+                }
+            }
+        }
+        if let Some(listeners) = self.listeners.get_mut(&device.dialect) {
+            for topic in &known.listens {
+                if let Some(count) = listeners.get_mut(topic) {
+                    *count -= 1;
+                    if *count == 0 {
+                        listeners.remove(topic);
+                    }
+                }
+            }
+        }
         if let Some(identities) = self.identities.get_mut(&device.dialect) {
             for identity in &known.identities {
                 if identities.get(identity) == Some(device) {
                     identities.remove(identity);
                 }
             }
+        }
+    }
+}
+
+/// The last level of a filter; empty if it is a wildcard.
+fn last_word(filter: &str) -> &str {
+    let last = filter.rsplit('/').next().unwrap_or_default();
+    if matches!(last, "+" | "#") { "" } else { last }
+}
+
+/// Whether a topic is one of those that a filter means (MQTT 3.1.1 §4.7).
+pub(crate) fn fits(filter: &str, topic: &str) -> bool {
+    if topic.starts_with('$') && filter.starts_with(['+', '#']) {
+        return false;
+    }
+    let mut levels = topic.split('/');
+    let mut wanted = filter.split('/');
+    loop {
+        match (wanted.next(), levels.next()) {
+            (Some("#"), _) | (None, None) => return true,
+            (Some("+"), Some(_)) => {}
+            (Some(one), Some(other)) if one == other => {}
+            _ => return false,
         }
     }
 }

@@ -33,6 +33,8 @@ pub enum What {
     SaidTwice,
     /// A name, id or topic that is empty, too long, or has characters that it cannot have.
     BadName,
+    /// A template that cannot be read, or that fails on what it is given.
+    Template,
     /// Well formed, but not a message of this dialect.
     Foreign,
 }
@@ -52,6 +54,7 @@ impl What {
             What::OutOfRange => "out_of_range",
             What::SaidTwice => "said_twice",
             What::BadName => "bad_name",
+            What::Template => "template",
             What::Foreign => "foreign",
         }
     }
@@ -71,6 +74,7 @@ impl fmt::Display for What {
             What::OutOfRange => "the number does not fit an exact decimal",
             What::SaidTwice => "the same name is given twice with different values",
             What::BadName => "the name cannot be used",
+            What::Template => "the template does not work",
             What::Foreign => "the message is not of this dialect",
         })
     }

@@ -1,5 +1,6 @@
 //! Runs every capture in `testdata/` and throws rubbish at every dialect. A dialect without captures fails here.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,9 @@ struct Heard {
 #[serde(deny_unknown_fields)]
 struct Case {
     name: String,
+    /// What is heard before it, for this case alone; it may be faulty.
+    #[serde(default)]
+    after: Vec<Heard>,
     topic: Option<String>,
     #[serde(default)]
     payload: String,
@@ -218,6 +222,15 @@ fn spell_details(p: &PropertyInfo) -> String {
     }
     if let Some(after) = p.off_after_s {
         write!(out, " off after {after} s").unwrap();
+    }
+    if let Some(after) = p.expires_after_s {
+        write!(out, " expires after {after} s").unwrap();
+    }
+    if p.reach != 0 {
+        write!(out, " reach {}", p.reach).unwrap();
+    }
+    if let Some(why) = &p.broken {
+        write!(out, " broken: {why}").unwrap();
     }
     out
 }
@@ -440,6 +453,11 @@ fn every_dialect_understands_its_captures() {
             for case in &capture.case {
                 cases += 1;
                 let place = format!("{}: {}", file.file_name().unwrap().to_string_lossy(), case.name);
+                let mut directory = Cow::Borrowed(&directory);
+                for heard in &case.after {
+                    // What cannot be read at all changes nothing.
+                    let _ = take(directory.to_mut(), &heard.topic, heard.payload.clone().into_bytes());
+                }
                 run(name, &place, case, &directory, &mut failures);
                 ask(name, &place, case, &directory, &mut failures);
             }

@@ -111,6 +111,96 @@ pub enum Unit {
     DecibelMilliwatt,
     /// s
     Second,
+    /// kVA
+    KilovoltAmpere,
+    /// MW
+    Megawatt,
+    /// mAh
+    MilliampereHour,
+    /// mV
+    Millivolt,
+    /// mA
+    Milliampere,
+    /// kHz
+    Kilohertz,
+    /// MHz
+    Megahertz,
+    /// °F
+    Fahrenheit,
+    /// K
+    Kelvin,
+    /// mired
+    Mired,
+    /// Pa
+    Pascal,
+    /// kPa
+    Kilopascal,
+    /// bar
+    Bar,
+    /// mbar
+    Millibar,
+    /// psi
+    Psi,
+    /// mmHg
+    MillimetreOfMercury,
+    /// dB
+    Decibel,
+    /// dBA
+    DecibelA,
+    /// ppm
+    PartsPerMillion,
+    /// ppb
+    PartsPerBillion,
+    /// µg/m³
+    MicrogramPerCubicMetre,
+    /// mg/m³
+    MilligramPerCubicMetre,
+    /// µS/cm
+    MicrosiemensPerCentimetre,
+    /// kg
+    Kilogram,
+    /// g
+    Gram,
+    /// m
+    Metre,
+    /// cm
+    Centimetre,
+    /// mm
+    Millimetre,
+    /// km
+    Kilometre,
+    /// m/s
+    MetrePerSecond,
+    /// km/h
+    KilometrePerHour,
+    /// mm/h
+    MillimetrePerHour,
+    /// L/min
+    LitrePerMinute,
+    /// mL
+    Millilitre,
+    /// min
+    Minute,
+    /// h
+    Hour,
+    /// d
+    Day,
+    /// ms
+    Millisecond,
+    /// °
+    Degree,
+    /// W/m²
+    WattPerSquareMetre,
+    /// B
+    Byte,
+    /// kB
+    Kilobyte,
+    /// MB
+    Megabyte,
+    /// rpm
+    RevolutionPerMinute,
+    /// Ω
+    Ohm,
 }
 
 /// A value in one unit cannot be said in another.
@@ -156,7 +246,52 @@ const SYMBOLS: &[(Unit, &str, &[&str])] = &[
     (Unit::Lux, "lx", &["lux"]),
     (Unit::Hectopascal, "hPa", &["hpa"]),
     (Unit::DecibelMilliwatt, "dBm", &["dbm"]),
-    (Unit::Second, "s", &[]),
+    (Unit::Second, "s", &["с"]),
+    (Unit::KilovoltAmpere, "kVA", &["kva"]),
+    (Unit::Megawatt, "MW", &[]),
+    (Unit::MilliampereHour, "mAh", &["mah"]),
+    (Unit::Millivolt, "mV", &["mv", "мВ"]),
+    (Unit::Milliampere, "mA", &["ma", "мА"]),
+    (Unit::Kilohertz, "kHz", &["khz"]),
+    (Unit::Megahertz, "MHz", &["mhz"]),
+    (Unit::Fahrenheit, "°F", &["F", "℉"]),
+    (Unit::Kelvin, "K", &[]),
+    (Unit::Mired, "mired", &["mireds"]),
+    (Unit::Pascal, "Pa", &["pa"]),
+    (Unit::Kilopascal, "kPa", &["kpa", "кПа"]),
+    (Unit::Bar, "bar", &["бар"]),
+    (Unit::Millibar, "mbar", &[]),
+    (Unit::Psi, "psi", &[]),
+    (Unit::MillimetreOfMercury, "mmHg", &["мм рт. ст.", "мм рт.ст."]),
+    (Unit::Decibel, "dB", &["db", "дБ"]),
+    (Unit::DecibelA, "dBA", &["dB(A)"]),
+    (Unit::PartsPerMillion, "ppm", &["ррм"]),
+    (Unit::PartsPerBillion, "ppb", &[]),
+    (Unit::MicrogramPerCubicMetre, "µg/m³", &["μg/m³", "ug/m3", "µg/m3", "μg/m3"]),
+    (Unit::MilligramPerCubicMetre, "mg/m³", &["mg/m3"]),
+    (Unit::MicrosiemensPerCentimetre, "µS/cm", &["μS/cm", "uS/cm"]),
+    (Unit::Kilogram, "kg", &["кг"]),
+    (Unit::Gram, "g", &["г"]),
+    (Unit::Metre, "m", &["м"]),
+    (Unit::Centimetre, "cm", &["см"]),
+    (Unit::Millimetre, "mm", &["мм"]),
+    (Unit::Kilometre, "km", &["км"]),
+    (Unit::MetrePerSecond, "m/s", &["м/с"]),
+    (Unit::KilometrePerHour, "km/h", &["kmh", "км/ч"]),
+    (Unit::MillimetrePerHour, "mm/h", &[]),
+    (Unit::LitrePerMinute, "L/min", &["l/min", "л/мин"]),
+    (Unit::Millilitre, "mL", &["ml", "мл"]),
+    (Unit::Minute, "min", &["мин"]),
+    (Unit::Hour, "h", &["ч"]),
+    (Unit::Day, "d", &["days", "д"]),
+    (Unit::Millisecond, "ms", &["мс"]),
+    (Unit::Degree, "°", &["deg"]),
+    (Unit::WattPerSquareMetre, "W/m²", &["W/m2"]),
+    (Unit::Byte, "B", &[]),
+    (Unit::Kilobyte, "kB", &["KB"]),
+    (Unit::Megabyte, "MB", &[]),
+    (Unit::RevolutionPerMinute, "rpm", &["r/min", "об/мин"]),
+    (Unit::Ohm, "Ω", &["ohm", "Ом"]),
 ];
 
 impl Unit {

@@ -1,0 +1,396 @@
+//! Configs: `<prefix>/<component>/[<node>/]<object>/config`, one entity each or a whole device, and what they change.
+//!
+//! A config replaces what stood under its topic. A bad one changes nothing where a good one was before; otherwise its
+//! entity is there with the reason why it does not work. An empty one takes away what has no newer topic.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domovoi_model::DeviceRef;
+
+use super::NAME;
+use super::abbreviations::Place;
+use super::availability::{self, Availability};
+use super::components::{self, Component};
+use super::device::Block;
+use super::entity::{Channel, Entity, Extra, Hears, Key, Plan, Property, Reading};
+use super::facts::{Facts, MAX_ENTITIES};
+use super::naming;
+use super::options::{Bad, Options};
+use super::template::Template;
+use crate::json::{self, MAX_PAYLOAD};
+use crate::{Announcement, DecodeError, Decoded, Directory, Envelope, Fault, PropertyInfo, Shape, What};
+
+/// The keys of a device's root that its components inherit, beside those of availability.
+const SHARED: &[&str] = &["state_topic", "command_topic", "qos", "encoding"];
+
+/// A topic of a config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Topic<'t> {
+    pub(super) component: &'t str,
+    pub(super) node: Option<&'t str>,
+    pub(super) object: &'t str,
+}
+
+/// Takes a topic apart; `None` if it is no config's.
+pub(super) fn place<'t>(topic: &'t str, directory: &Directory) -> Option<Topic<'t>> {
+    let below = |base: &String| topic.strip_prefix(base.as_str())?.strip_prefix('/')?.strip_suffix("/config");
+    let rest = directory.bases(NAME).iter().find_map(below)?;
+    let levels: Vec<&str> = rest.split('/').collect();
+    let (component, node, object) = match levels.as_slice() {
+        [component, object] => (*component, None, *object),
+        [component, node, object] => (*component, Some(*node), *object),
+        _ => return None,
+    };
+    // Home Assistant takes only A-Za-z0-9_- here; producers that write more are understood all the same.
+    let ok = (component == "device" || Component::read(component).is_some()) && node != Some("") && !object.is_empty();
+    ok.then_some(Topic { component, node, object })
+}
+
+/// The device that a config is about, as far as can be told without reading more than that.
+pub(super) fn device(envelope: &Envelope<'_>, place: &Topic<'_>, directory: &Directory) -> DeviceRef {
+    let known = || directory.speaker(NAME, envelope.topic).filter(|(_, rest)| rest.is_empty()).map(|(d, _)| d.clone());
+    let told = || {
+        let document = json::document(envelope.payload, MAX_PAYLOAD).ok()?;
+        let options = Options::read(&document, Place::General).ok()?;
+        Some(whose(&options, envelope.topic, place, directory).0)
+    };
+    let unknown = || DeviceRef::new(NAME, lonely(None, envelope.topic, place));
+    told().or_else(known).unwrap_or_else(unknown)
+}
+
+/// The id of an entity that has no device.
+fn lonely(unique_id: Option<&str>, topic: &str, place: &Topic<'_>) -> String {
+    let id = match unique_id {
+        Some(unique_id) => format!("entity:{}.{unique_id}", place.component),
+        None => format!("entity:{topic}"),
+    };
+    if json::is_name(&id) { id } else { format!("entity:{}.{:08x}", place.component, naming::checksum(&id)) }
+}
+
+fn whose(
+    options: &Options<'_>,
+    topic: &str,
+    place: &Topic<'_>,
+    directory: &Directory,
+) -> (DeviceRef, Option<Result<Block, Bad>>) {
+    let block = options.raw("device").map(|raw| Block::read(raw, directory));
+    let alone = || {
+        let id = lonely(options.text("unique_id").as_deref(), topic, place);
+        directory.identified(NAME, &id).cloned().unwrap_or_else(|| DeviceRef::new(NAME, id))
+    };
+    let device = match &block {
+        Some(Ok(block)) => block.device(directory),
+        Some(Err(_)) | None => alone(),
+    };
+    (device, block)
+}
+
+/// Whether a config is to be left alone because its producer is heard in its own language.
+///
+/// Zigbee2MQTT publishes both; its own list says more (ranges, access, addresses), and its templates for events are the
+/// heaviest there are. But only where its topics are indeed heard: a bridge under a base that the settings do not name is
+/// known by its configs alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Natives {
+    /// Left to the dialect that speaks it.
+    #[default]
+    OwnLanguage,
+}
+
+impl Natives {
+    fn leave(self, document: &str, options: &Options<'_>, directory: &Directory) -> bool {
+        let Natives::OwnLanguage = self;
+        let origin = options.raw("origin").and_then(|raw| Options::read(raw, Place::Origin).ok());
+        let name = origin.and_then(|origin| origin.text("name"));
+        let Some("Zigbee2MQTT") = name.as_deref() else { return false };
+        let bases = directory.bases("zigbee2mqtt");
+        // Every config of its has `<base>/bridge/state` among its availabilities, and a topic below the base besides.
+        bases.iter().any(|base| document.contains(&format!("\"{base}/")))
+    }
+}
+
+/// What a config says, as the announcements of all whom it changes.
+pub(super) fn decode(
+    envelope: &Envelope<'_>,
+    place: &Topic<'_>,
+    directory: &Directory,
+) -> Result<Decoded, DecodeError> {
+    let mut changes = Changes { directory, facts: BTreeMap::new(), digest: naming::digest(envelope.payload) };
+    if envelope.payload.is_empty() {
+        changes.clear(envelope.topic, |_| true);
+        return Ok(Decoded { announcements: changes.announcements(None), ..Decoded::default() });
+    }
+    let document = json::document(envelope.payload, MAX_PAYLOAD)?;
+    let bad = |what| DecodeError::new(what, "config", &document);
+    let options = Options::read(&document, Place::General).map_err(bad)?;
+    if options.keys().eq(["migrate_discovery"]) {
+        // Another form follows and takes the entities over; what it does not take goes when this topic is emptied.
+        return Ok(Decoded::default());
+    }
+    if Natives::default().leave(&document, &options, directory) {
+        return Ok(Decoded::default());
+    }
+    let (device, block) = whose(&options, envelope.topic, place, directory);
+    let digest = naming::digest(envelope.payload);
+    if let Some(known) = directory.known(&device)
+        && Facts::borrowed(known).is_some_and(|facts| facts.has_exactly(envelope.topic, digest))
+    {
+        // Said again: nothing is new.
+        return Ok(Decoded { announcements: vec![known.clone()], ..Decoded::default() });
+    }
+    let (block, bad_block) = match block.transpose() {
+        Ok(block) => (block, None),
+        Err(bad) => (None, Some(bad)),
+    };
+    let mut faults = Vec::new();
+    if place.component == "device" {
+        let bad = |bad: Bad| DecodeError::new(bad.what, &bad.key, &bad.why);
+        if let Some(bad_block) = bad_block {
+            return Err(bad(bad_block));
+        }
+        let Some(block) = block else { return Err(bad(Bad::missing("device"))) };
+        whole(envelope, place, &options, &device, &block, &mut changes, &mut faults).map_err(bad)?;
+    } else {
+        let Some(component) = Component::read(place.component) else {
+            return Err(DecodeError::new(What::Foreign, "component", place.component));
+        };
+        let spot = Spot { topic: envelope.topic, part: None, called: place.object };
+        let mut drafted = draft(component, &options, &spot, block.as_ref());
+        if let Some(bad) = bad_block {
+            drafted.result = Err(bad);
+        }
+        changes.clear(envelope.topic, |entity| entity.key != drafted.key);
+        match &block {
+            Some(block) => changes.of(&device).card.learn(block),
+            None => changes.of(&device).card.alone(&device.id, options.text("name")),
+        }
+        changes.put(&device, drafted, &mut faults);
+    }
+    Ok(Decoded { announcements: changes.announcements(Some(&device)), faults, ..Decoded::default() })
+}
+
+/// A device's config: its root and its components.
+fn whole(
+    envelope: &Envelope<'_>,
+    place: &Topic<'_>,
+    root: &Options<'_>,
+    device: &DeviceRef,
+    block: &Block,
+    changes: &mut Changes<'_>,
+    faults: &mut Vec<Fault>,
+) -> Result<(), Bad> {
+    let origin = root.raw("origin").and_then(|raw| Options::read(raw, Place::Origin).ok());
+    if origin.and_then(|origin| origin.text("name")).is_none() {
+        return Err(Bad::missing("origin.name"));
+    }
+    let raw = root.raw("components").ok_or_else(|| Bad::missing("components"))?;
+    let parts = json::members(raw).map_err(|what| Bad::new(what, "components", "is no object"))?;
+    changes.of(device).card.learn(block);
+    let mut there: Vec<&str> = Vec::new();
+    for (part, raw) in &parts.list {
+        let mut options = match Options::read(raw, Place::General) {
+            Ok(options) => options,
+            Err(what) => {
+                faults.push(Fault::new(what, &format!("components.{part}"), raw));
+                continue;
+            }
+        };
+        let Some(component) = options.text("platform").as_deref().and_then(Component::read) else {
+            let platform = options.text("platform").unwrap_or_default();
+            faults.push(Fault::new(What::Foreign, &format!("components.{part}.platform"), &platform));
+            there.push(part);
+            continue;
+        };
+        if options.keys().eq(["platform"]) {
+            // Nothing but its platform: it is taken away.
+            changes.clear(envelope.topic, |entity| entity.part.as_deref() == Some(part.as_str()));
+            continue;
+        }
+        there.push(part);
+        let own = availability::SHARED
+            .iter()
+            .any(|key| options.has(key) && matches!(*key, "availability" | "availability_topic"));
+        if !own {
+            options.inherit(root, availability::SHARED);
+        }
+        options.inherit(root, SHARED);
+        let called = match place.node {
+            Some(node) => format!("{node} {part}"),
+            None => part.clone(),
+        };
+        let spot = Spot { topic: envelope.topic, part: Some(part), called: &called };
+        let mut drafted = draft(component, &options, &spot, Some(block));
+        if drafted.result.is_ok() && component.is_entity() && !options.has("unique_id") {
+            drafted.result = Err(Bad::missing("unique_id"));
+        }
+        let key = drafted.key.clone();
+        changes.clear(envelope.topic, |entity| entity.part.as_deref() == Some(part.as_str()) && entity.key != key);
+        changes.put(device, drafted, faults);
+    }
+    changes.leave_out(envelope.topic, &there);
+    Ok(())
+}
+
+/// Where a component of a config stands.
+struct Spot<'a> {
+    topic: &'a str,
+    part: Option<&'a str>,
+    called: &'a str,
+}
+
+/// An entity, or why there is none.
+struct Draft {
+    key: Key,
+    result: Result<Entity, Bad>,
+    /// What stands in its place while there is none.
+    empty: Entity,
+}
+
+fn draft(component: Component, options: &Options<'_>, spot: &Spot<'_>, block: Option<&Block>) -> Draft {
+    let unique_id = options.text("unique_id").filter(|id| !id.trim().is_empty());
+    let identity = match (&unique_id, component) {
+        (Some(unique_id), _) => unique_id.clone(),
+        (None, Component::DeviceAutomation) => {
+            let word = |key| options.text(key).unwrap_or_default();
+            format!("{}/{}", word("type"), word("subtype"))
+        }
+        (None, _) => format!("{}#{}", spot.topic, spot.part.unwrap_or_default()),
+    };
+    let key = Key { component, id: identity.into() };
+    let ids = block.map_or(&[][..], |block| &block.ids);
+    let called = match component {
+        Component::DeviceAutomation => format!("trigger {}", key.id),
+        _ => spot.called.to_owned(),
+    };
+    let empty = Entity {
+        key: key.clone(),
+        at: spot.topic.into(),
+        part: spot.part.map(Into::into),
+        stem: naming::stem(unique_id.as_deref(), &called, ids).into(),
+        properties: Vec::new(),
+        channels: Vec::new(),
+        availability: None,
+        extra: Extra::Nothing,
+        left_out: false,
+        digest: 0,
+    };
+    let result = if json::is_name(&key.id) || key.id.len() <= 512 {
+        build(options, empty.clone())
+    } else {
+        Err(Bad::new(What::TooLong, "unique_id", "is longer than 512 bytes"))
+    };
+    Draft { key, result, empty }
+}
+
+fn build(options: &Options<'_>, entity: Entity) -> Result<Entity, Bad> {
+    let component = entity.key.component;
+    let mut plan = Plan::new(options, entity)?;
+    plan.entity.availability = Availability::read(options)?.map(Arc::new);
+    components::build(component, &mut plan)?;
+    if plan.is_empty() {
+        return Err(Bad::new(What::WrongType, component.word(), "says neither where it is heard nor where it listens"));
+    }
+    if let Some(topic) = options.hears("json_attributes_topic")? {
+        let template = options.template("json_attributes_template")?.unwrap_or(Template::Value);
+        plan.entity.channels.push(Channel { topic, template, hears: Hears::Attributes });
+    }
+    let expires = options.seconds("expire_after")?.filter(|seconds| *seconds > 0);
+    let mut entity = plan.entity;
+    for property in &mut entity.properties {
+        if property.info.reported {
+            property.info.expires_after_s = expires;
+        }
+    }
+    Ok(entity)
+}
+
+/// The devices that a config changes.
+struct Changes<'d> {
+    directory: &'d Directory,
+    /// Of the config.
+    digest: u64,
+    facts: BTreeMap<DeviceRef, Facts>,
+}
+
+impl Changes<'_> {
+    fn of(&mut self, device: &DeviceRef) -> &mut Facts {
+        let directory = self.directory;
+        self.facts.entry(device.clone()).or_insert_with(|| Facts::of(directory.known(device)))
+    }
+
+    /// Takes away those entities of a topic's config for which it is so.
+    fn clear(&mut self, topic: &str, which: impl Fn(&Entity) -> bool) {
+        let speaker = self.directory.speaker(NAME, topic).filter(|(_, rest)| rest.is_empty());
+        let owner = speaker.map(|(device, _)| device.clone());
+        for device in owner.into_iter().chain(self.facts.keys().cloned().collect::<Vec<_>>()) {
+            let facts = self.of(&device);
+            facts.entities.retain(|_, entity| !(&*entity.at == topic && which(entity)));
+        }
+    }
+
+    /// Marks those that a device's config leaves out; those marked before go.
+    fn leave_out(&mut self, topic: &str, there: &[&str]) {
+        for facts in self.facts.values_mut() {
+            let missing = |entity: &Entity| {
+                &*entity.at == topic && entity.part.as_deref().is_some_and(|part| !there.contains(&part))
+            };
+            facts.entities.retain(|_, entity| !(missing(entity) && entity.left_out));
+            for entity in facts.entities.values_mut().filter(|entity| missing(entity)) {
+                let entity = Arc::make_mut(entity);
+                entity.left_out = true;
+                for property in &mut entity.properties {
+                    property.info.broken = Some("its device's last config leaves it out".into());
+                }
+            }
+        }
+    }
+
+    /// Puts an entity where it belongs, from wherever it was before.
+    fn put(&mut self, device: &DeviceRef, draft: Draft, faults: &mut Vec<Fault>) {
+        let Draft { key, result, empty } = draft;
+        let had = self.of(device).entities.contains_key(&key);
+        let entity = match result {
+            Ok(entity) => entity,
+            Err(bad) => {
+                let path = match &empty.part {
+                    Some(part) => format!("components.{part}.{}", bad.key),
+                    None => bad.key.clone(),
+                };
+                faults.push(Fault::new(bad.what, &path, &bad.why));
+                // What worked before goes on working.
+                if had {
+                    return;
+                }
+                broken(empty, &bad)
+            }
+        };
+        let digest = self.digest;
+        let facts = self.of(device);
+        if facts.entities.len() >= MAX_ENTITIES && !facts.entities.contains_key(&key) {
+            faults.push(Fault::new(What::TooMany, "components", "a device has at most 1024 entities"));
+            return;
+        }
+        facts.entities.insert(key, Arc::new(Entity { digest, ..entity }));
+    }
+
+    /// Those that lose something first, so that its topic is free for the one that has it now.
+    fn announcements(self, to: Option<&DeviceRef>) -> Vec<Announcement> {
+        let directory = self.directory;
+        let facts = self.facts.into_iter().map(|(device, facts)| facts.announce(device));
+        let mut out: Vec<Announcement> =
+            facts.filter(|announced| !announced.gone || directory.known(&announced.device).is_some()).collect();
+        out.sort_by_key(|announced| Some(&announced.device) == to);
+        out
+    }
+}
+
+fn broken(mut entity: Entity, bad: &Bad) -> Entity {
+    let mut info = PropertyInfo::new(String::new(), Shape::Unknown);
+    info.reported = false;
+    info.class = Some(entity.key.component.word().into());
+    info.broken = Some(bad.to_string().chars().take(200).collect::<String>().into());
+    let tolerance = rust_decimal::Decimal::ZERO;
+    entity.properties.push(Property { suffix: "", info, reading: Reading::Text, say: None, tolerance });
+    entity
+}

@@ -1,0 +1,238 @@
+//! What a publish says: from the topic to the entities that hear it, through their templates, to observations.
+//!
+//! One bad template, or one value that is no number, is a fault of its own and never loses its neighbours.
+
+use domovoi_model::{DeviceRef, Observation, Quality, Unit, Value};
+use rust_decimal::Decimal;
+
+use super::availability::same;
+use super::entity::{Channel, Entity, Hears, Property, Reading};
+use super::facts::{Ear, Facts};
+use super::naming;
+use super::options::scalar;
+use super::template::{Message, Out};
+use crate::json::{self, Json, MAX_MEMBERS};
+use crate::{Decoded, Envelope, Fault, Reached, Shape, What, number};
+
+/// Attributes of one entity that are reported.
+const MAX_ATTRIBUTES: usize = 48;
+
+/// Where the observations of one entity go.
+pub(super) struct Sink<'s, 'd> {
+    device: &'d DeviceRef,
+    stem: &'d str,
+    pub(super) decoded: &'s mut Decoded,
+}
+
+/// Everything that one device's entities hear in a message.
+pub(super) fn hear(
+    device: &DeviceRef,
+    facts: &Facts,
+    envelope: &Envelope<'_>,
+    message: &Message<'_>,
+    decoded: &mut Decoded,
+) {
+    facts.ears(envelope.topic, |ear| match ear {
+        Ear::Reach { group, source } => {
+            let Some(source_of) = facts.reach(group).and_then(|reach| reach.sources.get(usize::from(source))) else {
+                return;
+            };
+            match source_of.available(message) {
+                Ok(Some(available)) => {
+                    decoded.reached.push(Reached { device: device.clone(), group, source, available });
+                }
+                Ok(None) => {}
+                Err(fault) => decoded.faults.push(fault),
+            }
+        }
+        Ear::Entity { at, channel } => {
+            let Some((entity, stem)) = facts.entity(at) else { return };
+            let Some(channel) = entity.channels.get(usize::from(channel)) else { return };
+            if matches!(channel.hears, Hears::Event(_)) && envelope.retained {
+                return;
+            }
+            entity_hears(entity, channel, message, &mut Sink { device, stem, decoded });
+        }
+    });
+}
+
+fn entity_hears(entity: &Entity, channel: &Channel, message: &Message<'_>, sink: &mut Sink<'_, '_>) {
+    if decoded_is_full(sink) {
+        return;
+    }
+    let out = match channel.template.read(message) {
+        Ok(out) => out,
+        Err(mut fault) => {
+            fault.at = Fault::new(fault.what, &format!("{}: {}", sink.stem, fault.at), "").at;
+            sink.decoded.faults.push(fault);
+            return;
+        }
+    };
+    match channel.hears {
+        Hears::Property(place) => {
+            if let Some(property) = entity.properties.get(usize::from(place)) {
+                sink.read(property, &out);
+            }
+        }
+        Hears::Own(own) | Hears::Event(own) => own(entity, &out, sink),
+        Hears::Attributes => sink.attributes(entity, &out),
+    }
+}
+
+/// A message that makes more observations than this is not meant for a house.
+fn decoded_is_full(sink: &Sink<'_, '_>) -> bool {
+    sink.decoded.observations.len() >= 8 * MAX_MEMBERS || sink.decoded.faults.len() >= MAX_MEMBERS
+}
+
+impl Sink<'_, '_> {
+    /// The value of a property, from what its template gave.
+    pub(super) fn read(&mut self, property: &Property, out: &Out<'_>) {
+        // An empty text is a value of a text and of nothing else.
+        let text = match (out, &property.reading) {
+            (Out::Text(text), Reading::Text) if property.say.is_some() && text.is_empty() => "",
+            _ => match out.said() {
+                Some(text) => text,
+                None => return,
+            },
+        };
+        match value(property, text) {
+            Some(value) => self.push(property, value),
+            None => {
+                let name = naming_of(self.stem, property.suffix);
+                self.decoded.faults.push(Fault::new(What::WrongType, &name, text));
+            }
+        }
+    }
+
+    /// The value of the property with this suffix, from a text.
+    pub(super) fn say(&mut self, entity: &Entity, suffix: &str, text: &str) {
+        if let Some(property) = entity.place(suffix).and_then(|place| entity.properties.get(place)) {
+            self.read(property, &Out::Text(text.into()));
+        }
+    }
+
+    /// The value of the property with this suffix, from a member of a JSON object; null says nothing.
+    pub(super) fn member(&mut self, entity: &Entity, suffix: &str, raw: Option<&str>) {
+        if let Some(text) = raw.and_then(scalar) {
+            self.say(entity, suffix, &text);
+        }
+    }
+
+    /// A value that needs no reading.
+    pub(super) fn value(&mut self, entity: &Entity, suffix: &str, value: Value) {
+        if let Some(property) = entity.place(suffix).and_then(|place| entity.properties.get(place)) {
+            self.push(property, value);
+        }
+    }
+
+    /// Something that could not be read.
+    pub(super) fn fault(&mut self, suffix: &str, text: &str) {
+        let name = naming_of(self.stem, suffix);
+        self.decoded.faults.push(Fault::new(What::WrongType, &name, text));
+    }
+
+    fn push(&mut self, property: &Property, value: Value) {
+        let unit = if value.number().is_some() { property.info.unit } else { Unit::None };
+        let hazard = property.info.hazard.filter(|_| value == Value::Bool(true));
+        self.observe(naming_of(self.stem, property.suffix), value, unit, hazard);
+    }
+
+    fn observe(&mut self, property: String, value: Value, unit: Unit, hazard: Option<domovoi_model::Hazard>) {
+        self.decoded.observations.push(Observation {
+            device: self.device.clone(),
+            property,
+            value,
+            unit,
+            quality: Quality::Good,
+            device_time: None,
+            hazard,
+        });
+    }
+
+    fn attributes(&mut self, entity: &Entity, out: &Out<'_>) {
+        let raw = match out {
+            Out::Json(raw) => *raw,
+            Out::Text(text) => text.as_ref(),
+            Out::Unknown | Out::Nothing => return,
+        };
+        let document = match json::document(raw.as_bytes(), json::MAX_PAYLOAD) {
+            Ok(document) => document,
+            Err(error) => return self.decoded.faults.push(error.0),
+        };
+        let Ok(members) = json::members(&document) else {
+            return self.fault("attributes", &document);
+        };
+        for (key, raw) in members.list.iter().take(MAX_ATTRIBUTES) {
+            let name = naming::slug(key);
+            let own = entity.properties.iter().any(|property| property.suffix == name);
+            if own || name.is_empty() || name.len() > 64 || matches!(Json::of(raw), Json::Array(_) | Json::Object(_)) {
+                continue;
+            }
+            match json::scalar(raw) {
+                Ok(Some(value)) => self.observe(naming_of(self.stem, &name), value, Unit::None, None),
+                Ok(None) => {}
+                Err(what) => self.decoded.faults.push(Fault::new(what, &naming_of(self.stem, &name), raw)),
+            }
+        }
+    }
+}
+
+/// `stem` or `stem_suffix`.
+pub(super) fn naming_of(stem: &str, suffix: &str) -> String {
+    if suffix.is_empty() { stem.to_owned() } else { format!("{stem}_{suffix}") }
+}
+
+/// A text as a value of a property.
+pub(super) fn value(property: &Property, text: &str) -> Option<Value> {
+    match &property.reading {
+        Reading::Number => decimal(text).map(Value::Number),
+        Reading::Percent { zero, full } => {
+            let span = full.checked_sub(*zero).filter(|span| !span.is_zero())?;
+            let share = decimal(text)?.checked_sub(*zero)?.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(span)?;
+            Some(Value::Number(share.clamp(Decimal::ZERO, Decimal::ONE_HUNDRED).round_dp(1).normalize()))
+        }
+        // 007 is a name, not a number.
+        Reading::Any => Some(match decimal(text).filter(|_| !is_padded(text)) {
+            Some(number) => Value::Number(number),
+            None => Value::Text(cut(text)),
+        }),
+        Reading::Text => Some(Value::Text(cut(text))),
+        Reading::Choice => match &property.info.shape {
+            Shape::Choice(words) if words.iter().any(|word| word == text) => Some(Value::Text(text.to_owned())),
+            Shape::Choice(words) => words.iter().find(|word| same(text, word)).map(|word| Value::Text(word.clone())),
+            _ => Some(Value::Text(cut(text))),
+        },
+        Reading::Flag { on, off } => {
+            if same(text, on) {
+                Some(Value::Bool(true))
+            } else if same(text, off) {
+                Some(Value::Bool(false))
+            } else {
+                None
+            }
+        }
+        Reading::Words(words) => words.iter().find(|(word, _)| same(text, word)).map(|(_, value)| value.clone()),
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(json::MAX_TEXT / 4).collect()
+}
+
+fn is_padded(text: &str) -> bool {
+    let digits = text.trim().trim_start_matches(['-', '+']);
+    digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.") && !digits.starts_with("0e")
+}
+
+/// A number as templates and devices print it: JSON's spelling, and what Python's `float` takes besides.
+pub(super) fn decimal(text: &str) -> Option<Decimal> {
+    let text = text.trim();
+    number::decimal(text).or_else(|| {
+        let text = text.strip_prefix('+').unwrap_or(text);
+        let (sign, digits) = text.split_at_checked(usize::from(text.starts_with('-')))?;
+        if digits.starts_with('.') {
+            return number::decimal(&format!("{sign}0{digits}"));
+        }
+        number::decimal(text)
+    })
+}

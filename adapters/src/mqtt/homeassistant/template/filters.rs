@@ -1,0 +1,433 @@
+//! The filters, tests and functions that templates of real producers use, as Home Assistant has them, and the price of
+//! each. What the engine brings along is kept under its name with an `!`, and stands behind one that is paid for.
+//!
+//! Deliberately no `states()`, `is_state()` and their kin: a device's template knows nothing of other devices.
+
+use std::fmt::{self, Write as _};
+
+use minijinja::value::{Kwargs, Rest, Value, ValueKind, ValueOrKwargs};
+use minijinja::{Environment, Error, ErrorKind, State, filters as builtin, tests};
+use minijinja_contrib::pycompat;
+
+use super::Given;
+use super::engine::{MAX_OUTPUT, Purse};
+use super::{regexes, times};
+
+/// Values within values, beyond which nothing is looked at: the depth that documents may have, and a little.
+const MAX_DEPTH: u32 = 40;
+/// Values and sixteenths of text in one value.
+const MAX_SIZE: u64 = 40_000;
+
+type Answer = Result<Value, Error>;
+
+pub(super) fn wrong(why: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, why.into())
+}
+
+/// What is not there cannot be reckoned with; that is no mistake of the template's, and the state stays as it was.
+pub(super) fn undefined(what: &str) -> Error {
+    Error::new(ErrorKind::UndefinedError, format!("{what} of what does not exist"))
+}
+
+/// What looking at all of a value costs.
+pub(super) fn price(value: &Value) -> Result<u64, Error> {
+    fn walk(value: &Value, depth: u32, left: &mut u64) -> Result<(), Error> {
+        let mut pay = |price: u64| -> Result<(), Error> {
+            *left = left.checked_sub(price).ok_or_else(|| wrong("the value is too large"))?;
+            Ok(())
+        };
+        if let Some(text) = value.as_str() {
+            return pay(1 + text.len() as u64 / 16);
+        }
+        pay(1)?;
+        if depth > MAX_DEPTH {
+            return Err(wrong("the value is nested too deep"));
+        }
+        match value.kind() {
+            ValueKind::Seq | ValueKind::Iterable => {
+                for item in value.try_iter()? {
+                    walk(&item, depth + 1, left)?;
+                }
+            }
+            ValueKind::Map => {
+                for key in value.try_iter()? {
+                    walk(&key, depth + 1, left)?;
+                    walk(&value.get_item(&key)?, depth + 1, left)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+    let mut left = MAX_SIZE;
+    walk(value, 0, &mut left)?;
+    Ok(MAX_SIZE - left)
+}
+
+fn pay(state: &mut State<'_, '_>, values: &[Value]) -> Result<(), Error> {
+    let mut total = 1;
+    for value in values {
+        total += price(value)?;
+    }
+    Purse::pay(state, total)
+}
+
+/// A text that stops growing.
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > 4 * MAX_OUTPUT {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+/// A value in Python's spelling.
+pub(super) fn print(value: &Value) -> Result<String, Error> {
+    if let Some(text) = value.as_str() {
+        return Ok(text.to_owned());
+    }
+    let mut out = Bounded(String::new());
+    write!(out, "{value}").map_err(|_| wrong("the text is too long"))?;
+    Ok(out.0)
+}
+
+/// A variable of a command.
+pub(super) fn given(given: Given<'_>) -> Value {
+    match given {
+        Given::Text(text) => Value::from(text),
+        Given::None => Value::from(()),
+        Given::Number(number) => {
+            let number = number.normalize();
+            match i64::try_from(number) {
+                Ok(whole) if number.fract().is_zero() => Value::from(whole),
+                _ => number.to_string().parse::<f64>().map_or(Value::from(()), Value::from),
+            }
+        }
+    }
+}
+
+/// One of the engine's own filters, paid for.
+fn paid(inner: &'static str) -> impl Fn(&mut State<'_, '_>, Rest<ValueOrKwargs>) -> Answer {
+    move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
+        let args = args.into_values();
+        pay(state, &args)?;
+        grows(inner.trim_end_matches('!'), &args)?;
+        let out = state.apply_filter(inner, &args)?;
+        pay(state, std::slice::from_ref(&out))?;
+        Ok(out)
+    }
+}
+
+fn paid_test(inner: &'static str) -> impl Fn(&mut State<'_, '_>, Rest<Value>) -> Result<bool, Error> {
+    move |state: &mut State<'_, '_>, args: Rest<Value>| {
+        pay(state, &args)?;
+        state.perform_test(inner, &args)
+    }
+}
+
+/// Refuses what would make a text much longer than what it is made of.
+fn grows(name: &str, args: &[Value]) -> Result<(), Error> {
+    let length = |at: usize| args.get(at).and_then(Value::as_str).map_or(8, str::len);
+    let items = args.first().and_then(Value::len).unwrap_or(0);
+    let becomes = match name {
+        // One more than there are characters, for an empty text to look for.
+        "replace" => length(0) + (length(0) / length(1).max(1) + 1) * length(2),
+        "join" => items.saturating_mul(length(1)),
+        // Widths are said in digits: within a format, or as an argument.
+        "format" | "indent" | "batch" | "slice" | "tojson" | "center" | "ljust" | "rjust" | "zfill" => {
+            let digits = |text: &str| {
+                text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.trim_start_matches('0').len() > 3)
+                    || text.contains('*')
+            };
+            let wide = |value: &Value| value.as_i64().is_some_and(|number| number.unsigned_abs() > 999);
+            let text = args.first().and_then(Value::as_str).unwrap_or_default();
+            let is_format = name == "format";
+            if (is_format && digits(text)) || (!is_format && args.iter().skip(1).any(wide)) {
+                return Err(wrong(format!("{name}: more than 999 places")));
+            }
+            let lines = if name == "indent" { text.lines().count() * 999 } else { 0 };
+            lines.max(length(0))
+        }
+        _ => 0,
+    };
+    if becomes > 4 * MAX_OUTPUT { Err(wrong(format!("{name}: the text becomes too long"))) } else { Ok(()) }
+}
+
+macro_rules! engine_filters {
+    ($environment:ident: $($name:literal $function:path),* $(,)?) => {$(
+        $environment.add_filter(concat!($name, "!"), $function);
+        $environment.add_filter($name, paid(concat!($name, "!")));
+    )*};
+}
+
+macro_rules! engine_tests {
+    ($environment:ident: $($name:literal $function:path),* $(,)?) => {$(
+        $environment.add_test(concat!($name, "!"), $function);
+        $environment.add_test($name, paid_test(concat!($name, "!")));
+    )*};
+}
+
+/// Furnishes an environment.
+pub(super) fn furnish(environment: &mut Environment<'static>) {
+    for name in ["safe", "escape", "e", "pprint", "lines"] {
+        environment.remove_filter(name);
+    }
+    for name in ["debug", "range", "dict", "cycler", "joiner", "lipsum"] {
+        environment.remove_global(name);
+    }
+    engine_filters!(environment:
+        "lower" builtin::lower, "upper" builtin::upper, "title" builtin::title, "capitalize" builtin::capitalize,
+        "replace" builtin::replace, "length" builtin::length, "count" builtin::length, "dictsort" builtin::dictsort,
+        "items" builtin::items, "reverse" builtin::reverse, "trim" builtin::trim, "join" builtin::join,
+        "split" builtin::split, "abs" builtin::abs, "attr" builtin::attr, "first" builtin::first,
+        "last" builtin::last, "sort" builtin::sort, "list" builtin::list, "string" builtin::string,
+        "batch" builtin::batch, "slice" builtin::slice, "sum" builtin::sum, "indent" builtin::indent,
+        "select" builtin::select, "reject" builtin::reject, "selectattr" builtin::selectattr,
+        "rejectattr" builtin::rejectattr, "map" builtin::map, "groupby" builtin::groupby, "unique" builtin::unique,
+        "chain" builtin::chain, "zip" builtin::zip, "format" builtin::format, "min" builtin::min, "max" builtin::max,
+        "default" builtin::default, "d" builtin::default,
+    );
+    engine_tests!(environment:
+        "eq" tests::is_eq, "equalto" tests::is_eq, "==" tests::is_eq, "ne" tests::is_ne, "!=" tests::is_ne,
+        "lt" tests::is_lt, "lessthan" tests::is_lt, "<" tests::is_lt, "le" tests::is_le, "<=" tests::is_le,
+        "gt" tests::is_gt, "greaterthan" tests::is_gt, ">" tests::is_gt, "ge" tests::is_ge, ">=" tests::is_ge,
+        "in" tests::is_in, "sameas" tests::is_sameas, "lower" tests::is_lower, "upper" tests::is_upper,
+        "startingwith" tests::is_startingwith, "endingwith" tests::is_endingwith,
+    );
+    operators(environment);
+    super::numbers::furnish(environment);
+    times::furnish(environment);
+    regexes::furnish(environment);
+    environment.add_filter(
+        "is_defined",
+        |value: Value| {
+            if value.is_undefined() { Err(undefined("is_defined")) } else { Ok(value) }
+        },
+    );
+    environment.add_filter("iif", iif);
+    environment.add_function("iif", iif);
+    environment.add_filter("to_json", to_json);
+    environment.add_filter("tojson", to_json);
+    environment.add_filter("from_json", from_json);
+    environment.add_filter("truncate", truncate);
+    environment.add_filter("slugify", |text: &str, separator: Option<&str>| {
+        super::super::naming::slug_with(text, separator.unwrap_or("_"))
+    });
+    environment.add_filter("contains", |state: &mut State<'_, '_>, list: Value, item: Value| {
+        pay(state, &[list.clone(), item.clone()])?;
+        state.perform_test("in!", &[item, list]).map(Value::from)
+    });
+    environment.add_test("contains", |state: &mut State<'_, '_>, list: Value, item: Value| {
+        pay(state, &[list.clone(), item.clone()])?;
+        state.perform_test("in!", &[item, list])
+    });
+    environment.add_filter("ord", |text: &str| text.chars().next().map(|c| u32::from(c)));
+    environment.add_function("zip", |state: &mut State<'_, '_>, args: Rest<Value>| {
+        pay(state, &args)?;
+        state.apply_filter("zip!", &args)
+    });
+    environment.add_function("range", range);
+    environment.add_global("dict", Value::from_object(Dict));
+    environment.set_unknown_method_callback(method);
+}
+
+/// What the compiled template calls in the place of operators.
+fn operators(environment: &mut Environment<'static>) {
+    environment.add_filter("concat!", |state: &mut State<'_, '_>, a: Value, b: Value| {
+        pay(state, &[a.clone(), b.clone()])?;
+        if a.is_undefined() && b.is_undefined() {
+            return Ok(Value::UNDEFINED);
+        }
+        let text = print(&a)? + &print(&b)?;
+        if text.len() > 4 * MAX_OUTPUT { Err(wrong("the text is too long")) } else { Ok(Value::from(text)) }
+    });
+    macro_rules! compare {
+        ($($name:literal $op:tt),*) => {$(
+            environment.add_filter($name, |state: &mut State<'_, '_>, a: Value, b: Value| -> Answer {
+                pay(state, &[a.clone(), b.clone()])?;
+                Ok(Value::from(a $op b))
+            });
+        )*};
+    }
+    compare!("eq!" ==, "ne!" !=, "lt!" <, "le!" <=, "gt!" >, "ge!" >=);
+    environment.add_filter("in!", |state: &mut State<'_, '_>, a: Value, b: Value| -> Answer {
+        pay(state, &[a.clone(), b.clone()])?;
+        state.perform_test("in!", &[a, b]).map(Value::from)
+    });
+    environment.add_filter("add!", |state: &mut State<'_, '_>, a: Value, b: Value| {
+        pay(state, &[a.clone(), b.clone()])?;
+        match (a.as_str(), b.as_str()) {
+            (Some(one), Some(two)) => Ok(Value::from([one, two].concat())),
+            _ if a.kind() == ValueKind::Seq && b.kind() == ValueKind::Seq => {
+                Ok(a.try_iter()?.chain(b.try_iter()?).collect())
+            }
+            _ => match times::add(&a, &b) {
+                Some(sum) => Ok(sum),
+                None => super::numbers::reckon('+', &a, &b),
+            },
+        }
+    });
+    environment.add_filter("sub!", |a: Value, b: Value| match times::sub(&a, &b) {
+        Some(difference) => Ok(difference),
+        None => super::numbers::reckon('-', &a, &b),
+    });
+    environment.add_filter("mul!", |a: Value, b: Value| super::numbers::reckon('*', &a, &b));
+    environment.add_function("list!", |state: &mut State<'_, '_>, items: Rest<Value>| {
+        pay(state, &items)?;
+        Ok::<_, Error>(Value::from(items.0))
+    });
+    environment.add_function("map!", |state: &mut State<'_, '_>, items: Rest<Value>| {
+        pay(state, &items)?;
+        let pairs = items.chunks_exact(2).filter_map(|pair| Some((pair.first()?.clone(), pair.get(1)?.clone())));
+        Ok::<_, Error>(pairs.collect::<Value>())
+    });
+}
+
+/// Python's methods of texts, lists and dictionaries.
+fn method(state: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Answer {
+    let mut all = vec![value.clone()];
+    all.extend_from_slice(args);
+    pay(state, &all)?;
+    if method == "join" {
+        // Here the glue stands before the list.
+        all.reverse();
+    }
+    grows(method, &all)?;
+    let first = args.first();
+    let out = match (value.as_str(), method, first) {
+        (Some(text), "zfill", Some(width)) => {
+            let width = usize::try_from(width.as_i64().unwrap_or(0)).unwrap_or(0);
+            let (sign, digits) = text.split_at(usize::from(text.starts_with(['-', '+'])));
+            let zeros = width.saturating_sub(text.chars().count());
+            Value::from(format!("{sign}{}{digits}", "0".repeat(zeros)))
+        }
+        (Some(text), "ljust" | "rjust" | "center", Some(width)) => {
+            let width = usize::try_from(width.as_i64().unwrap_or(0)).unwrap_or(0);
+            let fill =
+                args.get(1).and_then(Value::as_str).unwrap_or(" ").repeat(width.saturating_sub(text.chars().count()));
+            Value::from(match method {
+                "ljust" => format!("{text}{fill}"),
+                "rjust" => format!("{fill}{text}"),
+                _ => format!(
+                    "{}{text}{}",
+                    &fill.get(..fill.len() / 2).unwrap_or_default(),
+                    fill.get(fill.len() / 2..).unwrap_or_default()
+                ),
+            })
+        }
+        (Some(text), "removeprefix", Some(prefix)) => {
+            Value::from(prefix.as_str().and_then(|prefix| text.strip_prefix(prefix)).unwrap_or(text))
+        }
+        (Some(text), "removesuffix", Some(suffix)) => {
+            Value::from(suffix.as_str().and_then(|suffix| text.strip_suffix(suffix)).unwrap_or(text))
+        }
+        (Some(text), "isdecimal", None) => Value::from(!text.is_empty() && text.chars().all(|c| c.is_ascii_digit())),
+        (None, "index", Some(item)) if value.kind() == ValueKind::Seq => {
+            let at = value.try_iter()?.position(|other| other == *item);
+            Value::from(at.ok_or_else(|| wrong("index: there is no such item"))?)
+        }
+        _ if value.is_undefined() => return Err(undefined(method)),
+        _ => pycompat::unknown_method_callback(state, value, method, args)?,
+    };
+    pay(state, std::slice::from_ref(&out))?;
+    Ok(out)
+}
+
+/// `dict(…)`, and `dict.from_keys(…)`, by which producers make a dictionary of pairs.
+#[derive(Debug)]
+struct Dict;
+
+impl minijinja::value::Object for Dict {
+    fn call(self: &std::sync::Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Answer {
+        pay(state, args)?;
+        let (pairs, more): (Option<Value>, Kwargs) = minijinja::value::from_args(args)?;
+        let mut out: Vec<(Value, Value)> = pairs.map_or(Ok(Vec::new()), |pairs| self::pairs(&pairs))?;
+        for name in more.args() {
+            out.push((Value::from(name), more.get(name)?));
+        }
+        Ok(out.into_iter().collect())
+    }
+
+    fn call_method(self: &std::sync::Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Answer {
+        pay(state, args)?;
+        match (method, args) {
+            ("from_keys", [list]) => Ok(pairs(list)?.into_iter().collect()),
+            ("fromkeys", [keys]) => Ok(keys.try_iter()?.map(|key| (key, Value::from(()))).collect()),
+            ("fromkeys", [keys, value]) => Ok(keys.try_iter()?.map(|key| (key, value.clone())).collect()),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+/// A dictionary, or a list of pairs, as pairs.
+fn pairs(value: &Value) -> Result<Vec<(Value, Value)>, Error> {
+    if value.kind() == ValueKind::Map {
+        return value.try_iter()?.map(|key| Ok((key.clone(), value.get_item(&key)?))).collect();
+    }
+    let pair = |item: Value| Ok((item.get_item_by_index(0)?, item.get_item_by_index(1)?));
+    value.try_iter()?.map(pair).collect()
+}
+
+/// Python's `range`, which a device needs for a few dozen.
+fn range(state: &mut State<'_, '_>, first: i64, second: Option<i64>, step: Option<i64>) -> Answer {
+    let (start, stop) = second.map_or((0, first), |second| (first, second));
+    let step = step.unwrap_or(1);
+    let mut out = Vec::new();
+    let mut at = start;
+    while step != 0 && ((step > 0 && at < stop) || (step < 0 && at > stop)) {
+        if out.len() >= 4096 {
+            return Err(wrong("range: more than 4096 numbers"));
+        }
+        out.push(Value::from(at));
+        at = at.saturating_add(step);
+    }
+    Purse::pay(state, out.len() as u64)?;
+    Ok(Value::from(out))
+}
+
+/// `iif(if_true, if_false, if_none)`.
+fn iif(value: Value, yes: Option<Value>, no: Option<Value>, none: Option<Value>) -> Value {
+    match none {
+        Some(none) if value.is_none() => none,
+        _ if value.is_true() => yes.unwrap_or_else(|| Value::from(true)),
+        _ => no.unwrap_or_else(|| Value::from(false)),
+    }
+}
+
+fn to_json(state: &mut State<'_, '_>, value: Value, _options: Rest<ValueOrKwargs>) -> Result<String, Error> {
+    if value.is_undefined() {
+        return Err(undefined("to_json"));
+    }
+    pay(state, std::slice::from_ref(&value))?;
+    serde_json::to_string(&value).map_err(|error| wrong(format!("to_json: {error}")))
+}
+
+fn from_json(state: &mut State<'_, '_>, text: Value, default: Option<Value>) -> Answer {
+    pay(state, std::slice::from_ref(&text))?;
+    if text.is_undefined() {
+        return default.ok_or_else(|| undefined("from_json"));
+    }
+    let parsed = text.as_str().and_then(|text| {
+        let text = crate::json::document(text.as_bytes(), 4 * MAX_OUTPUT).ok()?;
+        serde_json::from_str::<Value>(&text).ok()
+    });
+    parsed.or(default).ok_or_else(|| wrong("from_json: this is no JSON"))
+}
+
+/// Jinja's `truncate(length, killwords, end, leeway)`.
+fn truncate(state: &mut State<'_, '_>, text: &str, options: Rest<Value>) -> Result<String, Error> {
+    Purse::pay(state, 1 + text.len() as u64 / 16)?;
+    let number = |at: usize, usual: usize| options.get(at).and_then(Value::as_usize).unwrap_or(usual);
+    let (length, whole) = (number(0, 255), options.get(1).is_some_and(Value::is_true));
+    let end = options.get(2).and_then(Value::as_str).unwrap_or("...");
+    if text.chars().count() <= length.saturating_add(number(3, 5)) {
+        return Ok(text.to_owned());
+    }
+    let kept: String = text.chars().take(length.saturating_sub(end.chars().count())).collect();
+    let at_word = kept.rsplit_once(' ').map_or(kept.as_str(), |(head, _)| head);
+    Ok(format!("{}{end}", if whole { &kept } else { at_word }))
+}

@@ -1,0 +1,1 @@
+//! Templates of real producers, and hostile ones.

@@ -1,0 +1,1 @@
+//! What a capture cannot show: orders of arrival, memory, what never ends.
