@@ -25,12 +25,57 @@ const GROUPED: &[&str] = &["light", "switch", "fan", "cover", "lock"];
 
 /// The dangers, by the name that the converters give them. `tamper` is none: somebody is at the sensor, not the house
 /// in danger.
-pub(super) const HAZARDS: &[(&str, Hazard)] = &[
+const HAZARDS: &[(&str, Hazard)] = &[
     ("water_leak", Hazard::WaterLeak),
     ("gas", Hazard::Gas),
     ("smoke", Hazard::Smoke),
     ("carbon_monoxide", Hazard::CarbonMonoxide),
 ];
+
+/// What dangers are called where the bits of an IAS zone are told apart, and by detectors that say more than yes and no.
+const HAZARDS_TOO: &[(&str, Hazard)] = &[
+    ("water_leak_alarm_1", Hazard::WaterLeak),
+    ("water_leak_alarm_2", Hazard::WaterLeak),
+    ("active_water_leak", Hazard::WaterLeak),
+    ("gas_alarm_1", Hazard::Gas),
+    ("gas_alarm_2", Hazard::Gas),
+    ("gas_sensor_state", Hazard::Gas),
+    ("smoke_alarm_1", Hazard::Smoke),
+    ("smoke_alarm_2", Hazard::Smoke),
+    ("smoke_state", Hazard::Smoke),
+    ("carbon_monoxide_alarm_1", Hazard::CarbonMonoxide),
+    ("carbon_monoxide_alarm_2", Hazard::CarbonMonoxide),
+];
+
+/// The word of a choice that reports its danger.
+pub(super) const ALARM: &str = "alarm";
+
+/// Codes of locks (`pin_code`) and of networks (`wifi_config`): they can be set, and are neither shown nor kept.
+const SECRETS: &[&str] = &["pin_code", "password", "pin"];
+
+/// Spellings of units that converters have besides the usual ones.
+const UNITS: &[(&str, Unit)] = &[
+    ("volt", Unit::Volt),
+    ("watt", Unit::Watt),
+    ("VAR", Unit::Var),
+    ("Lx", Unit::Lux),
+    ("ºC", Unit::Celsius),
+    ("sec", Unit::Second),
+    ("Sec", Unit::Second),
+    ("sec.", Unit::Second),
+    ("seconds", Unit::Second),
+    ("L/h", Unit::LitrePerHour),
+];
+
+/// The danger of this name.
+pub(super) fn hazard(name: &str) -> Option<Hazard> {
+    HAZARDS.iter().chain(HAZARDS_TOO).find(|(other, _)| *other == name).map(|(_, hazard)| *hazard)
+}
+
+/// Whether a value of this name is nobody's business.
+pub(super) fn is_secret(name: &str) -> bool {
+    SECRETS.contains(&name)
+}
 
 /// Classes by name.
 const CLASSES: &[(&str, &str)] = &[
@@ -125,10 +170,18 @@ impl Exposed {
             return;
         }
         let name = place.name(property);
-        let access = access(expose);
+        let members = members(features);
+        let has_secret = members.iter().any(|member| is_secret(&member.name));
+        let within = members.iter().fold(0, |all, member| {
+            all | if member.reported { STATE } else { 0 } | if member.writable { SET } else { 0 }
+        });
+        // Some converters (Schneider's R7067) leave it to the members to say what can be done with the whole.
+        let access = match access(expose) {
+            0 => within,
+            access => access,
+        };
         // A composite inside another one is set with it, and its parts only read.
         if access & SET != 0 && place.composite.is_none() {
-            let members = members(features);
             match self.facts.composites.iter_mut().find(|composite| composite.property == name) {
                 // color_xy and color_hs are two spellings of the one property `color`.
                 Some(known) => known.members.extend(members),
@@ -139,11 +192,13 @@ impl Exposed {
             if is_colour {
                 info.class = Some("color".into());
             }
+            info.writable = true;
+            info.reported = access & STATE != 0 && !has_secret;
             self.push(info, expose, property, place);
         } else if access & GET != 0 && place.composite.is_none() {
             self.ask(&name, question(features), expose);
         }
-        if access & STATE != 0 {
+        if (access | within) & STATE != 0 {
             self.walk(features, Place { composite: Some(&name), nested: place.nested + 1, ..place });
         }
     }
@@ -155,7 +210,7 @@ impl Exposed {
         let Some(shape) = shape else { return };
         let mut info = described(PropertyInfo::new(name.clone(), shape), expose, place);
         if place.composite.is_some() {
-            if !info.reported {
+            if !info.reported || is_secret(property) {
                 return;
             }
             info.writable = false;
@@ -256,7 +311,7 @@ fn has_number(expose: &Members<'_>) -> bool {
 fn described(mut info: PropertyInfo, expose: &Members<'_>, place: Place<'_>) -> PropertyInfo {
     let access = access(expose);
     let name = expose.text("name").unwrap_or_else(|| info.name.clone());
-    info.unit = expose.text("unit").and_then(|text| Unit::parse(&text)).unwrap_or(Unit::None);
+    info.unit = expose.text("unit").and_then(|text| unit(&text)).unwrap_or(Unit::None);
     info.writable = access & SET != 0;
     info.reported = access & STATE != 0;
     info.step = expose.get("value_step").and_then(decimal).filter(|step| step.is_sign_positive() && !step.is_zero());
@@ -264,10 +319,16 @@ fn described(mut info: PropertyInfo, expose: &Members<'_>, place: Place<'_>) -> 
     info.label = expose.text("label").filter(|label| !label.is_empty()).map(|label| printable(&label).into());
     info.category = category(expose, &info.name);
     info.class = class(&name, &info.shape, place).map(Into::into);
-    if matches!(info.shape, Shape::Switch { .. }) {
-        info.hazard = HAZARDS.iter().find(|(hazard, _)| *hazard == name).map(|(_, hazard)| *hazard);
-    }
+    info.hazard = match &info.shape {
+        Shape::Switch { .. } => hazard(&name),
+        Shape::Choice(words) if words.iter().any(|word| word == ALARM) => hazard(&name),
+        _ => None,
+    };
     info
+}
+
+fn unit(text: &str) -> Option<Unit> {
+    Unit::parse(text).or_else(|| UNITS.iter().find(|(spelling, _)| *spelling == text.trim()).map(|(_, unit)| *unit))
 }
 
 /// `presets` is an array; an expose that was cloned (herdsman-converters 23) has an object with the indices as keys.

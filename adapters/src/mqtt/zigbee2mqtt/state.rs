@@ -3,7 +3,7 @@
 
 use domovoi_model::{Observation, Quality, Timestamp, Unit, Value};
 
-use super::exposes::HAZARDS;
+use super::exposes::{ALARM, hazard, is_secret};
 use super::facts::{self, Facts};
 use super::{Announcement, Claim, DecodeError, Decoded, Directory, Envelope, Fault, PropertyInfo, Shape, What};
 use crate::colour::Colour;
@@ -112,7 +112,8 @@ pub(super) fn attribute(
 ) -> Result<Decoded, DecodeError> {
     let text = json::text(envelope.payload, MAX_PAYLOAD)?;
     let mut state = State::new(claim, envelope, directory);
-    if SKIPPED.contains(&name) || name.starts_with("device-") {
+    let is_aside = SKIPPED.contains(&name) || name.starts_with("device-") || name.starts_with("update-");
+    if is_aside || name.split('-').any(is_secret) {
         return Ok(state.out);
     }
     let known = |name: &str| state.known.and_then(|known| known.property(name));
@@ -136,6 +137,7 @@ impl<'a> State<'a> {
     fn member(&mut self, key: &str, raw: &str) {
         match Json::of(raw) {
             Json::Object(_) => self.nested(key, raw, 1),
+            _ if is_secret(key) => {}
             Json::Array(raw) if self.facts.is_some_and(|facts| facts.is_list(key)) => self.whole(key, raw),
             Json::Array(_) => {}
             _ => self.scalar(key, raw),
@@ -152,7 +154,7 @@ impl<'a> State<'a> {
         for (sub, raw) in &members.twice {
             self.out.faults.push(Fault::new(What::SaidTwice, &format!("{key}_{sub}"), raw));
         }
-        for (sub, raw) in &members.list {
+        for (sub, raw) in members.list.iter().filter(|(sub, _)| !is_secret(sub)) {
             let name = format!("{key}_{sub}");
             match Json::of(raw) {
                 Json::Object(_) if level < MAX_NESTED && self.known.is_some() => self.nested(&name, raw, level + 1),
@@ -244,8 +246,12 @@ impl<'a> State<'a> {
             return Err(What::WrongType);
         }
         let unit = if value.number().is_some() { info.map(|info| info.unit).or(usual) } else { None };
-        let by_name = || HAZARDS.iter().find(|(name, _)| *name == property).map(|(_, hazard)| *hazard);
-        let hazard = info.and_then(|info| info.hazard).or_else(by_name).filter(|_| value == Value::Bool(true));
+        let is_danger = match &value {
+            Value::Bool(danger) => *danger,
+            Value::Text(word) => info.is_some_and(|info| info.hazard.is_some()) && word == ALARM,
+            Value::Number(_) => false,
+        };
+        let hazard = info.and_then(|info| info.hazard).or_else(|| hazard(property)).filter(|_| is_danger);
         let device_time = self.device_time;
         let plain = plain(self.claim, property, value, unit.unwrap_or(Unit::None));
         Ok(Some(Observation { hazard, device_time, ..plain }))
