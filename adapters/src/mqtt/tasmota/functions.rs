@@ -105,7 +105,8 @@ impl Device<'_> {
         if kind == 2 || kind == 5 {
             // SetOption82: the range that Alexa understands.
             let (min, max) = if self.option("82") { (200, 380) } else { (153, 500) };
-            out.push(whole("ct", min, max, "CT"));
+            let (ct, order) = whole("ct", min, max, "CT");
+            out.push((PropertyInfo { unit: Unit::Mired, ..ct }, order));
         }
         if kind >= 4 && !is_split {
             out.push(percent("white", "White"));

@@ -15,7 +15,7 @@ use crate::json::{self, Json, Members};
 /// load would be written to the card every five minutes.
 const STATE: &[(&str, Unit)] = &[
     ("Dimmer", Unit::Percent),
-    ("CT", Unit::None),
+    ("CT", Unit::Mired),
     ("White", Unit::Percent),
     ("Channel", Unit::Percent),
     ("FanSpeed", Unit::None),

@@ -38,8 +38,8 @@ const ENERGY: &[Quantity] = &[
     ("PhaseAngle", Unit::None, None),
 ];
 
-/// What sensors have. Concentrations, lengths and weights are in units that the house does not know (ppm, µg/m³, cm,
-/// kg): their class says it.
+/// What sensors have, in the units of the firmware's own documentation; temperatures, pressures and speeds as the message
+/// says. A distance is in cm, mm or (lightning, AS3935) km: no guess.
 const SENSORS: &[Quantity] = &[
     ("Temperature", Unit::Celsius, Some("temperature")),
     ("DewPoint", Unit::Celsius, Some("temperature")),
@@ -54,14 +54,15 @@ const SENSORS: &[Quantity] = &[
     ("Current", Unit::Ampere, Some("current")),
     ("Power", Unit::Watt, Some("power")),
     ("Frequency", Unit::Hertz, Some("frequency")),
-    ("CarbonDioxide", Unit::None, Some("carbon_dioxide")),
-    ("eCO2", Unit::None, Some("carbon_dioxide")),
-    ("TVOC", Unit::None, Some("volatile_organic_compounds_parts")),
-    ("PM1", Unit::None, Some("pm1")),
-    ("PM2.5", Unit::None, Some("pm25")),
-    ("PM10", Unit::None, Some("pm10")),
+    ("CarbonDioxide", Unit::PartsPerMillion, Some("carbon_dioxide")),
+    ("eCO2", Unit::PartsPerMillion, Some("carbon_dioxide")),
+    ("TVOC", Unit::PartsPerBillion, Some("volatile_organic_compounds_parts")),
+    ("PM1", Unit::MicrogramPerCubicMetre, Some("pm1")),
+    ("PM2.5", Unit::MicrogramPerCubicMetre, Some("pm25")),
+    ("PM10", Unit::MicrogramPerCubicMetre, Some("pm10")),
     ("Distance", Unit::None, Some("distance")),
-    ("Weight", Unit::None, Some("weight")),
+    ("Speed", Unit::None, Some("speed")),
+    ("Weight", Unit::Kilogram, Some("weight")),
 ];
 
 /// Readers of cards and key fobs: what they read opens doors, and nobody needs it on a page.
@@ -96,9 +97,15 @@ pub(super) struct Leaf<'a> {
 
 /// Walks the tree. Names are `sensor_quantity`, `sensor_quantity_1` for the first of several channels or phases.
 pub(super) fn pieces<'a>(members: &Members<'a>, config: Option<&Config>) -> Vec<Piece<'a>> {
+    // Fahrenheit and mmHg are not passed off as something else, nor is a unit that the house does not know.
+    let named = |key: &str, usual| match members.text(key) {
+        Some(unit) => Unit::parse(&unit).unwrap_or(Unit::None),
+        None => usual,
+    };
     let mut walk = Walk {
-        celsius: members.text("TempUnit").is_none_or(|unit| unit == "C"),
-        hectopascal: members.text("PressureUnit").is_none_or(|unit| unit == "hPa"),
+        temperature: named("TempUnit", Unit::Celsius),
+        pressure: named("PressureUnit", Unit::Hectopascal),
+        speed: named("SpeedUnit", Unit::None),
         out: members.twice.iter().map(|(key, raw)| Piece::Fault(Fault::new(What::SaidTwice, key, raw))).collect(),
     };
     for (key, raw) in &members.list {
@@ -122,8 +129,9 @@ pub(super) fn pieces<'a>(members: &Members<'a>, config: Option<&Config>) -> Vec<
 }
 
 struct Walk<'a> {
-    celsius: bool,
-    hectopascal: bool,
+    temperature: Unit,
+    pressure: Unit,
+    speed: Unit,
     out: Vec<Piece<'a>>,
 }
 
@@ -168,9 +176,9 @@ impl<'a> Walk<'a> {
             return;
         }
         let unit = match quantity {
-            // Fahrenheit and mmHg are not passed off as what the house counts in.
-            Some((_, Unit::Celsius, _)) if !self.celsius => Unit::None,
-            Some((_, Unit::Hectopascal, _)) if !self.hectopascal => Unit::None,
+            Some((_, Unit::Celsius, _)) => self.temperature,
+            Some((_, Unit::Hectopascal, _)) => self.pressure,
+            Some(("Speed", ..)) => self.speed,
             Some((_, unit, _)) => unit,
             None => Unit::None,
         };
