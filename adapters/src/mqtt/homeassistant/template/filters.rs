@@ -29,6 +29,32 @@ pub(super) fn undefined(what: &str) -> Error {
     Error::new(ErrorKind::UndefinedError, format!("{what} of what does not exist"))
 }
 
+/// Arguments by place or by name, as Python gives them; what is not given is undefined.
+pub(super) fn named<const N: usize>(args: Rest<ValueOrKwargs>, names: [&str; N]) -> Result<[Value; N], Error> {
+    let mut values = args.into_values();
+    let by_name = match values.pop_if(|last| last.is_kwargs()) {
+        Some(last) => Kwargs::try_from(last)?,
+        None => Kwargs::from_iter(Vec::<(String, Value)>::new()),
+    };
+    if values.len() > N {
+        return Err(Error::from(ErrorKind::TooManyArguments));
+    }
+    let mut out = [(); N].map(|()| Value::UNDEFINED);
+    for (at, (slot, name)) in out.iter_mut().zip(names).enumerate() {
+        *slot = match values.get(at) {
+            Some(value) => value.clone(),
+            None => by_name.get::<Option<Value>>(name)?.unwrap_or(Value::UNDEFINED),
+        };
+    }
+    by_name.assert_all_used()?;
+    Ok(out)
+}
+
+/// What is given, if it is.
+pub(super) fn given_or(value: &Value) -> Option<Value> {
+    if value.is_undefined() { None } else { Some(value.clone()) }
+}
+
 /// What looking at all of a value costs.
 pub(super) fn price(value: &Value) -> Result<u64, Error> {
     fn walk(value: &Value, depth: u32, left: &mut u64) -> Result<(), Error> {
@@ -283,7 +309,7 @@ fn operators(environment: &mut Environment<'static>) {
     environment.add_function("map!", |state: &mut State<'_, '_>, items: Rest<Value>| {
         pay(state, &items)?;
         let pairs = items.chunks_exact(2).filter_map(|pair| Some((pair.first()?.clone(), pair.get(1)?.clone())));
-        Ok::<_, Error>(pairs.collect::<Value>())
+        Ok::<_, Error>(Value::from_pairs(pairs))
     });
 }
 
@@ -349,15 +375,15 @@ impl minijinja::value::Object for Dict {
         for name in more.args() {
             out.push((Value::from(name), more.get(name)?));
         }
-        Ok(out.into_iter().collect())
+        Ok(Value::from_pairs(out))
     }
 
     fn call_method(self: &std::sync::Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Answer {
         pay(state, args)?;
         match (method, args) {
-            ("from_keys", [list]) => Ok(pairs(list)?.into_iter().collect()),
-            ("fromkeys", [keys]) => Ok(keys.try_iter()?.map(|key| (key, Value::from(()))).collect()),
-            ("fromkeys", [keys, value]) => Ok(keys.try_iter()?.map(|key| (key, value.clone())).collect()),
+            ("from_keys", [list]) => Ok(Value::from_pairs(pairs(list)?)),
+            ("fromkeys", [keys]) => Ok(Value::from_pairs(keys.try_iter()?.map(|key| (key, Value::from(()))))),
+            ("fromkeys", [keys, value]) => Ok(Value::from_pairs(keys.try_iter()?.map(|key| (key, value.clone())))),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
@@ -390,12 +416,13 @@ fn range(state: &mut State<'_, '_>, first: i64, second: Option<i64>, step: Optio
 }
 
 /// `iif(if_true, if_false, if_none)`.
-fn iif(value: Value, yes: Option<Value>, no: Option<Value>, none: Option<Value>) -> Value {
-    match none {
+fn iif(args: Rest<ValueOrKwargs>) -> Answer {
+    let [value, yes, no, none] = named(args, ["value", "if_true", "if_false", "if_none"])?;
+    Ok(match given_or(&none) {
         Some(none) if value.is_none() => none,
-        _ if value.is_true() => yes.unwrap_or_else(|| Value::from(true)),
-        _ => no.unwrap_or_else(|| Value::from(false)),
-    }
+        _ if value.is_true() => given_or(&yes).unwrap_or_else(|| Value::from(true)),
+        _ => given_or(&no).unwrap_or_else(|| Value::from(false)),
+    })
 }
 
 fn to_json(state: &mut State<'_, '_>, value: Value, _options: Rest<ValueOrKwargs>) -> Result<String, Error> {
@@ -406,28 +433,33 @@ fn to_json(state: &mut State<'_, '_>, value: Value, _options: Rest<ValueOrKwargs
     serde_json::to_string(&value).map_err(|error| wrong(format!("to_json: {error}")))
 }
 
-fn from_json(state: &mut State<'_, '_>, text: Value, default: Option<Value>) -> Answer {
+fn from_json(state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>) -> Answer {
+    let [text, default] = named(args, ["value", "default"])?;
     pay(state, std::slice::from_ref(&text))?;
-    if text.is_undefined() {
-        return default.ok_or_else(|| undefined("from_json"));
-    }
     let parsed = text.as_str().and_then(|text| {
         let text = crate::json::document(text.as_bytes(), 4 * MAX_OUTPUT).ok()?;
         serde_json::from_str::<Value>(&text).ok()
     });
-    parsed.or(default).ok_or_else(|| wrong("from_json: this is no JSON"))
+    match parsed.or_else(|| given_or(&default)) {
+        Some(value) => Ok(value),
+        None if text.is_undefined() => Err(undefined("from_json")),
+        None => Err(wrong("from_json: this is no JSON")),
+    }
 }
 
 /// Jinja's `truncate(length, killwords, end, leeway)`.
-fn truncate(state: &mut State<'_, '_>, text: &str, options: Rest<Value>) -> Result<String, Error> {
+fn truncate(state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>) -> Answer {
+    let [text, length, whole, end, leeway] = named(args, ["s", "length", "killwords", "end", "leeway"])?;
+    if text.is_undefined() {
+        return Err(undefined("truncate"));
+    }
+    let text = print(&text)?;
     Purse::pay(state, 1 + text.len() as u64 / 16)?;
-    let number = |at: usize, usual: usize| options.get(at).and_then(Value::as_usize).unwrap_or(usual);
-    let (length, whole) = (number(0, 255), options.get(1).is_some_and(Value::is_true));
-    let end = options.get(2).and_then(Value::as_str).unwrap_or("...");
-    if text.chars().count() <= length.saturating_add(number(3, 5)) {
-        return Ok(text.to_owned());
+    let (length, end) = (length.as_usize().unwrap_or(255), end.as_str().unwrap_or("..."));
+    if text.chars().count() <= length.saturating_add(leeway.as_usize().unwrap_or(5)) {
+        return Ok(Value::from(text));
     }
     let kept: String = text.chars().take(length.saturating_sub(end.chars().count())).collect();
     let at_word = kept.rsplit_once(' ').map_or(kept.as_str(), |(head, _)| head);
-    Ok(format!("{}{end}", if whole { &kept } else { at_word }))
+    Ok(Value::from(format!("{}{end}", if whole.is_true() { &kept } else { at_word })))
 }

@@ -1,10 +1,12 @@
 //! Numbers in templates, as Home Assistant takes them: what cannot be a number is the default, and without a default the
 //! template fails, so that a sensor keeps what it had rather than becoming zero.
 
-use minijinja::value::{Rest, Value, ValueKind};
+use minijinja::value::{Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error};
 
-use super::filters::{undefined, wrong};
+use super::filters::{given_or, named, undefined, wrong};
+
+type Args = Rest<ValueOrKwargs>;
 
 type Answer = Result<Value, Error>;
 
@@ -19,19 +21,19 @@ pub(super) fn furnish(environment: &mut Environment<'static>) {
     environment.add_filter("is_number", |value: Value| is_number(&value));
     environment.add_function("is_number", |value: Value| is_number(&value));
     environment.add_test("is_number", |value: &Value| is_number(value));
-    environment.add_filter("multiply", |value: Value, by: Value, default: Option<Value>| {
-        with(&value, default, "multiply", |number| Some(number * float(&by)?))
+    environment.add_filter("multiply", |args: Args| {
+        let [value, by, default] = named(args, ["value", "amount", "default"])?;
+        with(&value, given_or(&default), "multiply", |number| Some(number * float(&by)?))
     });
-    environment.add_filter("add", |value: Value, by: Value, default: Option<Value>| {
-        with(&value, default, "add", |number| Some(number + float(&by)?))
+    environment.add_filter("add", |args: Args| {
+        let [value, by, default] = named(args, ["value", "amount", "default"])?;
+        with(&value, given_or(&default), "add", |number| Some(number + float(&by)?))
     });
     // `{{ value | log(10) }}` and `{{ log(value, 10) }}` alike.
-    let log = |value: Value, base: Option<Value>, default: Option<Value>| {
-        with(&value, default, "log", |number| {
-            let base = match &base {
-                Some(base) => float(base)?,
-                None => std::f64::consts::E,
-            };
+    let log = |args: Args| {
+        let [value, base, default] = named(args, ["value", "base", "default"])?;
+        with(&value, given_or(&default), "log", |number| {
+            let base = if base.is_undefined() { std::f64::consts::E } else { float(&base)? };
             Some(if base == 10.0 { number.log10() } else { number.ln() / base.ln() })
         })
     };
@@ -39,9 +41,10 @@ pub(super) fn furnish(environment: &mut Environment<'static>) {
     environment.add_function("log", log);
     macro_rules! functions {
         ($($name:literal $function:expr),* $(,)?) => {$(
-            let function = |value: Value, default: Option<Value>| {
+            let function = |args: Args| {
+                let [value, default] = named(args, ["value", "default"])?;
                 let function: fn(f64) -> f64 = $function;
-                with(&value, default, $name, |number| Some(function(number)))
+                with(&value, given_or(&default), $name, |number| Some(function(number)))
             };
             environment.add_filter($name, function);
             environment.add_function($name, function);
@@ -113,12 +116,15 @@ fn with(value: &Value, default: Option<Value>, name: &str, f: impl FnOnce(f64) -
     }
 }
 
-fn to_float(value: Value, default: Option<Value>) -> Answer {
-    with(&value, default, "float", Some)
+fn to_float(args: Args) -> Answer {
+    let [value, default] = named(args, ["value", "default"])?;
+    with(&value, given_or(&default), "float", Some)
 }
 
-fn to_int(value: Value, default: Option<Value>, base: Option<u32>) -> Answer {
-    let base = base.unwrap_or(10);
+fn to_int(args: Args) -> Answer {
+    let [value, default, base] = named(args, ["value", "default", "base"])?;
+    let default = given_or(&default);
+    let base = base.as_i64().and_then(|base| u32::try_from(base).ok()).unwrap_or(10);
     let whole = match value.as_str().map(str::trim) {
         Some(text) if base != 10 => {
             let digits = text.trim_start_matches("0x").trim_start_matches("0X").trim_start_matches("0b");
@@ -136,7 +142,9 @@ fn to_int(value: Value, default: Option<Value>, base: Option<u32>) -> Answer {
     }
 }
 
-fn to_bool(value: Value, default: Option<Value>) -> Answer {
+fn to_bool(args: Args) -> Answer {
+    let [value, default] = named(args, ["value", "default"])?;
+    let default = given_or(&default);
     let word = value.as_str().map(str::to_ascii_lowercase);
     let flag = match (word.as_deref(), value.kind()) {
         (Some("true" | "yes" | "on" | "enable" | "1"), _) => Some(true),
@@ -154,11 +162,13 @@ fn to_bool(value: Value, default: Option<Value>) -> Answer {
 
 /// `round(precision, method, default)` with the methods common, ceil, floor and half. Without a precision the answer is
 /// a whole number, as Home Assistant has it.
-fn round(value: Value, precision: Option<i32>, method: Option<&str>, default: Option<Value>) -> Answer {
-    let places = precision.unwrap_or(0).clamp(-15, 15);
+fn round(args: Args) -> Answer {
+    let [value, precision, method, default] = named(args, ["value", "precision", "method", "default"])?;
+    let default = given_or(&default);
+    let places = i32::try_from(precision.as_i64().unwrap_or(0).clamp(-15, 15)).unwrap_or(0);
     let power = 10f64.powi(places);
     let rounded = |number: f64| {
-        let out = match method.unwrap_or("common") {
+        let out = match method.as_str().unwrap_or("common") {
             "ceil" => (number * power).ceil() / power,
             "floor" => (number * power).floor() / power,
             "half" => (number * 2.0).round() / 2.0,

@@ -2,13 +2,14 @@
 //! often it may turn back. Deliberately no cache: a pattern is compiled where it stands, and its price says so.
 
 use fancy_regex::{Regex, RegexBuilder};
-use minijinja::value::{Value, ValueKind};
+use minijinja::value::{Rest, Value, ValueOrKwargs};
 use minijinja::{Environment, Error, State};
 
 use super::engine::{MAX_OUTPUT, Purse};
-use super::filters::{print, undefined, wrong};
+use super::filters::{named, print, undefined, wrong};
 
 type Answer = Result<Value, Error>;
+type Args = Rest<ValueOrKwargs>;
 
 /// Bytes of a pattern.
 const MAX_PATTERN: usize = 1024;
@@ -20,35 +21,31 @@ const MAX_BACKTRACKS: usize = 20_000;
 const MAX_SIZE: usize = 256 << 10;
 
 pub(super) fn furnish(environment: &mut Environment<'static>) {
-    let matches = |state: &mut State<'_, '_>, text: Value, pattern: &str, ignore: Option<bool>| {
-        // Python's `match` begins at the beginning.
-        Ok::<_, Error>(
-            regex(state, &text, pattern, ignore)?
-                .find(&subject(&text)?)
-                .map_err(slow)?
-                .is_some_and(|found| found.start() == 0),
-        )
-    };
-    let search = |state: &mut State<'_, '_>, text: Value, pattern: &str, ignore: Option<bool>| {
-        regex(state, &text, pattern, ignore)?.is_match(&subject(&text)?).map_err(slow)
-    };
-    environment.add_filter("regex_match", matches);
-    environment.add_filter("regex_search", search);
-    environment.add_test("match", matches);
-    environment.add_test("search", search);
+    environment.add_filter("regex_match", |state: &mut State<'_, '_>, args: Args| search(state, args, true));
+    environment.add_filter("regex_search", |state: &mut State<'_, '_>, args: Args| search(state, args, false));
+    environment.add_test("match", |state: &mut State<'_, '_>, args: Args| search(state, args, true));
+    environment.add_test("search", |state: &mut State<'_, '_>, args: Args| search(state, args, false));
     environment.add_filter("regex_replace", replace);
-    environment.add_filter("regex_findall", find_all);
-    environment.add_filter(
-        "regex_findall_index",
-        |state: &mut State<'_, '_>, text: Value, pattern: &str, index: Option<i64>, ignore: Option<bool>| {
-            let all = find_all(state, text, pattern, ignore)?;
-            let length = i64::try_from(all.len().unwrap_or(0)).unwrap_or(0);
-            let at = index.unwrap_or(0);
-            let at = if at < 0 { length + at } else { at };
-            let found = usize::try_from(at).ok().filter(|at| i64::try_from(*at).is_ok_and(|at| at < length));
-            all.get_item_by_index(found.ok_or_else(|| wrong("regex_findall_index: there are not so many"))?)
-        },
-    );
+    environment.add_filter("regex_findall", |state: &mut State<'_, '_>, args: Args| {
+        let [text, find, ignore] = named(args, ["value", "find", "ignorecase"])?;
+        find_all(state, &text, &find, &ignore).map(Value::from)
+    });
+    environment.add_filter("regex_findall_index", |state: &mut State<'_, '_>, args: Args| {
+        let [text, find, index, ignore] = named(args, ["value", "find", "index", "ignorecase"])?;
+        let all = find_all(state, &text, &find, &ignore)?;
+        let length = i64::try_from(all.len()).unwrap_or(0);
+        let at = index.as_i64().unwrap_or(0);
+        let at = usize::try_from(if at < 0 { length.saturating_add(at) } else { at }).ok();
+        at.and_then(|at| all.get(at).cloned()).ok_or_else(|| wrong("regex_findall_index: there are not so many"))
+    });
+}
+
+/// Python's `match` begins at the beginning, `search` anywhere.
+fn search(state: &mut State<'_, '_>, args: Args, at_start: bool) -> Result<bool, Error> {
+    let [text, find, ignore] = named(args, ["value", "find", "ignorecase"])?;
+    let regex = regex(state, &text, find.as_str().unwrap_or_default(), &ignore)?;
+    let found = regex.find(&subject(&text)?).map_err(slow)?.map(|found| found.start());
+    Ok(found.is_some_and(|start| !at_start || start == 0))
 }
 
 fn subject(value: &Value) -> Result<String, Error> {
@@ -59,14 +56,14 @@ fn slow(_: fancy_regex::Error) -> Error {
     wrong("the regular expression takes too long")
 }
 
-fn regex(state: &mut State<'_, '_>, text: &Value, pattern: &str, ignore: Option<bool>) -> Result<Regex, Error> {
+fn regex(state: &mut State<'_, '_>, text: &Value, pattern: &str, ignore: &Value) -> Result<Regex, Error> {
     let length = text.as_str().map_or(64, str::len) as u64;
     Purse::pay(state, COMPILING + length)?;
     if pattern.len() > MAX_PATTERN {
         return Err(wrong("the regular expression is longer than 1 KiB"));
     }
     RegexBuilder::new(pattern)
-        .case_insensitive(ignore.unwrap_or(false))
+        .case_insensitive(ignore.is_true())
         .backtrack_limit(MAX_BACKTRACKS)
         .delegate_size_limit(MAX_SIZE)
         .delegate_dfa_size_limit(MAX_SIZE)
@@ -121,19 +118,15 @@ fn replacement(text: &str) -> String {
     out
 }
 
-fn replace(
-    state: &mut State<'_, '_>,
-    text: Value,
-    find: Option<&str>,
-    with: Option<&str>,
-    ignore: Option<bool>,
-) -> Answer {
-    let regex = regex(state, &text, find.unwrap_or_default(), ignore)?;
-    let (text, with) = (subject(&text)?, replacement(with.unwrap_or_default()));
+fn replace(state: &mut State<'_, '_>, args: Args) -> Answer {
+    let [text, find, with, ignore] = named(args, ["value", "find", "replace", "ignorecase"])?;
+    let regex = regex(state, &text, find.as_str().unwrap_or_default(), &ignore)?;
+    let (text, with) = (subject(&text)?, replacement(with.as_str().unwrap_or_default()));
     let mut out = String::new();
     let mut end = 0;
     for found in regex.captures_iter(&text) {
         let found = found.map_err(slow)?;
+        Purse::pay(state, 50)?;
         let Some(whole) = found.get(0) else { continue };
         out.push_str(text.get(end..whole.start()).unwrap_or_default());
         found.expand(&with, &mut out);
@@ -147,9 +140,9 @@ fn replace(
 }
 
 /// As Python has it: texts for a pattern without groups or with one, lists of texts for one with more.
-fn find_all(state: &mut State<'_, '_>, text: Value, pattern: &str, ignore: Option<bool>) -> Answer {
-    let regex = regex(state, &text, pattern, ignore)?;
-    let text = subject(&text)?;
+fn find_all(state: &mut State<'_, '_>, text: &Value, find: &Value, ignore: &Value) -> Result<Vec<Value>, Error> {
+    let regex = regex(state, text, find.as_str().unwrap_or_default(), ignore)?;
+    let text = subject(text)?;
     let groups = regex.captures_len();
     let mut out = Vec::new();
     for found in regex.captures_iter(&text) {
@@ -160,8 +153,8 @@ fn find_all(state: &mut State<'_, '_>, text: Value, pattern: &str, ignore: Optio
             2 => group(1),
             many => (1..many).map(group).collect(),
         });
-        Purse::pay(state, 1 + groups as u64)?;
+        // A pattern that looks around may turn back as often for each.
+        Purse::pay(state, 50 + groups as u64)?;
     }
-    debug_assert!(out.iter().all(|item| matches!(item.kind(), ValueKind::String | ValueKind::Seq)));
-    Ok(Value::from(out))
+    Ok(out)
 }

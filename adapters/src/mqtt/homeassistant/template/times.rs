@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, Zoned, civil, fmt::strtime};
-use minijinja::value::{Kwargs, Object, ObjectRepr, Value, from_args};
+use minijinja::value::{Kwargs, Object, ObjectRepr, Rest, Value, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, ErrorKind, State};
 
 use super::engine::Purse;
-use super::filters::{undefined, wrong};
+use super::filters::{given_or, named, undefined, wrong};
 use super::numbers::float;
 
 type Answer = Result<Value, Error>;
+type Args = Rest<ValueOrKwargs>;
 
 pub(super) fn furnish(environment: &mut Environment<'static>) {
     environment.add_function("now", now);
@@ -30,9 +31,10 @@ pub(super) fn furnish(environment: &mut Environment<'static>) {
     environment.add_filter("timestamp_local", iso);
     environment.add_filter("timestamp_utc", iso);
     environment.add_filter("timestamp_custom", custom);
-    environment.add_function("strptime", |text: Value, format: &str, default: Option<Value>| {
-        let parsed = text.as_str().and_then(|text| parse(text, format));
-        parsed.map(at).or(default).ok_or_else(|| wrong("strptime: the text does not fit the format"))
+    environment.add_function("strptime", |args: Args| {
+        let [text, format, default] = named(args, ["string", "fmt", "default"])?;
+        let parsed = text.as_str().zip(format.as_str()).and_then(|(text, format)| parse(text, format));
+        parsed.map(at).or_else(|| given_or(&default)).ok_or_else(|| wrong("strptime: the text does not fit the format"))
     });
     environment.add_function("today_at", |state: &mut State<'_, '_>, text: Option<&str>| {
         let today = moment(state)?;
@@ -82,22 +84,30 @@ fn or(value: &Value, found: Option<Value>, default: Option<Value>, name: &str) -
     }
 }
 
-fn as_timestamp(value: Value, default: Option<Value>) -> Answer {
+fn as_timestamp(args: Args) -> Answer {
+    let [value, default] = named(args, ["value", "default"])?;
+    let default = given_or(&default);
     let found = read(&value).map(|at| Value::from(at.as_microsecond() as f64 / 1e6));
     or(&value, found, default, "as_timestamp")
 }
 
-fn as_datetime(value: Value, default: Option<Value>) -> Answer {
+fn as_datetime(args: Args) -> Answer {
+    let [value, default] = named(args, ["value", "default"])?;
+    let default = given_or(&default);
     or(&value, read(&value).map(at), default, "as_datetime")
 }
 
-fn iso(value: Value, default: Option<Value>) -> Answer {
+fn iso(args: Args) -> Answer {
+    let [value, default] = named(args, ["value", "default"])?;
+    let default = given_or(&default);
     let found = read(&value).map(|at| Value::from(isoformat(&at.to_zoned(TimeZone::UTC), 'T')));
     or(&value, found, default, "timestamp_local")
 }
 
-fn custom(value: Value, format: Option<&str>, _local: Option<bool>, default: Option<Value>) -> Answer {
-    let format = format.unwrap_or("%Y-%m-%d %H:%M:%S");
+fn custom(args: Args) -> Answer {
+    let [value, format, _, default] = named(args, ["value", "date_format", "local", "default"])?;
+    let default = given_or(&default);
+    let format = format.as_str().unwrap_or("%Y-%m-%d %H:%M:%S");
     let found = read(&value).map(|at| strftime(&at.to_zoned(TimeZone::UTC), format)).transpose()?.map(Value::from);
     or(&value, found, default, "timestamp_custom")
 }
