@@ -46,6 +46,14 @@ unit_codes! {
     7 = MegawattHour, 8 = Joule, 9 = Megajoule, 10 = Gigajoule, 11 = Gigacalorie, 12 = Watt, 13 = Kilowatt, 14 = Var,
     15 = VoltAmpere, 16 = KilovarHour, 17 = Volt, 18 = Ampere, 19 = Hertz, 20 = Celsius, 21 = Percent, 22 = Lux,
     23 = Hectopascal, 24 = DecibelMilliwatt, 25 = Second,
+    26 = KilovoltAmpere, 27 = Megawatt, 28 = MilliampereHour, 29 = Millivolt, 30 = Milliampere, 31 = Kilohertz,
+    32 = Megahertz, 33 = Fahrenheit, 34 = Kelvin, 35 = Mired, 36 = Pascal, 37 = Kilopascal, 38 = Bar, 39 = Millibar,
+    40 = Psi, 41 = MillimetreOfMercury, 42 = Decibel, 43 = DecibelA, 44 = PartsPerMillion, 45 = PartsPerBillion,
+    46 = MicrogramPerCubicMetre, 47 = MilligramPerCubicMetre, 48 = MicrosiemensPerCentimetre, 49 = Kilogram,
+    50 = Gram, 51 = Metre, 52 = Centimetre, 53 = Millimetre, 54 = Kilometre, 55 = MetrePerSecond,
+    56 = KilometrePerHour, 57 = MillimetrePerHour, 58 = LitrePerMinute, 59 = Millilitre, 60 = Minute, 61 = Hour,
+    62 = Day, 63 = Millisecond, 64 = Degree, 65 = WattPerSquareMetre, 66 = Byte, 67 = Kilobyte, 68 = Megabyte,
+    69 = RevolutionPerMinute, 70 = Ohm,
 }
 
 const FORMAT: [u8; 2] = [0, 2];
