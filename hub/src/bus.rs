@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use domovoi_model::{Act, PointId, RegisterReading, Sample};
+use domovoi_model::{Act, Command, DeviceRef, Id, Moment, PointId, RegisterReading, Sample, Unit, Value};
 use domovoi_store::Recorded;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 /// How many events a slow listener may be behind.
-const CAPACITY: usize = 1024;
+const CAPACITY: usize = 4096;
 
 /// How many batches of samples. A batch has up to a thousand, about 200 KB.
 const BATCHES: usize = 64;
@@ -33,6 +33,94 @@ pub enum Event {
     RegisterChanged(Option<PointId>),
     /// A notice was raised; the key finds it in the store.
     Notice(Arc<str>),
+    /// Properties of devices stand otherwise than before: coalesced, four times a second for each at most.
+    State(Arc<Vec<PropertyState>>),
+    /// What the household decided about a device, or what the device says that it is, is another; or it is gone.
+    Device(Arc<DeviceRef>),
+    /// Rooms were added, named or removed.
+    Rooms,
+    /// A command is at another point of its life.
+    Command(Arc<CommandLife>),
+}
+
+/// How a property stands, as everybody may know who may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PropertyState {
+    /// Which device.
+    pub device: DeviceRef,
+    /// Which of its properties.
+    pub property: String,
+    /// What it said last; `None`: nothing yet.
+    pub value: Option<Value>,
+    /// The unit of a number.
+    pub unit: Unit,
+    /// What the device itself held against the value.
+    pub suspect: Option<String>,
+    /// When it said so.
+    pub at: Option<Moment>,
+    /// It is from before the hub's restart; the device has said nothing since.
+    pub restored: bool,
+    /// The device has been silent for longer than it says that its word counts.
+    pub expired: bool,
+    /// Whether the device can be reached, as far as it says. Advice: a command may be tried all the same.
+    pub reachable: Option<bool>,
+}
+
+/// A command, and how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLife {
+    /// Random.
+    pub id: Id,
+    /// What is wanted.
+    pub command: Command,
+    /// When it was given.
+    pub at: Moment,
+    /// How far it has come.
+    pub state: CommandState,
+    /// Why it was refused.
+    pub why: Option<String>,
+    /// So long its confirmation is waited for, in milliseconds.
+    pub within_millis: u64,
+    /// The device was thought to be out of reach when it was tried.
+    pub unreachable: bool,
+    /// The device sleeps: it may take long.
+    pub sleeps: bool,
+}
+
+/// How far a command has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CommandState {
+    /// It was said to the device.
+    Sent,
+    /// The device itself reports what was wanted.
+    Confirmed,
+    /// It reports nothing of the kind, and the time is over.
+    TimedOut,
+    /// It could not be said.
+    Refused,
+    /// A later command for the same property took its place.
+    Superseded,
+    /// It was said, and this device never reports whether it was done.
+    Unconfirmable,
+}
+
+impl CommandState {
+    /// Its code on the wire and in the locale files (`command-<code>`).
+    pub fn code(self) -> &'static str {
+        match self {
+            CommandState::Sent => "sent",
+            CommandState::Confirmed => "confirmed",
+            CommandState::TimedOut => "timed-out",
+            CommandState::Refused => "refused",
+            CommandState::Superseded => "superseded",
+            CommandState::Unconfirmable => "unconfirmable",
+        }
+    }
+
+    /// Whether nothing more comes of it.
+    pub fn is_over(self) -> bool {
+        self != CommandState::Sent
+    }
 }
 
 /// The bus. Clones are the same bus.

@@ -23,6 +23,7 @@ use crate::bus::Bus;
 use crate::certificates::Certificates;
 use crate::clock::Clock;
 use crate::courier::Courier;
+use crate::devices::{Devices, DevicesError};
 use crate::doctor::Doctor;
 use crate::extract;
 use crate::ingest::{
@@ -58,6 +59,9 @@ pub enum HouseError {
     /// The people cannot be read.
     #[error(transparent)]
     People(#[from] PeopleError),
+    /// The devices cannot be read.
+    #[error(transparent)]
+    Devices(#[from] DevicesError),
     /// The sign-in room cannot be opened.
     #[error(transparent)]
     SignIn(#[from] SignInError),
@@ -91,6 +95,7 @@ pub struct House {
     clock: Clock,
     bus: Bus,
     ingest: Arc<Ingest>,
+    devices: Devices,
     metering: Metering,
     portal: Option<Portal>,
     outbox: Option<Outbox>,
@@ -188,6 +193,8 @@ impl House {
             Outbox::new(portal.clone(), metering.clone(), store.clone(), bus.clone(), clock.clone(), pace)
         });
         let journal = Journal::new(store.clone(), clock.clone());
+        let devices =
+            Devices::open(store.clone(), clock.clone(), bus.clone(), journal.clone(), Arc::clone(&ingest)).await?;
         let people =
             People::open(store.clone(), clock.clone(), journal.clone()).await?.in_zone(settings.home.time_zone.clone());
         let courier = Courier::open(&settings, &store, web::secret_name)
@@ -223,6 +230,7 @@ impl House {
             clock,
             bus,
             ingest,
+            devices,
             metering,
             portal,
             outbox,
@@ -281,6 +289,7 @@ impl House {
             courier: self.courier.clone(),
             front: self.front.clone(),
             certificates: self.certificates.clone(),
+            devices: self.devices.clone(),
             metering: self.metering.clone(),
             portal: self.portal.clone(),
             outbox: self.outbox.clone(),
@@ -416,6 +425,8 @@ impl House {
         let (recorder, stop) =
             (Recorder::new(self.store.clone(), self.bus.clone(), self.clock.clone()), self.stop.subscribe());
         rooms.spawn(async move { recorder.run(stop).await });
+        let (devices, stop) = (self.devices.clone(), self.stop.subscribe());
+        rooms.spawn(async move { devices.run(stop).await });
         let metering = self.metering.clone();
         let stop = self.stop.subscribe();
         rooms.spawn(async move { metering.run_ledger(stop).await });

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod courier;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod devices;
 pub mod doctor;
 pub mod extract;
 pub mod house;

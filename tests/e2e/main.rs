@@ -11,6 +11,7 @@ mod bad_input;
 mod browser;
 mod command_line;
 mod contract;
+mod devices;
 mod doors;
 mod exactly_once;
 mod external;

@@ -57,6 +57,27 @@ impl Speaker {
         self.publish(topic, payload, true).await
     }
 
+    /// Subscribes, and waits until that is granted.
+    pub async fn hear(&mut self, filter: &str) -> Result<(), String> {
+        self.client.subscribe(filter, QoS::AtLeastOnce).await.map_err(|error| error.to_string())?;
+        self.wait(|event| matches!(event, Event::Incoming(Incoming::SubAck(_)))).await
+    }
+
+    /// The next publish that comes on a topic of this filter; what comes on others is left out.
+    pub async fn heard(&mut self, filter: &str) -> (String, Vec<u8>) {
+        let mut found = None;
+        let wanted = |event: &Event| match event {
+            Event::Incoming(Incoming::Publish(publish)) if rumqttc::matches(&publish.topic, filter) => {
+                found = Some((publish.topic.clone(), publish.payload.to_vec(), publish.retain));
+                true
+            }
+            _ => false,
+        };
+        self.wait(wanted).await.expect("the connection holds");
+        let (topic, payload, _) = found.expect("it was found");
+        (topic, payload)
+    }
+
     /// Waits until the broker closes the connection.
     pub async fn closed(&mut self) -> String {
         match self.wait(|_| false).await {

@@ -10,3 +10,5 @@ problem-wrong-code = The code is wrong or too old. Ask for a new one.
 problem-too-many-tries = Too many tries. Wait { $seconds } s and try again.
 problem-expired = This took too long. Begin again.
 problem-weak = This password or PIN will not do; the rules below say why.
+problem-not-accepted = This device was not accepted into the home yet, so it is told nothing. Accept it on the page “New devices”.
+problem-too-many-commands = Too many commands wait for their confirmation. Wait until the devices have answered.

@@ -202,7 +202,12 @@ impl Journey {
                 }
             }
             Event::Act(act) => self.act(act, metering),
-            Event::RegisterChanged(_) | Event::Notice(_) => {}
+            Event::RegisterChanged(_)
+            | Event::Notice(_)
+            | Event::State(_)
+            | Event::Device(_)
+            | Event::Rooms
+            | Event::Command(_) => {}
         }
     }
 

@@ -75,6 +75,16 @@ impl HeardDevices {
         self.0.get(device).map(|heard| heard.road)
     }
 
+    /// Forgets what a rule compares a property with.
+    pub fn unsift(&mut self, device: &DeviceRef, property: &str) {
+        let Some(heard) = self.0.get_mut(device) else { return };
+        if let Some(sifted) =
+            heard.properties.iter_mut().find(|one| one.name == property).and_then(|one| one.sifted.as_mut())
+        {
+            sifted.forget();
+        }
+    }
+
     /// Forgets a device.
     pub fn forget(&mut self, device: &DeviceRef) {
         self.0.remove(device);

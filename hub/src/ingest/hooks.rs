@@ -16,7 +16,7 @@ pub enum News {
     Replayed,
 }
 
-/// The publish in which devices were announced.
+/// The publish in which something was said.
 #[derive(Debug, Clone, Copy)]
 pub struct Telling<'a> {
     /// The dialect that read it.
@@ -31,10 +31,12 @@ pub struct Telling<'a> {
     pub payload: &'a [u8],
     /// When.
     pub at: Moment,
+    /// Whether just now.
+    pub news: News,
 }
 
 type Felt = Box<dyn Fn(&Observation, Moment, News) + Send + Sync>;
-type Said = Box<dyn Fn(&[Observation], Moment, News) + Send + Sync>;
+type Said = Box<dyn Fn(&[Observation], &Telling<'_>) + Send + Sync>;
 type Told = Box<dyn Fn(&[Announcement], &Telling<'_>) + Send + Sync>;
 type ReachedBy = Box<dyn Fn(&[Reached], Moment) + Send + Sync>;
 type Replied = Box<dyn Fn(Vec<Reply>) + Send + Sync>;
@@ -58,7 +60,7 @@ impl Hooks {
     }
 
     /// The same, a publish at a time, after the reflex.
-    pub fn said_to(&self, said: impl Fn(&[Observation], Moment, News) + Send + Sync + 'static) {
+    pub fn said_to(&self, said: impl Fn(&[Observation], &Telling<'_>) + Send + Sync + 'static) {
         let _ = self.said.set(Box::new(said));
     }
 

@@ -21,16 +21,21 @@ impl Ingest {
         self.directory.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads again what announced devices before a restart. Nothing of it is recorded, told or asked.
-    pub fn recall(&self, road: Road, topic: &str, payload: &[u8]) {
+    /// Reads again what announced devices before a restart, and says which. Nothing of it is recorded, told or asked.
+    pub fn recall(&self, road: Road, topic: &str, payload: &[u8]) -> Vec<DeviceRef> {
         let envelope = Envelope { road, sender: "", topic, payload, retained: true, received_at: self.clock.moment() };
         let directory = self.directory();
-        let Some((dialect, claim)) = domovoi_adapters::claim(&envelope, &directory) else { return };
+        let Some((dialect, claim)) = domovoi_adapters::claim(&envelope, &directory) else { return Vec::new() };
         let decoded = (dialect.decode)(&claim, &envelope, &directory);
         drop(directory);
-        if let Ok(decoded) = decoded {
-            self.learn(&decoded.announcements, road);
-        }
+        let Ok(decoded) = decoded else { return Vec::new() };
+        self.learn(&decoded.announcements, road);
+        decoded.announcements.into_iter().map(|announcement| announcement.device).collect()
+    }
+
+    /// What a rule of the settings compares with is no more what the house believes: the next word is recorded.
+    pub fn believed_otherwise(&self, device: &DeviceRef, property: &str) {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).unsift(device, property);
     }
 
     /// Forgets what the dialects know of a device, as if it had said that it is gone.

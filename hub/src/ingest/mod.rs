@@ -242,14 +242,14 @@ impl Ingest {
         if let Some(felt) = self.hooks.felt.get() {
             decoded.observations.iter().for_each(|observation| felt(observation, received_at, news));
         }
+        let telling = Telling { dialect: dialect.name, road, sender, topic, payload, at: received_at, news };
         for fault in &decoded.faults {
             self.misread(&envelope, fault.to_string());
         }
         if !decoded.announcements.is_empty() {
             self.learn(&decoded.announcements, road);
             if let Some(told) = self.hooks.told.get() {
-                let dialect = dialect.name;
-                told(&decoded.announcements, &Telling { dialect, road, sender, topic, payload, at: received_at });
+                told(&decoded.announcements, &telling);
             }
         }
         if let (false, Some(reached)) = (decoded.reached.is_empty(), self.hooks.reached.get()) {
@@ -260,7 +260,7 @@ impl Ingest {
         }
         self.say_later(road, decoded.asks);
         if let (false, Some(said)) = (decoded.observations.is_empty(), self.hooks.said.get()) {
-            said(&decoded.observations, received_at, news);
+            said(&decoded.observations, &telling);
         }
         Some(decoded.observations)
     }

@@ -114,6 +114,11 @@ impl Sifted {
         (!matches!(standing(&last.offered), Some(Err(_)))).then(|| last.offered.clone())
     }
 
+    /// Nothing was recorded that counts any more.
+    pub fn forget(&mut self) {
+        self.last = None;
+    }
+
     /// Takes note of what is recorded.
     pub fn recorded(&mut self, observation: &Observation, now: Instant, offered: &Offered) {
         let Observation { value, unit, quality, .. } = observation;

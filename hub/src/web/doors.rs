@@ -16,7 +16,7 @@ use domovoi_model::{Id, PersonId};
 
 use super::{ApiProblem, Caller, Desk, answers, api, refused};
 use crate::audit::{Change, Entry, Note, Outcome};
-use crate::policy::{Decision, Kind, Object, Verb, decide};
+use crate::policy::{Decision, Grant, Kind, Object, Refusal, Verb, decide};
 
 /// What a door asks the policy, and how its use is called in the journal.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,9 @@ pub struct Rule {
     pub deed: Option<&'static str>,
     /// The room writes the deed itself, because it alone knows what came of it; the door writes refusals only.
     pub told_by_room: bool,
+    /// Which capability is meant stands in the request, and the handler asks about it: whoever has a right, or lacks one,
+    /// for a single capability is not turned away at the door for the others.
+    pub within: bool,
 }
 
 /// Whose a thing is.
@@ -50,7 +53,16 @@ pub enum Whose {
 
 /// A rule about a whole kind.
 pub const fn rule(verb: Verb, kind: Kind) -> Rule {
-    Rule { verb, kind, which: None, whose: Whose::Home, dangerous: false, deed: None, told_by_room: false }
+    Rule {
+        verb,
+        kind,
+        which: None,
+        whose: Whose::Home,
+        dangerous: false,
+        deed: None,
+        told_by_room: false,
+        within: false,
+    }
 }
 
 impl Rule {
@@ -82,6 +94,19 @@ impl Rule {
     /// Written in the journal under this code, by the room.
     pub const fn told(self, deed: &'static str) -> Self {
         Rule { deed: Some(deed), told_by_room: true, ..self }
+    }
+
+    /// The handler asks about the capability that is meant.
+    pub const fn within(self) -> Self {
+        Rule { within: true, ..self }
+    }
+
+    /// Whether what speaks against may be another for the capability that is meant.
+    fn may_be_finer(&self, caller: &Caller, refusal: &Refusal) -> bool {
+        let of_one =
+            |grant: &Grant| grant.kind == self.kind && grant.verbs.contains(&self.verb) && grant.capability.is_some();
+        let by_grant = matches!(refusal, Refusal::Role | Refusal::Denied | Refusal::Hours(_) | Refusal::HomeOnly);
+        self.within && by_grant && caller.who.grants.iter().any(of_one)
     }
 
     /// The object that a caller means, and the person in the path, if there is one like that.
@@ -207,6 +232,8 @@ async fn own_id(desk: &Desk, rule: &Rule, text: String) -> String {
             Err(_) => None,
         },
         (Kind::Meter, _) => desk.metering.register().find(&text).ok().map(|point| point.id.to_string()),
+        (Kind::Device, _) => desk.devices.find(&text).map(|device| device.to_string()),
+        (Kind::Room, _) => desk.devices.find_room(&text).map(|room| room.id.to_string()),
         (Kind::Act, _) => api::act_named(desk, &text).await.ok().map(|act| act.id.to_string()),
         _ => None,
     };
@@ -225,6 +252,9 @@ async fn guard(
     let (mut object, person) = rule.object(&desk, &caller, param);
     if let Some(text) = object.id.take() {
         object.id = Some(own_id(&desk, &rule, text).await);
+    }
+    if object.kind == Kind::Device {
+        object.room = object.id.as_deref().and_then(|id| desk.devices.room_of(id)).map(|room| room.to_string());
     }
     // Whose it is says more than an opaque id; the id stands beside it then.
     let owned = matches!(rule.whose, Whose::Of(_)).then_some(person).flatten();
@@ -246,7 +276,9 @@ async fn guard(
         }
     };
     let note = Note::default();
-    if let Decision::Refuse(refusal) = decide(&caller.who, rule.verb, &object, desk.now()) {
+    if let Decision::Refuse(refusal) = decide(&caller.who, rule.verb, &object, desk.now())
+        && !rule.may_be_finer(&caller, &refusal)
+    {
         // A stranger who is sent to the sign-in page has been refused nothing worth remembering.
         if rule.deed.is_some() || caller.who.person().is_some() {
             desk.journal.note(entry(Outcome::Refused(refusal.code().to_owned()), &note)).await;

@@ -28,6 +28,7 @@ use crate::bus::Bus;
 use crate::certificates::Certificates;
 use crate::clock::Clock;
 use crate::courier::Courier;
+use crate::devices::Devices;
 use crate::doctor::Doctor;
 use crate::ingest::Ingest;
 use crate::metering::Metering;
@@ -54,6 +55,7 @@ pub struct Desk {
     pub settings: Arc<Settings>,
     pub store: Store,
     pub bus: Bus,
+    pub devices: Devices,
     pub metering: Metering,
     pub portal: Option<Portal>,
     pub outbox: Option<Outbox>,

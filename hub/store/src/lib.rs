@@ -11,6 +11,7 @@ mod broker_log;
 mod checkpoint;
 mod credentials;
 mod db;
+mod devices;
 mod error;
 mod group;
 mod history;
@@ -40,6 +41,7 @@ pub use audit::{Audit, AuditEnd, DEED_LIMIT, DEED_PERSONS, Deed, Flaw, KeptDeed}
 pub use boots::Boots;
 pub use broker_log::{BrokerLog, LogLeft};
 pub use credentials::{Credential, CredentialCertificate, CredentialInfo, Credentials};
+pub use devices::{DeviceCard, DeviceShelf, DeviceWord, Farewell, Forgotten, RoomCard, WORD_LIMIT};
 pub use error::{OpenError, StoreError};
 pub use history::{
     Bucket, Budget, Change, Compacted, Export, Follower, Health, History, HistorySettings, HomeTime, IMPORT_LIMIT,
@@ -186,6 +188,11 @@ impl Store {
     /// Named secrets.
     pub fn secrets(&self) -> Secrets {
         Secrets::new(Arc::clone(&self.db))
+    }
+
+    /// Rooms, devices, and what devices said about themselves.
+    pub fn devices(&self) -> DeviceShelf {
+        DeviceShelf::new(Arc::clone(&self.db))
     }
 
     /// MQTT credentials.

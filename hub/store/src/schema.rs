@@ -19,6 +19,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_people.sql"),
     include_str!("../migrations/0003_history.sql"),
+    include_str!("../migrations/0004_devices.sql"),
 ];
 
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -49,8 +49,12 @@ pub(crate) static BLOCK: Table = Table { name: "block", numbered: true, version:
 pub(crate) static ROLLUP: Table = Table { name: "rollup", numbered: true, version: 1, batch: 50 };
 pub(crate) static HISTORY_MARK: Table = Table { name: "history_mark", numbered: true, version: 1, batch: 10 };
 pub(crate) static BROKER_LOG: Table = Table { name: "broker_log", numbered: true, version: 1, batch: 50 };
+pub(crate) static ROOM: Table = table("room");
+pub(crate) static DEVICE: Table = table("device");
+pub(crate) static DEVICE_WORD: Table = Table { name: "device_word", numbered: false, version: 1, batch: 4 };
+pub(crate) static FAREWELL: Table = table("farewell");
 
-pub(crate) static SEALED: [&Table; 25] = [
+pub(crate) static SEALED: [&Table; 29] = [
     &JOURNAL,
     &BOOT,
     &CURSOR,
@@ -76,6 +80,10 @@ pub(crate) static SEALED: [&Table; 25] = [
     &ROLLUP,
     &HISTORY_MARK,
     &BROKER_LOG,
+    &ROOM,
+    &DEVICE,
+    &DEVICE_WORD,
+    &FAREWELL,
 ];
 
 impl Table {

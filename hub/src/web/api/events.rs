@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::ApiProblem;
-use crate::policy::{Decision, Grant, Now, Object, Role, Scope, Verb, Who, decide};
+use crate::policy::{Decision, Grant, Kind, Now, Object, Role, Scope, Verb, Who, decide};
 use crate::web::feed::{About, Batch, Feed, Seat, Start};
 use crate::web::origin::{Site, site};
 use crate::web::{Caller, Desk, Shown};
@@ -50,6 +50,24 @@ const REMEMBERED: Duration = Duration::from_secs(1);
 pub struct EventsQuery {
     /// The `id` of the last piece of news that was seen, where `Last-Event-ID` cannot be sent.
     after: Option<String>,
+    /// Only these kinds of news, with commas between them: `state,command,device` for a page that shows devices. All of
+    /// them if nothing is said.
+    kinds: Option<String>,
+}
+
+/// Every kind of news.
+const KINDS: [&str; 10] =
+    ["sample", "state", "command", "device", "rooms", "reading", "act", "register", "notice", "reset"];
+
+impl EventsQuery {
+    fn kinds(&self) -> Result<Option<Vec<String>>, ApiProblem> {
+        let Some(text) = &self.kinds else { return Ok(None) };
+        let kinds: Vec<String> = text.split(',').take(KINDS.len()).map(|kind| kind.trim().to_owned()).collect();
+        match kinds.iter().find(|kind| !KINDS.contains(&kind.as_str())) {
+            None => Ok(Some(kinds)),
+            Some(_) => Err(ApiProblem::invalid(format!("kinds: some of {}", KINDS.join(", ")))),
+        }
+    }
 }
 
 /// What the stream says next.
@@ -73,6 +91,8 @@ struct Watcher {
     seen: u64,
     waiting: VecDeque<Said>,
     verdicts: Verdicts,
+    /// The kinds of news that are wanted, if not all are.
+    kinds: Option<Vec<String>>,
     next_beat: Instant,
     _seat: Seat,
 }
@@ -96,9 +116,19 @@ impl Verdicts {
         }
     }
 
-    fn may_see(&mut self, about: &About) -> bool {
+    fn may_see(&mut self, about: &About, desk: &Desk) -> bool {
         let Some((_, who, now)) = &self.asked else { return false };
-        let ask = || decide(who, Verb::See, &about.object, *now) == Decision::Allow;
+        let ask = || {
+            // A device may have been moved since the news was written: a right for a room is about the room it is in now.
+            let device = about.object.id.as_deref().filter(|_| about.object.kind == Kind::Device);
+            match device.and_then(|device| desk.devices.room_of(device)) {
+                None => decide(who, Verb::See, &about.object, *now) == Decision::Allow,
+                Some(room) => {
+                    let object = Object { room: Some(room.to_string()), ..about.object.clone() };
+                    decide(who, Verb::See, &object, *now) == Decision::Allow
+                }
+            }
+        };
         match about.name {
             Some(name) => *self.said.entry(name).or_insert_with(ask),
             None => ask(),
@@ -122,7 +152,8 @@ impl Rights {
 }
 
 impl Watcher {
-    fn begin(desk: Desk, caller: Caller, last: Option<&str>) -> Result<Self, ApiProblem> {
+    fn begin(desk: Desk, caller: Caller, last: Option<&str>, query: &EventsQuery) -> Result<Self, ApiProblem> {
+        let kinds = query.kinds()?;
         if last.is_some_and(|last| last.len() > MAX_LAST) {
             return Err(ApiProblem::invalid("the id of the last event is none of ours"));
         }
@@ -149,6 +180,7 @@ impl Watcher {
             seen,
             waiting,
             verdicts: Verdicts::default(),
+            kinds,
             next_beat: Instant::now() + BEAT,
             _seat: seat,
         })
@@ -195,11 +227,15 @@ impl Watcher {
         }
     }
 
+    fn wants(&self, kind: &str) -> bool {
+        self.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|wanted| wanted == kind))
+    }
+
     /// Puts what this watcher may see of a batch in line: what lies together stays together.
     fn sift(&mut self, batch: Arc<Batch>) {
         let mut run: Option<(u64, u64)> = None;
         for news in batch.after(self.seen) {
-            if self.verdicts.may_see(news.about) {
+            if self.wants(news.about.kind) && self.verdicts.may_see(news.about, &self.desk) {
                 run = Some((run.map_or(news.number, |(from, _)| from), news.number));
             } else if let Some((from, to)) = run.take() {
                 self.waiting.push_back(Said::News(Arc::clone(&batch), from, to));
@@ -214,7 +250,7 @@ impl Watcher {
     /// Who the watcher is now; `None` if the session is over, the rights are others, or the home is not theirs to see now.
     async fn still(&self) -> Option<Who> {
         let who = self.caller.again(&self.desk).await?;
-        let home = decide(&who, Verb::See, &Object::all(crate::policy::Kind::Home), self.desk.now());
+        let home = decide(&who, Verb::See, &Object::all(Kind::Home), self.desk.now());
         (Rights::of(&who) == self.rights && home == Decision::Allow).then_some(who)
     }
 
@@ -247,7 +283,8 @@ impl Watcher {
     }
 }
 
-/// What happens in the home, as it happens: server-sent events `sample`, `reading`, `act`, `register`, `notice`, `reset`.
+/// What happens in the home, as it happens: server-sent events `sample`, `state`, `command`, `device`,
+/// `rooms`, `reading`, `act`, `register`, `notice`, `reset`.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", params(EventsQuery), responses((status = 200, body = String, content_type = "text/event-stream")))]
 pub async fn events(
     State(desk): State<Desk>,
@@ -257,7 +294,7 @@ pub async fn events(
 ) -> Result<Response, ApiProblem> {
     // The browser's own word goes before the page's: it has seen more.
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).or(query.after.as_deref());
-    let watcher = Watcher::begin(desk, caller, last)?;
+    let watcher = Watcher::begin(desk, caller, last, &query)?;
     let first = format!("retry: {RETRY_MILLIS}\n\n");
     let body = stream::unfold((watcher, Some(first)), |(mut watcher, first)| async move {
         if let Some(first) = first {
@@ -289,7 +326,7 @@ pub async fn live(
         let text = crate::words::words(caller.language).say("request-foreign-site", &[]);
         return Err(ApiProblem::new(StatusCode::FORBIDDEN, "foreign-site", text));
     }
-    let watcher = Watcher::begin(desk, caller, query.after.as_deref())?;
+    let watcher = Watcher::begin(desk, caller, query.after.as_deref(), &query)?;
     Ok(upgrade
         .max_message_size(MAX_FRAME)
         .max_frame_size(MAX_FRAME)

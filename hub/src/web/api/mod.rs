@@ -1,8 +1,10 @@
 //! The API: `/api/v1`, JSON over HTTP. Alone it knows our JSON.
 
 mod acts;
+mod commands;
 mod consents;
 mod contacts;
+mod devices;
 mod events;
 mod factors;
 mod history;
@@ -22,6 +24,7 @@ mod people;
 mod portal;
 mod problem;
 mod rights;
+mod rooms;
 mod sessions;
 mod setup;
 mod sign_in;
@@ -89,7 +92,49 @@ fn source_said(desk: &Desk, caller: &Caller, source: &Source) -> String {
 
 /// Every door of the API. One that is not here does not exist.
 pub fn doors(desk: &Desk) -> Doors {
-    house_doors(desk).and(history_doors(desk)).and(people_doors(desk)).and(factor_doors(desk)).and(sign_in_doors(desk))
+    house_doors(desk)
+        .and(device_doors(desk))
+        .and(history_doors(desk))
+        .and(people_doors(desk))
+        .and(factor_doors(desk))
+        .and(sign_in_doors(desk))
+}
+
+/// Devices, rooms and commands. Lists leave out what the caller may not see; of a device that is named, the handler asks
+/// about each of its properties.
+fn device_doors(desk: &Desk) -> Doors {
+    use Kind::{Device, Home, Room};
+    use Verb::{Command, Edit, See};
+    const fn of(verb: Verb) -> Rule {
+        rule(verb, Device).which("device")
+    }
+    let (get, post, patch, delete) = (&Method::GET, &Method::POST, &Method::PATCH, &Method::DELETE);
+    Doors::new(desk, MAX_BODY)
+        .door(get, "/api/v1/devices", rule(See, Home), devices::list)
+        .door(get, "/api/v1/inbox", rule(See, Device), devices::inbox)
+        .door(
+            post,
+            "/api/v1/devices/errands",
+            rule(Edit, Device).dangerous().deed("device.errand"),
+            commands::ask_bridge,
+        )
+        .door(get, "/api/v1/devices/errands/{errand}", rule(See, Device), commands::errand)
+        .door(get, "/api/v1/devices/{device}", of(See).within(), devices::show)
+        .door(patch, "/api/v1/devices/{device}", of(Edit).deed("device.edited"), devices::edit)
+        .door(delete, "/api/v1/devices/{device}", of(Edit).dangerous().deed("device.forgotten"), devices::forget)
+        .door(
+            post,
+            "/api/v1/devices/{device}/acceptance",
+            of(Edit).dangerous().deed("device.accepted"),
+            devices::accept,
+        )
+        .door(get, "/api/v1/devices/{device}/commands", of(See).within(), commands::of_device)
+        .door(post, "/api/v1/devices/{device}/commands", of(Command).within().told("device.commanded"), commands::give)
+        .door(get, "/api/v1/commands/{command}", rule(See, Home), commands::show)
+        .door(get, "/api/v1/rooms", rule(See, Room), rooms::list)
+        .door(post, "/api/v1/rooms", rule(Edit, Room).deed("room.added"), rooms::add)
+        .door(patch, "/api/v1/rooms/{room}", rule(Edit, Room).which("room").deed("room.edited"), rooms::edit)
+        .door(delete, "/api/v1/rooms/{room}", rule(Edit, Room).which("room").deed("room.removed"), rooms::remove)
 }
 
 /// What devices said. Who may see which of them is asked within, property by property, as the stream of events asks: what

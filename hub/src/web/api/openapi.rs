@@ -11,8 +11,8 @@ use utoipa::OpenApi;
 
 use super::problem::ApiProblem;
 use super::{
-    acts, consents, contacts, events, factors, history, history_export, history_import, journal, keys, meters, mqtt,
-    pairing, people, portal, rights, sessions, setup, sign_in, system, tokens,
+    acts, commands, consents, contacts, devices, events, factors, history, history_export, history_import, journal,
+    keys, meters, mqtt, pairing, people, portal, rights, rooms, sessions, setup, sign_in, system, tokens,
 };
 use crate::policy::{Kind, Verb};
 use crate::web::doors::{Door, Whose};
@@ -44,6 +44,21 @@ use crate::web::{CSRF_HEADER, Desk};
         portal::accounts,
         portal::consent,
         portal::set_consent,
+        devices::list,
+        devices::inbox,
+        devices::show,
+        devices::edit,
+        devices::accept,
+        devices::forget,
+        commands::give,
+        commands::of_device,
+        commands::show,
+        commands::ask_bridge,
+        commands::errand,
+        rooms::list,
+        rooms::add,
+        rooms::edit,
+        rooms::remove,
         history::series,
         history::samples,
         history::rollups,

@@ -7,6 +7,7 @@ use domovoi_store::StoreError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::devices::{DevicesError, Refused};
 use crate::metering::MeteringError;
 use crate::people::PeopleError;
 use crate::signin::{SignInError, Unmet};
@@ -157,6 +158,33 @@ impl From<MeteringError> for ApiProblem {
             MeteringError::Key(_) | MeteringError::Document(_) | MeteringError::Random(_) => {
                 ApiProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", text)
             }
+        }
+    }
+}
+
+impl From<DevicesError> for ApiProblem {
+    fn from(error: DevicesError) -> Self {
+        let text = error.to_string();
+        match error {
+            DevicesError::Store(error) => error.into(),
+            DevicesError::NoDevice(_) | DevicesError::NoRoom(_) => ApiProblem::not_found(text),
+            DevicesError::Invalid(_) => ApiProblem::invalid(text),
+            DevicesError::Conflict(_) => ApiProblem::refused(text),
+        }
+    }
+}
+
+impl From<Refused> for ApiProblem {
+    fn from(refused: Refused) -> Self {
+        let text = refused.to_string();
+        match refused {
+            Refused::NoDevice(_) => ApiProblem::not_found(text),
+            Refused::Cannot(_) => ApiProblem::invalid(text),
+            Refused::NotAccepted(_) => {
+                ApiProblem::new(StatusCode::CONFLICT, "not-accepted", text).keyed("problem-not-accepted")
+            }
+            Refused::TooMany => ApiProblem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-commands", text)
+                .keyed("problem-too-many-commands"),
         }
     }
 }

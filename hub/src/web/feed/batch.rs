@@ -13,7 +13,7 @@ use domovoi_store::Recorded;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::bus::Event;
+use crate::bus::{CommandLife, Event, PropertyState};
 use crate::policy::{Kind, Object};
 
 /// As many properties are remembered as a home has tens of times over; a publisher that invents them has all forgotten.
@@ -121,8 +121,10 @@ impl Writer {
 
     /// An event of the bus, numbered from `first` on; `None` if it is no news.
     pub fn write(&mut self, first: u64, event: &Event) -> Option<Batch> {
-        if let Event::Recorded(samples) = event {
-            return self.samples(first, samples);
+        match event {
+            Event::Recorded(samples) => return self.samples(first, samples),
+            Event::State(states) => return self.states(first, states),
+            _ => {}
         }
         let (kind, object, body) = told(event)?;
         let mut page = Page::new(first, 256);
@@ -152,6 +154,20 @@ impl Writer {
                 value_to(text, &sample.value);
                 text.push(b'}');
             });
+        }
+        page.into_batch()
+    }
+
+    /// How properties stand: each a question of its own, too.
+    fn states(&mut self, first: u64, states: &[PropertyState]) -> Option<Batch> {
+        let mut page = Page::new(first, states.len() * 256);
+        for state in states {
+            let object = Object {
+                capability: Some(state.property.clone()),
+                ..Object::one(Kind::Device, state.device.to_string())
+            };
+            let about = Arc::new(About { name: None, kind: "state", object });
+            page.one(&self.boot, &about, |text| json_to(text, &state_view(state)));
         }
         page.into_batch()
     }
@@ -238,7 +254,7 @@ fn value_to(text: &mut Vec<u8>, value: &Value) {
 /// An event of the bus as news; samples are written by themselves.
 fn told(event: &Event) -> Option<(&'static str, Object, serde_json::Value)> {
     Some(match event {
-        Event::Recorded(_) => return None,
+        Event::Recorded(_) | Event::State(_) => return None,
         Event::Reading(reading) => {
             let body = json!({
                 "point": reading.point.to_string(),
@@ -264,6 +280,47 @@ fn told(event: &Event) -> Option<(&'static str, Object, serde_json::Value)> {
             };
             ("register", object, json!({ "point": point.map(|point| point.to_string()) }))
         }
+        Event::Device(device) => {
+            ("device", Object::one(Kind::Device, device.to_string()), json!({ "device": device.to_string() }))
+        }
+        Event::Rooms => ("rooms", Object::all(Kind::Room), json!({})),
+        Event::Command(life) => {
+            let target = &life.command.target;
+            let device = target.device.to_string();
+            let object = Object { capability: Some(target.property.clone()), ..Object::one(Kind::Device, device) };
+            ("command", object, command_view(life))
+        }
         Event::Notice(key) => ("notice", Object::one(Kind::Notice, key.to_string()), json!({ "key": key.to_string() })),
+    })
+}
+
+/// How a property stands, as the API and the stream say it.
+pub fn state_view(state: &PropertyState) -> serde_json::Value {
+    json!({
+        "device": state.device.to_string(),
+        "property": state.property,
+        "value": state.value.as_ref().map(ToString::to_string),
+        "unit": state.unit.symbol(),
+        "suspect": state.suspect,
+        "at": state.at.and_then(|at| at.wall()).map(|at| at.to_string()),
+        "restored": state.restored,
+        "expired": state.expired,
+        "reachable": state.reachable,
+    })
+}
+
+/// How far a command has come, likewise.
+pub fn command_view(life: &CommandLife) -> serde_json::Value {
+    json!({
+        "id": life.id.to_string(),
+        "device": life.command.target.device.to_string(),
+        "property": life.command.target.property,
+        "value": life.command.value.to_string(),
+        "at": life.at.wall().map(|at| at.to_string()),
+        "state": life.state.code(),
+        "why": life.why,
+        "within_s": life.within_millis.div_ceil(1000),
+        "thought_unreachable": life.unreachable,
+        "sleeps": life.sleeps,
     })
 }

@@ -1,0 +1,351 @@
+//! Commands and their lives: said once, never again by itself, and over when the device itself reports what was wanted, or
+//! when that has taken too long. Ordered for each device; a later one for the same property takes the place of an earlier
+//! one that still waits. Whether somebody may is asked before; what the device can do, its dialect says.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domovoi_adapters::EncodeError;
+use domovoi_model::{Command, DeviceRef, Id, Observation};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::{Devices, Inner, danger};
+use crate::audit::{Actor, Change, Entry, Origin, Outcome};
+use crate::bus::{CommandLife, CommandState, Event};
+use crate::ingest::{News, Telling};
+use crate::policy::Kind;
+
+/// How many may wait for their confirmation, of one device and in all.
+const MAX_OF_DEVICE: usize = 32;
+const MAX_WAITING: usize = 4096;
+
+/// How many that are over are remembered, for who asks what became of them.
+const REMEMBERED: usize = 4096;
+
+/// A device that sleeps hears what waits for it when it wakes; most do within minutes, thermostats within the hour.
+const SLEEPS: Duration = Duration::from_secs(3600);
+
+/// The longest text that a command may carry, in bytes.
+const MAX_TEXT: usize = 4096;
+
+/// Who gives a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// Who.
+    pub actor: Actor,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// Why a command or an errand is not even tried.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is no such device.
+    #[error("there is no device «{0}»")]
+    NoDevice(String),
+    /// It was not accepted, so it is told nothing.
+    #[error("«{0}» was not accepted yet: accept it first")]
+    NotAccepted(String),
+    /// Its dialect has no words for it.
+    #[error("{0}")]
+    Cannot(String),
+    /// Too many wait for their confirmation.
+    #[error("too many commands wait for their confirmation")]
+    TooMany,
+}
+
+/// The commands.
+#[derive(Default)]
+pub(super) struct Commands {
+    lives: Mutex<Lives>,
+    /// Held while a command is said, so that commands reach a device in the order in which they were given. The table of
+    /// lives is not held meanwhile: whoever reads the device's answer looks into it with the broker's locks in hand.
+    order: Mutex<()>,
+    /// How many wait; asked for each publish that is read.
+    waiting: AtomicUsize,
+    bell: Notify,
+}
+
+#[derive(Default)]
+struct Lives {
+    all: HashMap<Id, Life>,
+    waiting: HashMap<DeviceRef, Vec<Id>>,
+    over: VecDeque<Id>,
+}
+
+struct Life {
+    told: watch::Sender<Arc<CommandLife>>,
+    ends_at: Instant,
+    by: Option<Asker>,
+}
+
+/// 128 random bits.
+pub(super) fn random_id() -> Id {
+    let mut bytes = [0u8; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        // The system without randomness has said so at its start: ids then only have to differ.
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        bytes[8..].copy_from_slice(&(NEXT.fetch_add(1, Ordering::Relaxed) as u64).to_be_bytes());
+    }
+    Id(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes())
+}
+
+impl Devices {
+    /// Whether a command needs a factor shown lately, and is written in the journal.
+    pub fn is_dangerous(&self, command: &Command) -> bool {
+        let directory = self.0.ingest.directory();
+        let info = directory.property(&command.target.device, &command.target.property);
+        info.is_some_and(|info| danger::is_dangerous(info, &command.value))
+    }
+
+    /// Gives a command. Whoever asks has seen to the right to do so. What becomes of it is told on the bus, and to who asks
+    /// for its id.
+    pub fn command(&self, by: Asker, command: Command) -> Result<Arc<CommandLife>, Refused> {
+        let dangerous = self.is_dangerous(&command);
+        let life = self.0.command(by.clone(), &command, dangerous)?;
+        if dangerous {
+            let state = life.state;
+            self.0.journal_soon(by, &command, if state == CommandState::Refused { Some(state) } else { None });
+        }
+        Ok(life)
+    }
+
+    /// How far a command has come.
+    pub fn life(&self, id: Id) -> Option<Arc<CommandLife>> {
+        self.0.commands.lives().all.get(&id).map(|life| Arc::clone(&life.told.borrow()))
+    }
+
+    /// The commands of a device that are remembered, the latest first.
+    pub fn lives_of(&self, device: &DeviceRef) -> Vec<Arc<CommandLife>> {
+        let lives = self.0.commands.lives();
+        let told = lives.all.values().map(|life| Arc::clone(&life.told.borrow()));
+        let mut of: Vec<Arc<CommandLife>> = told.filter(|life| life.command.target.device == *device).collect();
+        drop(lives);
+        of.sort_by_key(|life| std::cmp::Reverse((life.at.wall(), life.id)));
+        of
+    }
+
+    /// The same once it is over, or when so much time has passed.
+    pub async fn outcome(&self, id: Id, wait: Duration) -> Option<Arc<CommandLife>> {
+        let mut told = self.0.commands.lives().all.get(&id).map(|life| life.told.subscribe())?;
+        // Neither patience that ran out nor a life that was forgotten meanwhile makes it another.
+        let _ = tokio::time::timeout(wait, told.wait_for(|life| life.state.is_over())).await;
+        let life = Arc::clone(&told.borrow());
+        Some(life)
+    }
+}
+
+impl Commands {
+    fn lives(&self) -> std::sync::MutexGuard<'_, Lives> {
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn command(&self, by: Asker, command: &Command, dangerous: bool) -> Result<Arc<CommandLife>, Refused> {
+        let device = &command.target.device;
+        if !self.knows(device) {
+            return Err(Refused::NoDevice(device.to_string()));
+        }
+        if !self.is_accepted(device) {
+            return Err(Refused::NotAccepted(device.to_string()));
+        }
+        if matches!(&command.value, domovoi_model::Value::Text(text) if text.len() > MAX_TEXT) {
+            return Err(Refused::Cannot(format!("a text of at most {MAX_TEXT} bytes")));
+        }
+        let dialect = domovoi_adapters::dialect(&device.dialect);
+        let dialect = dialect.ok_or_else(|| Refused::Cannot(format!("«{}» is no dialect", device.dialect)))?;
+        let (outgoing, reported, sleeps, reach) = {
+            let directory = self.ingest.directory();
+            let outgoing = (dialect.encode)(command, &directory).map_err(|error: EncodeError| cannot(&error))?;
+            let info = directory.property(device, &command.target.property);
+            let sleeps = directory.known(device).is_some_and(|known| known.sleeps);
+            (outgoing, info.is_none_or(|info| info.reported), sleeps, info.map_or(0, |info| info.reach))
+        };
+        let within = if sleeps { SLEEPS.max(dialect.confirms_within) } else { dialect.confirms_within };
+        let life = Arc::new(CommandLife {
+            id: random_id(),
+            command: command.clone(),
+            at: self.clock.moment(),
+            state: if reported { CommandState::Sent } else { CommandState::Unconfirmable },
+            why: None,
+            within_millis: u64::try_from(within.as_millis()).unwrap_or(u64::MAX),
+            unreachable: self.reachable(device, reach) == Some(false),
+            sleeps,
+        });
+        let _order = self.commands.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let superseded = self.begin(&life, within, dangerous.then_some(by))?;
+        if let Some(superseded) = superseded {
+            self.ends(superseded, CommandState::Superseded, None);
+        }
+        self.bus.tell(Event::Command(Arc::clone(&life)));
+        if let Err(error) = self.ingest.say(self.ingest.road_of(device), outgoing) {
+            self.ends(life.id, CommandState::Refused, Some(error.to_string()));
+        }
+        // It may be over by now: the device was quick, or nobody is there.
+        Ok(self.commands.lives().all.get(&life.id).map_or(life, |life| Arc::clone(&life.told.borrow())))
+    }
+
+    /// Writes a life down before the first byte leaves, so that no answer is too quick for it. Returns the one whose place
+    /// it takes.
+    fn begin(&self, life: &Arc<CommandLife>, within: Duration, by: Option<Asker>) -> Result<Option<Id>, Refused> {
+        let mut lives = self.commands.lives();
+        let target = &life.command.target;
+        let of_device = lives.waiting.get(&target.device).cloned().unwrap_or_default();
+        let same = |id: &&Id| lives.all.get(*id).is_some_and(|life| life.told.borrow().command.target == *target);
+        let superseded = of_device.iter().find(same).copied();
+        let waits = !life.state.is_over();
+        let left = of_device.len() - usize::from(superseded.is_some());
+        if waits && (left >= MAX_OF_DEVICE || self.commands.waiting.load(Ordering::Relaxed) >= MAX_WAITING) {
+            return Err(Refused::TooMany);
+        }
+        let told = watch::Sender::new(Arc::clone(life));
+        lives.all.insert(life.id, Life { told, ends_at: Instant::now() + within, by });
+        if waits {
+            lives.waiting.entry(target.device.clone()).or_default().push(life.id);
+            self.commands.waiting.fetch_add(1, Ordering::Relaxed);
+            self.commands.bell.notify_one();
+        } else {
+            lives.is_over(life.id);
+        }
+        Ok(superseded)
+    }
+
+    /// A command is over.
+    fn ends(&self, id: Id, state: CommandState, why: Option<String>) {
+        let mut lives = self.commands.lives();
+        let Some(life) = lives.all.get(&id) else { return };
+        let before = Arc::clone(&life.told.borrow());
+        let refused_at_once = state == CommandState::Refused && before.state == CommandState::Unconfirmable;
+        if before.state.is_over() && !refused_at_once {
+            return;
+        }
+        let now = Arc::new(CommandLife { state, why, ..(*before).clone() });
+        life.told.send_replace(Arc::clone(&now));
+        let by = life.by.clone();
+        if !before.state.is_over() {
+            let device = &before.command.target.device;
+            if let Some(waiting) = lives.waiting.get_mut(device) {
+                waiting.retain(|one| *one != id);
+                if waiting.is_empty() {
+                    lives.waiting.remove(device);
+                }
+            }
+            self.commands.waiting.fetch_sub(1, Ordering::Relaxed);
+            lives.is_over(id);
+        }
+        drop(lives);
+        if let Some(by) = by.filter(|_| state == CommandState::TimedOut) {
+            self.journal_soon(by, &now.command, Some(state));
+        }
+        self.bus.tell(Event::Command(now));
+    }
+
+    /// What a device just said may be what it was told to do.
+    pub(super) fn confirm(&self, observations: &[Observation], telling: &Telling<'_>) {
+        if telling.news == News::Replayed || self.commands.waiting.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        for observation in observations {
+            let wanted = self.waiting_for(observation);
+            if wanted.is_empty() {
+                continue;
+            }
+            let Some(dialect) = domovoi_adapters::dialect(&observation.device.dialect) else { continue };
+            let directory = self.ingest.directory();
+            let done: Vec<Id> = wanted
+                .into_iter()
+                .filter(|(_, command)| (dialect.confirms)(command, observation, &directory))
+                .map(|(id, _)| id)
+                .collect();
+            drop(directory);
+            done.into_iter().for_each(|id| self.ends(id, CommandState::Confirmed, None));
+        }
+    }
+
+    fn waiting_for(&self, observation: &Observation) -> Vec<(Id, Command)> {
+        let lives = self.commands.lives();
+        let Some(waiting) = lives.waiting.get(&observation.device) else { return Vec::new() };
+        let of = |id: &Id| Some((*id, lives.all.get(id)?.told.borrow().command.clone()));
+        waiting.iter().filter_map(of).filter(|(_, command)| command.target.property == observation.property).collect()
+    }
+
+    /// Ends what has taken too long, until the house stops.
+    pub(super) async fn end_commands(&self, mut stop: watch::Receiver<bool>) {
+        loop {
+            let next = {
+                let lives = self.commands.lives();
+                lives.waiting.values().flatten().filter_map(|id| Some(lives.all.get(id)?.ends_at)).min()
+            };
+            let over = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = over => {
+                    let now = Instant::now();
+                    let late: Vec<Id> = {
+                        let lives = self.commands.lives();
+                        let waiting = lives.waiting.values().flatten();
+                        waiting.filter(|id| lives.all.get(*id).is_some_and(|life| life.ends_at <= now)).copied().collect()
+                    };
+                    late.into_iter().for_each(|id| self.ends(id, CommandState::TimedOut, None));
+                    self.errands.end_late();
+                }
+                () = self.commands.bell.notified() => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// Whether the group of properties can be reached, as far as the device says.
+    pub(super) fn reachable(&self, device: &DeviceRef, group: u8) -> Option<bool> {
+        let directory = self.ingest.directory();
+        let announcement = directory.known(device);
+        match self.live.of(device) {
+            Some(known) => super::live::lock(&known).reachable(announcement, group),
+            None => super::live::LiveDevice::default().reachable(announcement, group),
+        }
+    }
+
+    /// Writes a dangerous command into the journal. Nobody waits for the disk with a hand on a valve.
+    fn journal_soon(&self, by: Asker, command: &Command, failed: Option<CommandState>) {
+        let changes = vec![
+            Change { field: "property".into(), before: None, after: Some(command.target.property.clone()), of: None },
+            Change { field: "value".into(), before: None, after: Some(command.value.to_string()), of: None },
+        ];
+        let entry = Entry {
+            actor: by.actor,
+            origin: by.origin,
+            deed: "device.commanded".into(),
+            object: Some((Kind::Device.code().into(), Some(command.target.device.to_string()))),
+            outcome: failed.map_or(Outcome::Done, |state| Outcome::Failed(state.code().into())),
+            changes,
+        };
+        let journal = self.journal.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { journal.note(entry).await });
+        }
+    }
+}
+
+impl Lives {
+    fn is_over(&mut self, id: Id) {
+        self.over.push_back(id);
+        if self.over.len() > REMEMBERED
+            && let Some(oldest) = self.over.pop_front()
+        {
+            self.all.remove(&oldest);
+        }
+    }
+}
+
+/// Why a dialect has no words for a command.
+pub(super) fn cannot(error: &EncodeError) -> Refused {
+    Refused::Cannot(error.to_string())
+}

@@ -1,0 +1,236 @@
+//! Devices that are heard for the first time: into the inbox, or into the home where somebody waits for them. What was
+//! heard under a makeshift name (`name:…`, `topic:…`) gives its card to the device once that says who it is.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use domovoi_adapters::{Announcement, Road};
+use domovoi_model::{DeviceRef, Observation};
+use domovoi_store::DeviceCard;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::card::Standing;
+use super::{Devices, DevicesError, Inner, MAX_DEVICES, MAX_WAITING, Wish};
+use crate::ingest::Telling;
+
+/// How many are remembered between two looks.
+const AT_ONCE: usize = 1024;
+
+/// How many credentials are waited for at a time.
+const MAX_EXPECTED: usize = 64;
+
+/// How dialects call a device that has not said who it is.
+const MAKESHIFT: [&str; 2] = ["name:", "topic:"];
+
+/// A device that somebody is about to connect, known by the credential that was issued for it.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// The credential's user name.
+    pub username: String,
+    /// What is wanted of it.
+    pub wish: Wish,
+    /// Until when it is waited for.
+    pub until: Instant,
+}
+
+/// Who was heard and is not in the registry.
+#[derive(Default)]
+pub(super) struct FoundDevices {
+    found: Mutex<BTreeMap<DeviceRef, (Road, String)>>,
+    /// What the devices say that they are, or that they are gone, since the last look.
+    told: Mutex<HashMap<DeviceRef, Told>>,
+    expected: Mutex<HashMap<String, Expected>>,
+    pub(super) bell: Notify,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Told {
+    gone: bool,
+    /// Under which names it may have been heard before.
+    before: Vec<DeviceRef>,
+}
+
+impl FoundDevices {
+    fn add(&self, device: &DeviceRef, road: Road, sender: &str) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.len() < AT_ONCE && !found.contains_key(device) {
+            found.insert(device.clone(), (road, sender.to_owned()));
+            self.bell.notify_one();
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn find_said(&self, observations: &[Observation], telling: &Telling<'_>) {
+        for said in observations.chunk_by(|a, b| a.device == b.device) {
+            let Some(first) = said.first() else { continue };
+            if !self.knows(&first.device) {
+                self.found.add(&first.device, telling.road, telling.sender);
+            }
+        }
+    }
+
+    pub(super) fn find_told(&self, announcements: &[Announcement], telling: &Telling<'_>) {
+        let mut told = self.found.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for announcement in announcements {
+            if told.len() >= MAX_DEVICES {
+                break;
+            }
+            let dialect = &announcement.device.dialect;
+            let names = announcement.alias.iter().map(|alias| format!("{}{alias}", MAKESHIFT[0]));
+            let topics = announcement.speaks.iter().map(|topic| format!("{}{topic}", MAKESHIFT[1]));
+            // Tasmota's topic is its alias.
+            let short = announcement.alias.iter().map(|alias| format!("{}{alias}", MAKESHIFT[1]));
+            let before = names.chain(topics).chain(short).map(|id| DeviceRef::new(dialect.clone(), id)).collect();
+            told.insert(announcement.device.clone(), Told { gone: announcement.gone, before });
+            if !announcement.gone && !self.knows(&announcement.device) {
+                self.found.add(&announcement.device, telling.road, telling.sender);
+            }
+        }
+        self.found.bell.notify_one();
+    }
+
+    /// Puts what was found into the registry. Where the store fails, it is known until the restart all the same.
+    pub(super) async fn settle_found(&self) {
+        let _turn = self.turn.lock().await;
+        let told = std::mem::take(&mut *self.found.told.lock().unwrap_or_else(PoisonError::into_inner));
+        let found = std::mem::take(&mut *self.found.found.lock().unwrap_or_else(PoisonError::into_inner));
+        let (mut gone, mut new) = (HashSet::new(), Vec::new());
+        let (mut all, mut waiting) = self.counts();
+        for (device, (road, sender)) in found {
+            // What was removed before anybody looked was never ours.
+            if self.knows(&device) || told.get(&device).is_some_and(|told| told.gone) {
+                continue;
+            }
+            let makeshift = told.get(&device).and_then(|told| {
+                let cards = self.cards();
+                told.before.iter().find_map(|before| cards.get(before).cloned())
+            });
+            let mut card = makeshift.clone().unwrap_or_else(|| self.blank(&device));
+            (card.device, card.external) = (device.clone(), road == Road::External);
+            if let Some(expected) = self.expected(road, &sender) {
+                self.welcome(&mut card, expected);
+            }
+            match makeshift {
+                Some(before) => {
+                    gone.insert(before.device);
+                }
+                None if all >= MAX_DEVICES => continue,
+                None if waiting >= MAX_WAITING && Standing::of(&card) == Standing::Waiting => {
+                    tracing::warn!(%device, "the inbox is full: accept, ignore or forget what waits there");
+                    continue;
+                }
+                None => {
+                    all += 1;
+                    waiting += usize::from(Standing::of(&card) == Standing::Waiting);
+                }
+            }
+            new.push(card);
+        }
+        {
+            let cards = self.cards();
+            for (device, told) in &told {
+                // Nobody decided anything about it, and it has left: no ghost is kept. What was accepted stays, with its
+                // name and its room, until somebody forgets it.
+                let waits = |card: &&DeviceCard| Standing::of(card) == Standing::Waiting && card.name.is_none();
+                if told.gone && cards.get(device).as_ref().is_some_and(waits) {
+                    gone.insert(device.clone());
+                }
+                // It was known already when it was heard under a makeshift name.
+                for before in told.before.iter().filter(|_| !told.gone) {
+                    if cards.get(before).as_ref().is_some_and(waits) {
+                        gone.insert(before.clone());
+                    }
+                }
+            }
+        }
+        let gone: Vec<DeviceRef> = gone.into_iter().collect();
+        if !gone.is_empty() || !new.is_empty() {
+            if let Err(error) = self.store.devices().replace(&gone, &new).await {
+                tracing::error!("devices that were found cannot be kept: {error}");
+            }
+            let mut cards = self.cards_mut();
+            for device in &gone {
+                cards.remove(device);
+            }
+            for card in &new {
+                tracing::info!(device = %card.device, standing = %card.standing, "a device was found");
+                cards.insert(card.device.clone(), card.clone());
+            }
+        }
+        let changed: HashSet<&DeviceRef> =
+            new.iter().map(|card| &card.device).chain(&gone).chain(told.keys()).collect();
+        for device in changed {
+            self.tell(device);
+        }
+        // One that was waited for is ours now, and is asked how it is.
+        for card in new.iter().filter(|card| Standing::of(card) == Standing::Accepted) {
+            self.refresh(&card.device);
+        }
+    }
+
+    fn counts(&self) -> (usize, usize) {
+        let cards = self.cards();
+        (cards.len(), cards.values().filter(|card| Standing::of(card) == Standing::Waiting).count())
+    }
+
+    fn blank(&self, device: &DeviceRef) -> DeviceCard {
+        DeviceCard {
+            device: device.clone(),
+            name: None,
+            room: None,
+            standing: Standing::Waiting.code().to_owned(),
+            hidden: false,
+            hidden_properties: Vec::new(),
+            presets: Vec::new(),
+            credential: None,
+            external: false,
+            found_at: self.clock.moment(),
+            accepted_at: None,
+        }
+    }
+
+    /// Who waits for what speaks with this credential. On the external road the sender is the link itself.
+    fn expected(&self, road: Road, sender: &str) -> Option<Expected> {
+        let mut expected = self.found.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        expected.retain(|_, one| one.until > Instant::now());
+        if road == Road::External { None } else { expected.remove(sender) }
+    }
+
+    fn welcome(&self, card: &mut DeviceCard, expected: Expected) {
+        card.standing = Standing::Accepted.code().to_owned();
+        card.accepted_at = card.accepted_at.or_else(|| Some(self.clock.moment()));
+        card.name = expected.wish.name.or(card.name.take());
+        card.room = expected.wish.room.filter(|room| self.has_room(*room)).or(card.room);
+        card.presets = expected.wish.presets;
+        card.credential = Some(expected.username);
+    }
+}
+
+impl Devices {
+    /// From now on the first device that speaks with this credential is accepted as it is wished. Whoever asks has seen to
+    /// the right to accept devices.
+    pub fn expect(&self, expected: Expected) -> Result<(), DevicesError> {
+        if let Some(name) = &expected.wish.name {
+            super::card::named("the name", name)?;
+        }
+        if let Some(room) = expected.wish.room.filter(|room| !self.0.has_room(*room)) {
+            return Err(DevicesError::NoRoom(room.to_string()));
+        }
+        let mut all = self.0.found.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, one| one.until > Instant::now());
+        if all.len() >= MAX_EXPECTED && !all.contains_key(&expected.username) {
+            return Err(DevicesError::Conflict("too many devices are being connected at once".into()));
+        }
+        all.insert(expected.username.clone(), expected);
+        Ok(())
+    }
+
+    /// The device for which this credential was issued, once it has spoken.
+    pub fn of_credential(&self, username: &str) -> Option<DeviceRef> {
+        let cards = self.0.cards();
+        let of = |card: &&DeviceCard| card.credential.as_deref() == Some(username);
+        cards.values().find(of).map(|card| card.device.clone())
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of the room, with a whole house behind it.

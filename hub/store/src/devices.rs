@@ -1,0 +1,485 @@
+//! Rooms, devices, and the last words with which devices were announced. Keeps what the room of devices decides, and gives
+//! back exactly that; what a word means is known to the dialects.
+
+use std::sync::Arc;
+
+use domovoi_model::{DeviceRef, Id, Moment};
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+use zeroize::Zeroizing;
+
+use crate::db::{Db, Tx};
+use crate::error::StoreError;
+use crate::rows::{DeviceRow, MomentRow, Spelled, id_of};
+use crate::tables::{DEVICE, DEVICE_WORD, FAREWELL, ROOM};
+
+/// The largest publish that is kept, in bytes: a list of a thousand devices.
+pub const WORD_LIMIT: usize = 4 << 20;
+
+/// What was decided about a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceCard {
+    /// Which.
+    pub device: DeviceRef,
+    /// What the household calls it; `None`: as it calls itself.
+    pub name: Option<String>,
+    /// The room it is in.
+    pub room: Option<Id>,
+    /// Whether it was accepted, waits, or is none of ours: a code of the room of devices.
+    pub standing: String,
+    /// It is left out of lists.
+    pub hidden: bool,
+    /// Properties that are left out of lists.
+    pub hidden_properties: Vec<String>,
+    /// The presets that were chosen for it.
+    pub presets: Vec<String>,
+    /// The credential that was issued for it alone.
+    pub credential: Option<String>,
+    /// It speaks through a broker that the home already had.
+    pub external: bool,
+    /// When it was first heard of.
+    pub found_at: Moment,
+    /// When it was accepted.
+    pub accepted_at: Option<Moment>,
+}
+
+/// A room of the home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomCard {
+    /// Random.
+    pub id: Id,
+    /// What it is called.
+    pub name: String,
+    /// Where it stands among the rooms.
+    pub position: i64,
+}
+
+/// A publish that announced devices.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeviceWord {
+    /// The dialect that read it.
+    pub dialect: String,
+    /// Its topic.
+    pub topic: String,
+    /// Its payload, at most [`WORD_LIMIT`].
+    pub payload: Vec<u8>,
+    /// It came through a broker that the home already had.
+    pub external: bool,
+}
+
+/// A device that was forgotten, and what is still to be cleared at the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Farewell {
+    /// Which.
+    pub device: DeviceRef,
+    /// The topics whose retained messages go.
+    pub topics: Vec<String>,
+    /// At the broker that the home already had.
+    pub external: bool,
+}
+
+/// What goes in one step when a device is forgotten.
+#[derive(Debug, Clone)]
+pub struct Forgotten {
+    /// What is to be cleared at the broker afterwards.
+    pub farewell: Farewell,
+    /// Topics whose words spoke of this device alone.
+    pub words: Vec<String>,
+    /// The credential that was issued for it alone.
+    pub credential: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeviceCardRow {
+    device: DeviceRow,
+    name: Option<String>,
+    room: Option<Spelled<Id>>,
+    standing: String,
+    hidden: bool,
+    hidden_properties: Vec<String>,
+    presets: Vec<String>,
+    credential: Option<String>,
+    external: bool,
+    found_at: MomentRow,
+    accepted_at: Option<MomentRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RoomRow {
+    name: String,
+    position: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FarewellRow {
+    device: DeviceRow,
+    topics: Vec<String>,
+    external: bool,
+}
+
+/// The shelf.
+#[derive(Clone)]
+pub struct DeviceShelf {
+    db: Arc<Db>,
+}
+
+impl DeviceShelf {
+    pub(crate) fn new(db: Arc<Db>) -> Self {
+        DeviceShelf { db }
+    }
+
+    /// Every device that was decided about, or waits for it. Cards that do not open are told and passed over: the device
+    /// is found anew when it speaks.
+    pub async fn cards(&self) -> Result<Vec<DeviceCard>, StoreError> {
+        let mut reader = self.db.read().await?;
+        let rows = sqlx::query("SELECT id, sealed FROM device").fetch_all(reader.conn()).await?;
+        let mut cards = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id: &[u8] = row.try_get(0)?;
+            match self.card(id, row.try_get(1)?) {
+                Ok(card) => cards.push(card),
+                Err(error) => tracing::error!("a device's card does not open: {error}"),
+            }
+        }
+        Ok(cards)
+    }
+
+    /// Keeps cards, each in the place of the one before it. Durable when this returns.
+    pub async fn put(&self, cards: &[DeviceCard]) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        for card in cards {
+            self.write_card(&mut tx, card).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Keeps cards, and drops those of other devices, in one step: what was heard under a makeshift name has its own.
+    pub async fn replace(&self, gone: &[DeviceRef], cards: &[DeviceCard]) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        for device in gone {
+            let id = self.device_id(device);
+            sqlx::query("DELETE FROM device WHERE id = ?1").bind(id.to_vec()).execute(tx.conn()).await?;
+        }
+        for card in cards {
+            self.write_card(&mut tx, card).await?;
+        }
+        tx.commit().await
+    }
+
+    /// The rooms.
+    pub async fn rooms(&self) -> Result<Vec<RoomCard>, StoreError> {
+        let mut reader = self.db.read().await?;
+        let rows = sqlx::query("SELECT id, sealed FROM room").fetch_all(reader.conn()).await?;
+        let mut rooms = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id: &[u8] = row.try_get(0)?;
+            let content: RoomRow = ROOM.open_json(&self.db.vault, id, row.try_get(1)?)?;
+            rooms.push(RoomCard { id: id_of(id)?, name: content.name, position: content.position });
+        }
+        Ok(rooms)
+    }
+
+    /// Keeps rooms.
+    pub async fn put_rooms(&self, rooms: &[RoomCard]) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        for room in rooms {
+            let row = RoomRow { name: room.name.clone(), position: room.position };
+            sqlx::query(
+                "INSERT INTO room (id, sealed) VALUES (?1, ?2)
+                 ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed",
+            )
+            .bind(room.id.0.to_vec())
+            .bind(ROOM.seal_json(&self.db.vault, &room.id.0, &row)?)
+            .execute(tx.conn())
+            .await?;
+        }
+        tx.commit().await
+    }
+
+    /// Drops a room; the cards are those of the devices that were in it and are in none now.
+    pub async fn remove_room(&self, room: Id, cards: &[DeviceCard]) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        sqlx::query("DELETE FROM room WHERE id = ?1").bind(room.0.to_vec()).execute(tx.conn()).await?;
+        for card in cards {
+            self.write_card(&mut tx, card).await?;
+        }
+        tx.commit().await
+    }
+
+    /// The words, in the order of writing. One that does not open is told and passed over.
+    pub async fn words(&self) -> Result<Vec<DeviceWord>, StoreError> {
+        let mut reader = self.db.read().await?;
+        let rows = sqlx::query("SELECT id, sealed FROM device_word ORDER BY rowid").fetch_all(reader.conn()).await?;
+        let mut words = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id: &[u8] = row.try_get(0)?;
+            let opened = DEVICE_WORD.open(&self.db.vault, id, row.try_get(1)?);
+            match opened.and_then(|plain| unpack(&plain).ok_or_else(|| DEVICE_WORD.damaged(id, "not a word"))) {
+                Ok(word) => words.push(word),
+                Err(error) => tracing::error!("what a device said about itself does not open: {error}"),
+            }
+        }
+        Ok(words)
+    }
+
+    /// Keeps words, each in the place of the topic's last one; one without a payload takes the last one away.
+    pub async fn put_words(&self, words: &[DeviceWord]) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        for word in words {
+            let id = self.word_id(&word.dialect, &word.topic);
+            sqlx::query("DELETE FROM device_word WHERE id = ?1").bind(id.to_vec()).execute(tx.conn()).await?;
+            if word.payload.is_empty() {
+                continue;
+            }
+            if word.payload.len() > WORD_LIMIT {
+                return Err(StoreError::TooLarge { what: "a device's announcement", limit: WORD_LIMIT });
+            }
+            sqlx::query("INSERT INTO device_word (id, sealed) VALUES (?1, ?2)")
+                .bind(id.to_vec())
+                .bind(DEVICE_WORD.seal(&self.db.vault, &id, &pack(word))?)
+                .execute(tx.conn())
+                .await?;
+        }
+        tx.commit().await
+    }
+
+    /// Forgets a device in one step: its card, its own words, its own credential; what is to be cleared at the broker is
+    /// noted in the same step.
+    pub async fn forget(&self, forgotten: &Forgotten) -> Result<(), StoreError> {
+        let Forgotten { farewell, words, credential } = forgotten;
+        let id = self.device_id(&farewell.device);
+        let mut tx = self.db.begin().await?;
+        sqlx::query("DELETE FROM device WHERE id = ?1").bind(id.to_vec()).execute(tx.conn()).await?;
+        for topic in words {
+            let word = self.word_id(&farewell.device.dialect, topic);
+            sqlx::query("DELETE FROM device_word WHERE id = ?1").bind(word.to_vec()).execute(tx.conn()).await?;
+        }
+        if let Some(username) = credential {
+            let credential = self.db.vault.keyed_hash("credential.username", &[username.as_bytes()]);
+            sqlx::query("DELETE FROM credential WHERE id = ?1").bind(credential.to_vec()).execute(tx.conn()).await?;
+        }
+        let row = FarewellRow {
+            device: (&farewell.device).into(),
+            topics: farewell.topics.clone(),
+            external: farewell.external,
+        };
+        sqlx::query(
+            "INSERT INTO farewell (id, sealed) VALUES (?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed",
+        )
+        .bind(id.to_vec())
+        .bind(FAREWELL.seal_json(&self.db.vault, &id, &row)?)
+        .execute(tx.conn())
+        .await?;
+        tx.commit().await
+    }
+
+    /// Devices whose retained messages are still to be cleared.
+    pub async fn farewells(&self) -> Result<Vec<Farewell>, StoreError> {
+        let mut reader = self.db.read().await?;
+        let rows = sqlx::query("SELECT id, sealed FROM farewell").fetch_all(reader.conn()).await?;
+        let mut farewells = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let content: FarewellRow = FAREWELL.open_json(&self.db.vault, row.try_get(0)?, row.try_get(1)?)?;
+            let FarewellRow { device, topics, external } = content;
+            farewells.push(Farewell { device: device.into(), topics, external });
+        }
+        Ok(farewells)
+    }
+
+    /// A device's retained messages were cleared, or it is there again.
+    pub async fn said_farewell(&self, device: &DeviceRef) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let id = self.device_id(device);
+        sqlx::query("DELETE FROM farewell WHERE id = ?1").bind(id.to_vec()).execute(tx.conn()).await?;
+        tx.commit().await
+    }
+
+    async fn write_card(&self, tx: &mut Tx<'_>, card: &DeviceCard) -> Result<(), StoreError> {
+        let id = self.device_id(&card.device);
+        let row = DeviceCardRow {
+            device: (&card.device).into(),
+            name: card.name.clone(),
+            room: card.room.map(Spelled),
+            standing: card.standing.clone(),
+            hidden: card.hidden,
+            hidden_properties: card.hidden_properties.clone(),
+            presets: card.presets.clone(),
+            credential: card.credential.clone(),
+            external: card.external,
+            found_at: card.found_at.into(),
+            accepted_at: card.accepted_at.map(Into::into),
+        };
+        sqlx::query(
+            "INSERT INTO device (id, sealed) VALUES (?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed",
+        )
+        .bind(id.to_vec())
+        .bind(DEVICE.seal_json(&self.db.vault, &id, &row)?)
+        .execute(tx.conn())
+        .await?;
+        Ok(())
+    }
+
+    fn card(&self, id: &[u8], sealed: &[u8]) -> Result<DeviceCard, StoreError> {
+        let row: DeviceCardRow = DEVICE.open_json(&self.db.vault, id, sealed)?;
+        let device: DeviceRef = row.device.into();
+        if id != self.device_id(&device) {
+            return Err(DEVICE.damaged(id, "it belongs to another device"));
+        }
+        Ok(DeviceCard {
+            device,
+            name: row.name,
+            room: row.room.map(|room| room.0),
+            standing: row.standing,
+            hidden: row.hidden,
+            hidden_properties: row.hidden_properties,
+            presets: row.presets,
+            credential: row.credential,
+            external: row.external,
+            found_at: self.db.resolve(row.found_at.into()),
+            accepted_at: row.accepted_at.map(|at| self.db.resolve(at.into())),
+        })
+    }
+
+    fn device_id(&self, device: &DeviceRef) -> [u8; 32] {
+        self.db.vault.keyed_hash("device", &[device.dialect.as_bytes(), device.id.as_bytes()])
+    }
+
+    fn word_id(&self, dialect: &str, topic: &str) -> [u8; 32] {
+        self.db.vault.keyed_hash("device.word", &[dialect.as_bytes(), topic.as_bytes()])
+    }
+}
+
+/// `external u8 | len(dialect) u16 BE | dialect | len(topic) u16 BE | topic | lz4(payload)`. Announcements are JSON that
+/// says the same for every device: a tenth of it is written to the card.
+fn pack(word: &DeviceWord) -> Zeroizing<Vec<u8>> {
+    let packed = lz4_flex::compress_prepend_size(&word.payload);
+    let mut plain = Zeroizing::new(Vec::with_capacity(5 + word.dialect.len() + word.topic.len() + packed.len()));
+    plain.push(u8::from(word.external));
+    for text in [&word.dialect, &word.topic] {
+        // Both are bounded far below this by whoever read them: 512 bytes of topic, a name of ours.
+        let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
+        plain.extend_from_slice(&len.to_be_bytes());
+        plain.extend_from_slice(text.as_bytes());
+    }
+    plain.extend_from_slice(&packed);
+    plain
+}
+
+fn unpack(plain: &[u8]) -> Option<DeviceWord> {
+    let (external, rest) = plain.split_first()?;
+    let text = |bytes: &[u8]| -> Option<(String, usize)> {
+        let (len, rest) = bytes.split_first_chunk::<2>()?;
+        let len = usize::from(u16::from_be_bytes(*len));
+        Some((String::from_utf8(rest.get(..len)?.to_vec()).ok()?, 2 + len))
+    };
+    let (dialect, read) = text(rest)?;
+    let rest = rest.get(read..)?;
+    let (topic, read) = text(rest)?;
+    let packed = rest.get(read..)?;
+    let size = u32::from_le_bytes(*packed.first_chunk::<4>()?) as usize;
+    if size > WORD_LIMIT {
+        return None;
+    }
+    let payload = lz4_flex::decompress_size_prepended(packed).ok()?;
+    Some(DeviceWord { dialect, topic, payload, external: *external != 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+
+    async fn shelf(folder: &std::path::Path) -> Store {
+        let settings = crate::Settings { ballast: 0, ..crate::Settings::new(folder) };
+        let master = domovoi_vault::MasterKey::generate().unwrap();
+        Store::open(&settings, &master).await.unwrap()
+    }
+
+    fn card(id: &str) -> DeviceCard {
+        DeviceCard {
+            device: DeviceRef::new("zigbee2mqtt", id),
+            name: Some("Лампа".into()),
+            room: Some(Id([4; 16])),
+            standing: "accepted".into(),
+            hidden: false,
+            hidden_properties: vec!["linkquality".into()],
+            presets: Vec::new(),
+            credential: Some("lamp".into()),
+            external: true,
+            found_at: Moment::Wall(domovoi_model::Timestamp(1)),
+            accepted_at: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn cards_rooms_and_words_come_back_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = shelf(folder.path()).await;
+        let devices = store.devices();
+        devices.put(&[card("0x1"), card("0x2")]).await.unwrap();
+        let renamed = DeviceCard { name: None, ..card("0x1") };
+        devices.replace(&[card("0x2").device], std::slice::from_ref(&renamed)).await.unwrap();
+        assert_eq!(devices.cards().await.unwrap(), [renamed.clone()]);
+
+        let room = RoomCard { id: Id([4; 16]), name: "Кухня".into(), position: 2 };
+        devices.put_rooms(std::slice::from_ref(&room)).await.unwrap();
+        assert_eq!(devices.rooms().await.unwrap(), [room.clone()]);
+        let moved = DeviceCard { room: None, ..renamed };
+        devices.remove_room(room.id, std::slice::from_ref(&moved)).await.unwrap();
+        assert!(devices.rooms().await.unwrap().is_empty());
+        assert_eq!(devices.cards().await.unwrap(), [moved]);
+
+        let word = |topic: &str, payload: &str| DeviceWord {
+            dialect: "homeassistant".into(),
+            topic: topic.into(),
+            payload: payload.repeat(100).into_bytes(),
+            external: false,
+        };
+        devices.put_words(&[word("a", "1"), word("b", "2")]).await.unwrap();
+        devices.put_words(&[word("a", "3")]).await.unwrap();
+        let topics = devices.words().await.unwrap();
+        assert!(topics == [word("b", "2"), word("a", "3")], "what was written last is read last");
+        devices.put_words(&[DeviceWord { payload: Vec::new(), ..word("b", "") }]).await.unwrap();
+        assert_eq!(devices.words().await.unwrap().len(), 1);
+        let large = DeviceWord { payload: vec![0; WORD_LIMIT + 1], ..word("c", "") };
+        assert!(matches!(devices.put_words(&[large]).await, Err(StoreError::TooLarge { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_device_is_forgotten_in_one_step_and_the_rest_is_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = shelf(folder.path()).await;
+        let devices = store.devices();
+        devices.put(&[card("0x1"), card("0x2")]).await.unwrap();
+        let info = crate::CredentialInfo {
+            username: "lamp".into(),
+            publish: vec!["lamp/#".into()],
+            subscribe: Vec::new(),
+            role: "device".into(),
+            certificate: None,
+            created_at: Moment::Wall(domovoi_model::Timestamp(1)),
+        };
+        store.credentials().issue(&info).await.unwrap();
+        let word = |topic: &str| DeviceWord {
+            dialect: "zigbee2mqtt".into(),
+            topic: topic.into(),
+            payload: b"x".to_vec(),
+            external: false,
+        };
+        devices.put_words(&[word("own"), word("of all")]).await.unwrap();
+        let farewell =
+            Farewell { device: card("0x1").device, topics: vec!["zigbee2mqtt/lamp".into()], external: false };
+        let forgotten =
+            Forgotten { farewell: farewell.clone(), words: vec!["own".into()], credential: Some("lamp".into()) };
+        devices.forget(&forgotten).await.unwrap();
+        devices.forget(&forgotten).await.unwrap();
+        assert_eq!(devices.cards().await.unwrap(), [card("0x2")]);
+        assert_eq!(devices.words().await.unwrap().len(), 1);
+        assert!(store.credentials().find("lamp").await.unwrap().is_none());
+        assert_eq!(devices.farewells().await.unwrap(), [farewell.clone()]);
+        devices.said_farewell(&farewell.device).await.unwrap();
+        assert!(devices.farewells().await.unwrap().is_empty());
+    }
+}
