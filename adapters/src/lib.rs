@@ -147,12 +147,26 @@ pub struct Dialect {
 /// The longest topic that any dialect looks at, in bytes. The longest honest one seen is a third of it.
 const MAX_TOPIC: usize = 512;
 
-/// Finds the dialect that claims a publish.
+/// Finds the dialect that claims a publish: the first that knows whose it is, else the first that guesses from the shape
+/// of the topic. `tele/heater/SENSOR` looks like Tasmota's, and is what some other firmware announced as its own.
 pub fn claim(envelope: &Envelope<'_>, directory: &Directory) -> Option<(&'static Dialect, Claim)> {
     if envelope.topic.len() > MAX_TOPIC || envelope.topic.chars().any(char::is_control) {
         return None;
     }
-    mqtt::DIALECTS.iter().find_map(|dialect| Some((dialect, (dialect.claim)(envelope, directory)?)))
+    let mut guess = None;
+    for dialect in mqtt::DIALECTS {
+        match (dialect.claim)(envelope, directory) {
+            Some(claim) if is_provisional(&claim.device) => guess = guess.or(Some((dialect, claim))),
+            Some(claim) => return Some((dialect, claim)),
+            None => {}
+        }
+    }
+    guess
+}
+
+/// Whether a device is only called after its topic, until it says who it is.
+fn is_provisional(device: &DeviceRef) -> bool {
+    device.id.starts_with("topic:") || device.id.starts_with("name:")
 }
 
 /// Whether devices take commands on this topic: as one of the dialects has it, or by the custom of those that the house

@@ -86,6 +86,8 @@ pub(super) enum Reading {
     Choice,
     /// These texts, as yes and no.
     Flag { on: Box<str>, off: Box<str> },
+    /// The numbers of a colour in this mode.
+    Colour(&'static str),
     /// These texts, as these values; others are not understood.
     Words(Vec<(Box<str>, Value)>),
 }

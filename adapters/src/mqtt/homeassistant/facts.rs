@@ -190,16 +190,27 @@ impl Facts {
             self.reaches.clear();
             return vec![0; self.named.len()];
         }
-        // With the availabilities first, so that the group of those who have none is never the device's own.
-        for (entity, _) in &self.named {
-            if let Some(own) = &entity.availability
-                && !self.reaches.iter().any(|reach| reach.as_ref() == Some(own))
-                && self.reaches.len() < MAX_REACHES
-            {
-                self.reaches.push(Some(Arc::clone(own)));
+        // A number whose entities are gone is free; those in use stay, since what was heard is kept by number.
+        let named = &self.named;
+        for reach in &mut self.reaches {
+            let used = named.iter().any(|(entity, _)| reach.is_some() && entity.availability == *reach);
+            if !used {
+                *reach = None;
             }
         }
-        if self.named.iter().any(|(entity, _)| entity.availability.is_none()) && !self.reaches.contains(&None) {
+        // With the availabilities first, so that the group of those who have none is not the device's own.
+        for (entity, _) in named {
+            let known = self.reaches.iter().any(|reach| *reach == entity.availability);
+            if entity.availability.is_none() || known {
+                continue;
+            }
+            match self.reaches.iter().position(Option::is_none) {
+                Some(free) => self.reaches[free].clone_from(&entity.availability),
+                None if self.reaches.len() < MAX_REACHES => self.reaches.push(entity.availability.clone()),
+                None => {}
+            }
+        }
+        if named.iter().any(|(entity, _)| entity.availability.is_none()) && !self.reaches.contains(&None) {
             self.reaches.push(None);
         }
         for (entity, _) in &self.named {

@@ -211,6 +211,7 @@ pub(super) fn value(property: &Property, text: &str) -> Option<Value> {
                 None
             }
         }
+        Reading::Colour(mode) => super::components::light::spell(mode, text).map(Value::Text),
         Reading::Words(words) => words.iter().find(|(word, _)| same(text, word)).map(|(_, value)| value.clone()),
     }
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use domovoi_model::{Command, Observation, Value};
 use rust_decimal::Decimal;
 
-use super::entity::{Entity, Extra, Property, Say};
+use super::entity::{Entity, Extra, Property, Reading, Say};
 use super::facts::Facts;
 use super::template::{Given, Template};
+use crate::colour::Colour;
 use crate::{Announcement, EncodeError, Outgoing, Shape};
 
 /// What a command's value becomes.
@@ -177,6 +178,9 @@ pub(super) fn confirms(command: &Command, report: &Observation, facts: &Facts) -
     match (&command.value, &report.value) {
         (Value::Number(wanted), Value::Number(said)) => {
             wanted.checked_sub(*said).is_some_and(|apart| apart.abs() <= property.tolerance)
+        }
+        (Value::Text(wanted), Value::Text(said)) if matches!(property.reading, Reading::Colour(_)) => {
+            Colour::parse(wanted).zip(Colour::parse(said)).is_some_and(|(wanted, said)| wanted.is_near(said))
         }
         (Value::Text(wanted), Value::Text(said)) => {
             let becomes = match &entity.extra {

@@ -137,6 +137,7 @@ fn temperatures(plan: &mut Plan<'_, '_>, min: i64, max: i64) -> Result<(), Bad> 
         }
         let property = plan.property(name, Shape::Number { min: Some(min), max: Some(max) }, Reading::Number);
         property.info.unit = unit;
+        property.info.step = Some(step.abs());
         property.tolerance = half(step);
         plan.hears(&state, &format!("{name}_state_template"))?;
         plan.says(&command, &format!("{name}_command_template"), Form::Number)?;

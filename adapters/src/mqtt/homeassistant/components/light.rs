@@ -1,8 +1,7 @@
 //! `light`, in its three schemas: `basic` (a topic for each thing), `json` (one object), `template`.
 //!
-//! Brightness stays on the device's own scale (255, unless it says otherwise) and a colour in the mode in which it is
-//! said: `_rgb` is `255,0,0`, `_hs` `30,100`, `_xy` `0.7,0.3`. To turn one into another rounds, and a rounded colour is
-//! never the one that was asked for.
+//! Brightness stays on the device's own scale (255, unless it says otherwise). A colour is `<entity>_color`, spelled as
+//! everywhere in the house, and said in the first mode that the lamp takes: rgb before hs before xy.
 
 mod say;
 
@@ -17,6 +16,7 @@ use super::super::reading::Sink;
 use super::super::saying::{Form, Own};
 use super::super::template::{Out, Template};
 use crate::Shape;
+use crate::colour::Colour;
 use crate::fault::What;
 use crate::json::{self, Members};
 
@@ -34,6 +34,8 @@ pub(in super::super) struct Lamp {
     templates: Option<Box<(Template, Template)>>,
     /// The greatest brightness.
     scale: Decimal,
+    /// In which mode its colour is said.
+    mode: &'static str,
 }
 
 impl Lamp {
@@ -61,13 +63,13 @@ enum First {
     Brightness,
 }
 
-/// A colour mode: its name, its parts in JSON.
+/// A colour mode: its name, its parts in JSON. The first that a lamp takes is the one in which it is told.
 const COLOURS: &[(&str, &[&str])] = &[
     ("rgb", &["r", "g", "b"]),
-    ("rgbw", &["r", "g", "b", "w"]),
-    ("rgbww", &["r", "g", "b", "c", "w"]),
     ("hs", &["h", "s"]),
     ("xy", &["x", "y"]),
+    ("rgbw", &["r", "g", "b", "w"]),
+    ("rgbww", &["r", "g", "b", "c", "w"]),
 ];
 
 pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
@@ -95,7 +97,7 @@ pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
         Schema::Json => ("ON".into(), "OFF".into()),
         Schema::Template => ("on".into(), "off".into()),
     };
-    let lamp = Lamp { schema, first, command, on, off, features: Vec::new(), templates: None, scale };
+    let lamp = Lamp { schema, first, command, on, off, features: Vec::new(), templates: None, scale, mode: "rgb" };
     let shape = Shape::Switch { on: Value::Text(lamp.on.to_string()), off: Value::Text(lamp.off.to_string()) };
     plan.property("", shape, Reading::Flag { on: lamp.on.clone(), off: lamp.off.clone() });
     plan.says("command_topic", "", Form::Own(Own(say::say)))?;
@@ -136,8 +138,19 @@ fn feature(plan: &mut Plan<'_, '_>, name: &'static str) -> Result<(), Bad> {
     };
     let property = plan.property(name, shape, reading);
     property.info.unit = unit;
+    if matches!(name, "brightness" | "white" | "color_temp") {
+        property.info.step = Some(Decimal::ONE);
+    }
     property.tolerance = Decimal::from(tolerance);
     Ok(())
+}
+
+/// The colour of a lamp that is told in this mode.
+fn colour(plan: &mut Plan<'_, '_>, mode: &'static str) {
+    plan.property("color", Shape::Text, Reading::Colour(mode)).info.class = Some("color".into());
+    if let Extra::Light(lamp) = &mut plan.entity.extra {
+        lamp.mode = mode;
+    }
 }
 
 fn basic(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
@@ -146,16 +159,19 @@ fn basic(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
         let template = options.template("state_value_template")?.or(options.template("value_template")?);
         plan.listen(topic, template.unwrap_or(Template::Value), 0);
     }
-    let names =
-        ["brightness", "color_temp", "effect", "white"].into_iter().chain(COLOURS.iter().map(|(name, _)| *name));
+    let told = |name: &str| options.has(&format!("{name}_command_topic"));
+    let named = |name: &str| told(name) || options.has(&format!("{name}_state_topic"));
+    let modes = || COLOURS.iter().map(|(mode, _)| *mode);
+    let mode = modes().find(|mode| told(mode)).or_else(|| modes().find(|mode| named(mode)));
     let mut features = Vec::new();
-    for name in names {
-        let (state, command) = (format!("{name}_state_topic"), format!("{name}_command_topic"));
-        if !options.has(&state) && !options.has(&command) {
-            continue;
+    for name in ["brightness", "color_temp", "effect", "white"].into_iter().filter(|name| named(name)).chain(mode) {
+        if Some(name) == mode {
+            colour(plan, name);
+        } else {
+            feature(plan, name)?;
         }
-        feature(plan, name)?;
-        plan.hears(&state, &format!("{name}_value_template"))?;
+        plan.hears(&format!("{name}_state_topic"), &format!("{name}_value_template"))?;
+        let command = format!("{name}_command_topic");
         if let Some(topic) = options.says(&command)? {
             let template = options.template(&format!("{name}_command_template"))?;
             features.push((name, topic, template));
@@ -188,18 +204,22 @@ fn json_schema(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
             names.push(name);
         }
     }
+    let mut mode = None;
     for (name, _) in COLOURS {
-        if flag(name)? {
-            names.push(name);
+        if mode.is_none() && flag(name)? {
+            mode = Some(*name);
         }
     }
     if options.flag("effect", false)? || options.has("effect_list") {
         names.push("effect");
     }
-    let is_coloured = names.len() > usize::from(dims);
+    let is_coloured = mode.is_some() || names.contains(&"color_temp");
     let mut reports = vec![""];
-    for name in names {
-        feature(plan, name)?;
+    for name in names.into_iter().chain(mode.map(|_| "color")) {
+        match mode.filter(|_| name == "color") {
+            Some(mode) => colour(plan, mode),
+            None => feature(plan, name)?,
+        }
         plan.says("command_topic", "", Form::Own(Own(say::say)))?;
         reports.push(name);
     }
@@ -236,13 +256,31 @@ fn json_state(entity: &Entity, out: &Out<'_>, sink: &mut Sink<'_, '_>) {
         if mode.as_deref().is_some_and(|mode| mode != *name) {
             continue;
         }
-        if let Some(text) = joined(&color, parts) {
-            sink.say(entity, name, &text);
+        if let Some(spelled) = joined(&color, parts).and_then(|text| spell(name, &text)) {
+            sink.value(entity, "color", Value::Text(spelled));
+            break;
         }
     }
     if mode.as_deref() == Some("white") {
         sink.member(entity, "white", members.get("brightness"));
     }
+}
+
+/// The parts of a colour in its mode as the house spells it.
+pub(in super::super) fn spell(mode: &str, parts: &str) -> Option<String> {
+    if parts.len() > 128 {
+        return None;
+    }
+    let numbers: Option<Vec<f64>> = parts.split(',').map(|part| part.trim().parse().ok()).collect();
+    let numbers = numbers?;
+    let colour = match (mode, numbers.as_slice()) {
+        ("hs", [hue, saturation]) => Colour::from_hs(*hue, *saturation),
+        ("xy", [x, y]) => Colour::from_xy(*x, *y),
+        // The white channels are light, not colour.
+        (_, [r, g, b, ..]) if [r, g, b].iter().all(|part| **part >= 0.0) => Colour::of(*r, *g, *b),
+        _ => None,
+    };
+    colour.map(|colour| colour.to_string())
 }
 
 fn joined(color: &Members<'_>, parts: &[&str]) -> Option<String> {
@@ -275,13 +313,15 @@ fn templates(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
         listen(plan, "effect_template")?;
         plan.says("command_topic", "", Form::Own(Own(say::say)))?;
     }
-    if options.has("red_template") && options.has("green_template") && options.has("blue_template") {
-        feature(plan, "rgb")?;
+    let parts = ["red_template", "green_template", "blue_template"].map(|key| options.text(key));
+    if let [Some(red), Some(green), Some(blue)] = parts {
+        colour(plan, "rgb");
         plan.says("command_topic", "", Form::Own(Own(say::say)))?;
-        for (part, key) in [("red", "red_template"), ("green", "green_template"), ("blue", "blue_template")] {
-            let number = Shape::Number { min: Some(Decimal::ZERO), max: Some(Decimal::from(255)) };
-            plan.property(part, number, Reading::Number);
-            listen(plan, key)?;
+        if let Some(topic) = &topic {
+            let whole = Template::new(&format!("{red},{green},{blue}"));
+            let whole = whole.map_err(|why| Bad::new(What::Template, "red_template", why))?;
+            let place = plan.entity.properties.len().saturating_sub(1);
+            plan.listen(Arc::clone(topic), whole, place);
         }
     }
     if let Some(topic) = &topic

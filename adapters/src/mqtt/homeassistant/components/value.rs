@@ -19,6 +19,7 @@ pub(super) fn number(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     let shape = Shape::Number { min: Some(min), max: Some(max) };
     let property = plan.property("", shape, Reading::Number);
     property.info.unit = unit(options);
+    property.info.step = Some(step.abs());
     property.tolerance = half(step);
     plan.hears("state_topic", "value_template")?;
     if let Some(reset) = options.text("payload_reset")

@@ -7,6 +7,7 @@ use super::super::super::entity::{Entity, Extra, Property, Say};
 use super::super::super::saying::{bounded, one_of, with};
 use super::super::super::template::Given;
 use super::{COLOURS, First, Lamp, Schema};
+use crate::colour::{self, Colour};
 use crate::{Outgoing, Shape, json};
 
 type Answer = Result<Vec<Outgoing>, String>;
@@ -14,7 +15,7 @@ type Answer = Result<Vec<Outgoing>, String>;
 /// A command to one property of a lamp.
 pub(super) fn say(entity: &Entity, property: &Property, _: &Say, value: &Value) -> Answer {
     let Extra::Light(lamp) = &entity.extra else { return Ok(Vec::new()) };
-    let wish = Wish::of(property, value)?;
+    let wish = Wish::of(property, lamp.mode, value)?;
     match lamp.schema {
         Schema::Basic => basic(lamp, &wish),
         Schema::Json => in_json(lamp, &wish),
@@ -33,7 +34,7 @@ enum Wish {
 }
 
 impl Wish {
-    fn of(property: &Property, value: &Value) -> Result<Self, String> {
+    fn of(property: &Property, mode: &'static str, value: &Value) -> Result<Self, String> {
         let (suffix, shape) = (property.suffix, &property.info.shape);
         if suffix.is_empty() {
             return match (value, shape) {
@@ -48,10 +49,10 @@ impl Wish {
             return bounded(value, shape).map(|number| Wish::Number(suffix, number));
         }
         let Value::Text(text) = value else { return Err("a text".to_owned()) };
-        if let Some((name, parts)) = COLOURS.iter().find(|(name, _)| *name == suffix) {
-            let numbers = colour(name, text).filter(|numbers| numbers.len() == parts.len());
-            let wanted = format!("a colour as {} numbers: {}", parts.len(), parts.join(","));
-            return numbers.map(|numbers| Wish::Colour(name, parts, numbers)).ok_or(wanted);
+        if suffix == "color" {
+            let colour = Colour::parse(text).ok_or_else(|| colour::WANTED.to_owned())?;
+            let parts = COLOURS.iter().find(|(name, _)| *name == mode).map_or(&[][..], |(_, parts)| parts);
+            return Ok(Wish::Colour(mode, parts, numbers(mode, colour)));
         }
         match shape {
             Shape::Choice(words) if !words.contains(text) => Err(one_of(words)),
@@ -60,22 +61,24 @@ impl Wish {
     }
 }
 
-/// `255,0,0`; for red, green and blue also `#ff0000`.
-fn colour(name: &str, text: &str) -> Option<Vec<Decimal>> {
-    if let (Some(digits), "rgb") = (text.strip_prefix('#'), name) {
-        let number = |at: usize| Some(Decimal::from(u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?));
-        return (digits.len() == 6).then(|| [0, 2, 4].into_iter().map(number).collect()).flatten();
+/// A colour in the numbers of a mode; the white channels of a lamp that has them stay dark.
+fn numbers(mode: &str, colour: Colour) -> Vec<Decimal> {
+    let exact = |number: f64| format!("{number:.4}").parse().unwrap_or(Decimal::ZERO);
+    match mode {
+        "hs" => {
+            let (hue, saturation) = colour.hs();
+            vec![Decimal::from(hue), Decimal::from(saturation)]
+        }
+        "xy" => {
+            let (x, y) = colour.xy();
+            vec![exact(x), exact(y)]
+        }
+        _ => {
+            let whites = mode.len().saturating_sub("rgb".len());
+            let channels = [colour.r, colour.g, colour.b].into_iter().chain(std::iter::repeat_n(0, whites));
+            channels.map(Decimal::from).collect()
+        }
     }
-    let most = match name {
-        "hs" => [360, 100],
-        "xy" => [1, 1],
-        _ => [255, 255],
-    };
-    let numbers = text.split(',').enumerate().map(|(at, part)| {
-        let most = Decimal::from(most.get(at.min(1)).copied().unwrap_or(255));
-        super::super::super::reading::decimal(part).filter(|n| !n.is_sign_negative() && *n <= most)
-    });
-    numbers.collect()
 }
 
 fn plain(number: &Decimal) -> String {
