@@ -630,6 +630,7 @@ fn topic() -> impl Strategy<Value = String> {
         ".{0,20}".prop_map(|s| format!("wmbusmeters/{s}")),
         "(tele|stat|cmnd)/.{0,10}/(SENSOR|STATE|LWT|RESULT|POWER[0-9]{0,2})",
         "tasmota/discovery/[0-9A-F]{12}/(config|sensors)",
+        "homeassistant/(device|sensor|switch|light|cover|.{0,9})/.{0,9}(/.{0,5})?/config",
     ]
 }
 

@@ -297,6 +297,9 @@ fn build(options: &Options<'_>, entity: Entity) -> Result<Entity, Bad> {
     }
     let expires = options.seconds("expire_after")?.filter(|seconds| *seconds > 0);
     let mut entity = plan.entity;
+    // Most have one of each, and there may be ten thousand.
+    entity.properties.shrink_to_fit();
+    entity.channels.shrink_to_fit();
     for property in &mut entity.properties {
         if property.info.reported {
             property.info.expires_after_s = expires;
@@ -371,7 +374,8 @@ impl Changes<'_> {
             faults.push(Fault::new(What::TooMany, "components", "a device has at most 1024 entities"));
             return;
         }
-        facts.entities.insert(key, Arc::new(Entity { digest, ..entity }));
+        let availability = entity.availability.as_ref().map(|own| facts.same_reach(own));
+        facts.entities.insert(key, Arc::new(Entity { digest, availability, ..entity }));
     }
 
     /// Those that lose something first, so that its topic is free for the one that has it now.

@@ -78,6 +78,8 @@ pub(super) enum Reading {
     Any,
     /// A number and nothing else.
     Number,
+    /// A number, or this word for none.
+    NumberOr(Box<str>),
     /// A number on another scale: (raw − zero) × 100 ÷ (full − zero).
     Percent { zero: Decimal, full: Decimal },
     /// Any text.

@@ -77,6 +77,11 @@ impl Facts {
         self.reaches.get(usize::from(group))?.as_ref()
     }
 
+    /// The availability itself, or the same one of an entity that is known already.
+    pub(super) fn same_reach(&self, own: &Arc<Availability>) -> Arc<Availability> {
+        Arc::clone(self.reaches.iter().flatten().find(|known| *known == own).unwrap_or(own))
+    }
+
     /// The entity and the property of this name.
     pub(super) fn property(&self, name: &str) -> Option<(&Entity, &Property)> {
         self.named.iter().find_map(|(entity, stem)| {

@@ -95,6 +95,9 @@ impl Sink<'_, '_> {
                 None => return,
             },
         };
+        if matches!(&property.reading, Reading::NumberOr(word) if same(text, word)) {
+            return;
+        }
         match value(property, text) {
             Some(value) => self.push(property, value),
             None => {
@@ -185,7 +188,7 @@ pub(super) fn naming_of(stem: &str, suffix: &str) -> String {
 /// A text as a value of a property.
 pub(super) fn value(property: &Property, text: &str) -> Option<Value> {
     match &property.reading {
-        Reading::Number => decimal(text).map(Value::Number),
+        Reading::Number | Reading::NumberOr(_) => decimal(text).map(Value::Number),
         Reading::Percent { zero, full } => {
             let span = full.checked_sub(*zero).filter(|span| !span.is_zero())?;
             let share = decimal(text)?.checked_sub(*zero)?.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(span)?;

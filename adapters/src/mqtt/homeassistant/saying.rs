@@ -36,7 +36,9 @@ pub(super) enum Form {
 
 /// What a component makes of a command by itself: the publishes, or what it takes instead.
 #[derive(Clone, Copy)]
-pub(super) struct Own(pub(super) fn(&Entity, &Property, &Say, &Value) -> Result<Vec<Outgoing>, String>);
+pub(super) struct Own(pub(super) Words);
+
+type Words = fn(&Entity, &Property, &Say, &Value) -> Result<Vec<Outgoing>, String>;
 
 impl std::fmt::Debug for Own {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -4,6 +4,7 @@
 //! the raw JSON, so that a meter's number stays the digits that the meter wrote. The rest goes to [`engine`], which has a
 //! price on everything that costs time or memory.
 
+mod check;
 mod engine;
 mod filters;
 mod numbers;

@@ -17,18 +17,15 @@ pub(super) fn number(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
         return Err(Bad::new(What::OutOfRange, "min", "is greater than max"));
     }
     let shape = Shape::Number { min: Some(min), max: Some(max) };
-    let property = plan.property("", shape, Reading::Number);
+    let reading = match options.text("payload_reset") {
+        Some(word) => Reading::NumberOr(word.into()),
+        None => Reading::Number,
+    };
+    let property = plan.property("", shape, reading);
     property.info.unit = unit(options);
     property.info.step = Some(step.abs());
     property.tolerance = half(step);
     plan.hears("state_topic", "value_template")?;
-    if let Some(reset) = options.text("payload_reset")
-        && let Some(property) = plan.entity.properties.last_mut()
-    {
-        // A word of its own for «nobody knows»; `None`, the default, is understood anyway.
-        property.reading = Reading::Number;
-        plan.entity.extra = Extra::Words(vec![("reset".into(), reset.into())]);
-    }
     if !plan.says("command_topic", "command_template", Form::Number)? {
         return Err(Bad::missing("command_topic"));
     }

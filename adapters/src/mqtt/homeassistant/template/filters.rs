@@ -251,7 +251,7 @@ pub(super) fn furnish(environment: &mut Environment<'static>) {
         pay(state, &[list.clone(), item.clone()])?;
         state.perform_test("in!", &[item, list])
     });
-    environment.add_filter("ord", |text: &str| text.chars().next().map(|c| u32::from(c)));
+    environment.add_filter("ord", |text: &str| text.chars().next().map(u32::from));
     environment.add_function("zip", |state: &mut State<'_, '_>, args: Rest<Value>| {
         pay(state, &args)?;
         state.apply_filter("zip!", &args)

@@ -1,0 +1,224 @@
+//! What a template is looked through for before it is compiled: size, depth, and what has no price.
+//!
+//! Every pass over a template (parser, compiler, the dropping of its tree) goes down the stack once for each operator of
+//! an expression, so that the operators are counted first, on the bare text.
+
+use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
+
+/// Operators, dots, brackets and filters of one expression.
+const MAX_OPERATORS: usize = 160;
+/// Statements of one template.
+const MAX_STATEMENTS: usize = 400;
+/// `elif` after `elif`: each stands within the one before.
+const MAX_BRANCHES: usize = 80;
+
+/// Looks through a parsed template.
+pub(super) fn meaning(template: &Stmt<'_>) -> Result<(), String> {
+    let mut names = Vec::new();
+    namespaces(std::slice::from_ref(template), &mut names);
+    statements(std::slice::from_ref(template), &names)
+}
+
+/// Looks through a source before any parser does: how many operators an expression has, how many statements there are.
+pub(super) fn bound(source: &str) -> Result<(), String> {
+    let (mut operators, mut statements, mut branches) = (0usize, 0usize, 0usize);
+    let mut quote: Option<u8> = None;
+    let mut escaped = false;
+    let mut word = String::new();
+    for byte in source.bytes() {
+        if let Some(open) = quote {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                _ if byte == open => quote = None,
+                _ => {}
+            }
+            continue;
+        }
+        if byte.is_ascii_alphanumeric() || byte == b'_' {
+            word.push(char::from(byte));
+            continue;
+        }
+        if matches!(word.as_str(), "and" | "or" | "not" | "in" | "is" | "if" | "else") {
+            operators += 1;
+        }
+        branches += usize::from(word == "elif");
+        word.clear();
+        match byte {
+            b'"' | b'\'' => quote = Some(byte),
+            b'%' | b'{' => {
+                statements += usize::from(byte == b'{');
+                operators += 1;
+            }
+            b'}' => operators = 0,
+            b'.' | b'[' | b'(' | b'|' | b'~' | b'+' | b'-' | b'*' | b'/' | b'=' | b'<' | b'>' | b'!' => operators += 1,
+            _ => {}
+        }
+        if operators > MAX_OPERATORS {
+            return Err(format!("an expression has more than {MAX_OPERATORS} operators"));
+        }
+    }
+    if branches > MAX_BRANCHES {
+        return Err(format!("there are more than {MAX_BRANCHES} elif; a dictionary does the same"));
+    }
+    if statements > 2 * MAX_STATEMENTS {
+        return Err(format!("there are more than {MAX_STATEMENTS} statements"));
+    }
+    Ok(())
+}
+
+/// The names that hold a namespace.
+fn namespaces<'s>(list: &[Stmt<'s>], names: &mut Vec<&'s str>) {
+    for statement in list {
+        match statement {
+            Stmt::Template(s) => namespaces(&s.children, names),
+            Stmt::ForLoop(s) => {
+                namespaces(&s.body, names);
+                namespaces(&s.else_body, names);
+            }
+            Stmt::IfCond(s) => {
+                namespaces(&s.true_body, names);
+                namespaces(&s.false_body, names);
+            }
+            Stmt::WithBlock(s) => namespaces(&s.body, names),
+            Stmt::SetBlock(s) => namespaces(&s.body, names),
+            Stmt::FilterBlock(s) => namespaces(&s.body, names),
+            Stmt::Macro(s) => namespaces(&s.body, names),
+            Stmt::Set(s) => {
+                if let (Expr::Var(name), Expr::Call(call)) = (&s.target, &s.expr)
+                    && matches!(&call.expr, Expr::Var(callee) if callee.id == "namespace")
+                {
+                    names.push(name.id);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Refuses what has no price: a namespace as a value (it could hold itself, which nobody would ever free), a text times a
+/// number (which would be worked out while compiling), and what belongs to files of templates.
+fn statements(list: &[Stmt<'_>], names: &[&str]) -> Result<(), String> {
+    let walk = |expr: &Expr<'_>| expression(expr, names);
+    for statement in list {
+        match statement {
+            Stmt::Template(s) => statements(&s.children, names)?,
+            Stmt::EmitExpr(s) => walk(&s.expr)?,
+            Stmt::EmitRaw(_) | Stmt::Continue(_) | Stmt::Break(_) => {}
+            Stmt::ForLoop(s) => {
+                walk(&s.iter)?;
+                s.filter_expr.iter().try_for_each(walk)?;
+                statements(&s.body, names)?;
+                statements(&s.else_body, names)?;
+            }
+            Stmt::IfCond(s) => {
+                walk(&s.expr)?;
+                statements(&s.true_body, names)?;
+                statements(&s.false_body, names)?;
+            }
+            Stmt::WithBlock(s) => {
+                s.assignments.iter().try_for_each(|(_, expr)| walk(expr))?;
+                statements(&s.body, names)?;
+            }
+            Stmt::Set(s) => match (&s.target, &s.expr) {
+                (Expr::Var(_), Expr::Call(call)) if matches!(&call.expr, Expr::Var(v) if v.id == "namespace") => {
+                    call.args.iter().try_for_each(|argument| walk(inner(argument)))?;
+                }
+                (_, expr) => walk(expr)?,
+            },
+            Stmt::SetBlock(s) => {
+                s.filter.iter().try_for_each(walk)?;
+                statements(&s.body, names)?;
+            }
+            Stmt::FilterBlock(s) => {
+                walk(&s.filter)?;
+                statements(&s.body, names)?;
+            }
+            Stmt::Macro(s) => {
+                s.defaults.iter().try_for_each(walk)?;
+                statements(&s.body, names)?;
+            }
+            Stmt::Do(s) => {
+                walk(&s.call.expr)?;
+                s.call.args.iter().try_for_each(|argument| walk(inner(argument)))?;
+            }
+            _ => return Err("blocks, includes, imports and calls are not available in a device's template".to_owned()),
+        }
+    }
+    Ok(())
+}
+
+fn expression(expr: &Expr<'_>, names: &[&str]) -> Result<(), String> {
+    let walk = |expr: &Expr<'_>| expression(expr, names);
+    let arguments = |args: &[CallArg<'_>]| args.iter().try_for_each(|argument| walk(inner(argument)));
+    match expr {
+        Expr::Var(v) if v.id == "namespace" || names.contains(&v.id) => {
+            Err(format!("«{}» is a namespace: only its attributes may be used", v.id))
+        }
+        Expr::Var(_) | Expr::Const(_) => Ok(()),
+        Expr::Slice(s) => {
+            walk(&s.expr)?;
+            [&s.start, &s.stop, &s.step].into_iter().flatten().try_for_each(walk)
+        }
+        Expr::UnaryOp(s) => walk(&s.expr),
+        Expr::BinOp(s) => {
+            if matches!(s.op, BinOpKind::Mul) && (is_text(&s.left) || is_text(&s.right)) {
+                return Err("a text or a list times a number is not available in a device's template".to_owned());
+            }
+            walk(&s.left)?;
+            walk(&s.right)
+        }
+        Expr::Compare(s) => {
+            walk(&s.expr)?;
+            s.ops.iter().try_for_each(|op| walk(&op.expr))
+        }
+        Expr::IfExpr(s) => {
+            walk(&s.test_expr)?;
+            walk(&s.true_expr)?;
+            s.false_expr.iter().try_for_each(walk)
+        }
+        Expr::Filter(s) => {
+            s.expr.iter().try_for_each(walk)?;
+            arguments(&s.args)
+        }
+        Expr::Test(s) => {
+            walk(&s.expr)?;
+            arguments(&s.args)
+        }
+        Expr::GetAttr(s) if matches!(&s.expr, Expr::Var(v) if names.contains(&v.id)) => Ok(()),
+        Expr::GetAttr(s) => walk(&s.expr),
+        Expr::GetItem(s) => {
+            walk(&s.expr)?;
+            walk(&s.subscript_expr)
+        }
+        Expr::Call(s) => {
+            walk(&s.expr)?;
+            arguments(&s.args)
+        }
+        Expr::List(s) => s.items.iter().try_for_each(walk),
+        Expr::Tuple(s) => s.items.iter().try_for_each(walk),
+        Expr::Map(s) => {
+            s.keys.iter().try_for_each(walk)?;
+            s.values.iter().try_for_each(walk)
+        }
+    }
+}
+
+fn inner<'a, 's>(argument: &'a CallArg<'s>) -> &'a Expr<'s> {
+    match argument {
+        CallArg::Pos(expr) | CallArg::Kwarg(_, expr) | CallArg::PosSplat(expr) | CallArg::KwargSplat(expr) => expr,
+    }
+}
+
+/// Whether an expression is, or may be worked out while compiling to, a text or a list.
+fn is_text(expr: &Expr<'_>) -> bool {
+    match expr {
+        Expr::Const(c) => c.value.as_str().is_some(),
+        Expr::List(_) | Expr::Tuple(_) | Expr::Map(_) => true,
+        Expr::BinOp(s) => {
+            matches!(s.op, BinOpKind::Add | BinOpKind::Mul | BinOpKind::Concat | BinOpKind::ScAnd | BinOpKind::ScOr)
+                && (is_text(&s.left) || is_text(&s.right) || matches!(s.op, BinOpKind::Concat))
+        }
+        _ => false,
+    }
+}
