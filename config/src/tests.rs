@@ -628,7 +628,7 @@ fn the_rooms_get_what_the_file_says() {
         assert_eq!(directory.bases(name), bases, "{name}");
         assert_eq!(directory.set_bases(name, &bases), Ok(()));
     }
-    assert_eq!(names, ["wmbusmeters", "zigbee2mqtt", "tasmota"]);
+    assert_eq!(names, ["wmbusmeters", "zigbee2mqtt", "tasmota", "homeassistant"]);
 }
 
 /// The messages of a Fluent file and the variables in each: `key = text { $variable }`, indented lines belong to it.

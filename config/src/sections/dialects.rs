@@ -15,6 +15,8 @@ pub struct Dialects {
     pub tasmota: bool,
     /// `FullTopic` of the Tasmota devices, without the slash at the end; at least one.
     pub tasmota_full_topics: Vec<String>,
+    /// The discovery prefix of those who announce themselves as Home Assistant wants it; without any that is not heard.
+    pub homeassistant_prefixes: Vec<String>,
 }
 
 impl Dialects {
@@ -27,6 +29,9 @@ impl Dialects {
         }
         if self.tasmota {
             spoken.push(("tasmota", self.tasmota_full_topics.clone()));
+        }
+        if !self.homeassistant_prefixes.is_empty() {
+            spoken.push(("homeassistant", self.homeassistant_prefixes.clone()));
         }
         spoken
     }
@@ -57,6 +62,7 @@ pub(crate) fn read(mut section: Section<'_>) -> Dialects {
     };
     let wmbusmeters_base = section.take_parsed("wmbusmeters_base", &mut base);
     let zigbee2mqtt_bases = section.take_list("zigbee2mqtt_bases", 0..=16, |item| item.parsed(&mut base));
+    let homeassistant_prefixes = section.take_list("homeassistant_prefixes", 0..=16, |item| item.parsed(&mut base));
     let tasmota_full_topics = section.take_list("tasmota_full_topics", 1..=16, |item| item.parsed(full_topic));
     section.finish();
     Dialects {
@@ -64,6 +70,7 @@ pub(crate) fn read(mut section: Section<'_>) -> Dialects {
         zigbee2mqtt_bases: zigbee2mqtt_bases.unwrap_or_else(|| vec!["zigbee2mqtt".to_owned()]),
         tasmota,
         tasmota_full_topics: tasmota_full_topics.unwrap_or_else(|| vec!["%prefix%/%topic%".to_owned()]),
+        homeassistant_prefixes: homeassistant_prefixes.unwrap_or_else(|| vec!["homeassistant".to_owned()]),
     }
 }
 
