@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use super::device_args::{DeviceCommand, RoomCommand};
 pub use super::history_args::{HistoryCommand, HistoryOf, HistorySpan};
 
 /// Domovoi, the home daemon: reads the meters, keeps what it read, tells the portal once.
@@ -40,6 +41,12 @@ pub enum Command {
     /// The link to the portal
     #[command(subcommand)]
     Portal(PortalCommand),
+    /// Devices: what was heard, what is ours, how it stands, what it is told
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// The rooms of the home
+    #[command(subcommand)]
+    Room(RoomCommand),
     /// Meters and their readings
     #[command(subcommand)]
     Meter(MeterCommand),

@@ -14,7 +14,7 @@ use super::args::{
 };
 use super::client::{Client, segment};
 use super::offline::beside;
-use super::{Failure, Said, exit, history, linking, people, text};
+use super::{Failure, Said, devices, exit, history, linking, people, text};
 use crate::words::{Words, words};
 
 /// How often the progress of a rotation is looked at.
@@ -23,6 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub async fn perform(client: &Client, command: Command, common: &Common, language: Language) -> Result<Said, Failure> {
     match command {
         Command::Portal(command) => portal(client, command, common, language).await,
+        Command::Device(command) => devices::perform(client, command).await,
+        Command::Room(command) => devices::room(client, command).await,
         Command::Meter(command) => meter(client, command).await,
         Command::Act(command) => act(client, command).await,
         Command::Mqtt(command) => mqtt(client, command).await,

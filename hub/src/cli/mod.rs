@@ -3,6 +3,8 @@
 pub mod args;
 mod client;
 mod commands;
+mod device_args;
+mod devices;
 mod history;
 mod history_args;
 mod linking;

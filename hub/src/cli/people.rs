@@ -125,7 +125,7 @@ fn at(person: &Value, rest: &str) -> String {
     format!("/api/v1/people/{}{rest}", segment(&plain(&person["id"])))
 }
 
-fn sure(question: &str) -> Result<(), Failure> {
+pub(super) fn sure(question: &str) -> Result<(), Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::new(exit::REFUSED, "nobody is there to agree: use --yes to do it without being asked"));
     }

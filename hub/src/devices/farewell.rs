@@ -96,7 +96,7 @@ impl Devices {
         self.0.farewells.waiting().insert(device.clone(), Waiting { farewell, tried: None, said: None });
         self.0.say_farewell(device);
         self.0.tell(device);
-        let samples = 0;
+        let samples = if how.history { self.0.store.history().erase(device).await? } else { 0 };
         Ok(Gone { credential: card.credential.clone(), card, topics, samples })
     }
 }

@@ -60,6 +60,7 @@ impl Archive {
             let done = self.compact_once().await?;
             tracing::debug!(?done, "the journal was compacted");
         }
+        self.sweep_erased().await?;
         // While the clock is not trusted nobody knows which day it is. But it is later than what is stored: what waited
         // for its rollups would wait in the way of everything that is beyond its budget.
         let now = match self.settings.home_time.now() {

@@ -11,6 +11,7 @@ mod columns;
 mod committer;
 mod compact;
 mod encoding;
+mod erase;
 mod export;
 mod health;
 mod import;

@@ -264,6 +264,12 @@ impl History {
         self.archive.import(samples).await
     }
 
+    /// Erases what one device said; how many samples went. A sample of it that is being written in this moment may be
+    /// heard of once more.
+    pub async fn erase(&self, device: &DeviceRef) -> Result<u64, StoreError> {
+        self.archive.erase(device).await
+    }
+
     /// What it takes.
     pub fn usage(&self) -> Usage {
         let tally = self.archive.tally();

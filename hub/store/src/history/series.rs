@@ -15,7 +15,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::encoding::Numbered;
 use super::{NotKept, unit_code, unit_from_code};
-use crate::db::Db;
+use crate::db::{Db, Tx};
 use crate::error::StoreError;
 use crate::group::write_series;
 use crate::tables::SERIES;
@@ -25,6 +25,9 @@ pub(super) const SERIES_LIMIT: usize = 100_000;
 
 /// The longest name of a series (dialect, device and property together), in bytes, for the same reason.
 pub const NAME_LIMIT: usize = 1024;
+
+/// The dialect of series whose device was forgotten. No dialect of devices is called so.
+const ERASED: &str = "erased";
 
 /// A series.
 #[derive(Debug)]
@@ -197,9 +200,68 @@ impl Catalogue {
         self.names().by_name.get(name).cloned().unwrap_or_default()
     }
 
-    /// All of them, by number.
+    /// The series of a device.
+    pub fn of_device(&self, device: &DeviceRef) -> Vec<Arc<Series>> {
+        self.names().by_number.values().filter(|series| series.device == *device).cloned().collect()
+    }
+
+    /// Those that lost their names for good.
+    pub fn erased(&self) -> Vec<Arc<Series>> {
+        self.names().by_number.values().filter(|series| series.device.dialect == ERASED).cloned().collect()
+    }
+
+    /// Takes the names of series out of their rows, within a transaction of somebody who mints. They are known until
+    /// [`Catalogue::forget_names`].
+    pub(super) async fn take_names(
+        &self,
+        db: &Db,
+        tx: &mut Tx<'_>,
+        series: &[Arc<Series>],
+    ) -> Result<Vec<Arc<Series>>, StoreError> {
+        let mut nameless = Vec::with_capacity(series.len());
+        for one in series {
+            let device = DeviceRef::new(ERASED, one.number.to_string());
+            let row = Sealed {
+                dialect: device.dialect.clone(),
+                id: device.id.clone(),
+                property: ERASED.to_owned(),
+                unit: unit_code(one.unit),
+            };
+            let number = i64::from(one.number);
+            sqlx::query("UPDATE series SET once = ?2, sealed = ?3 WHERE id = ?1")
+                .bind(number)
+                .bind(hash(db, &device, ERASED, one.unit).to_vec())
+                .bind(SERIES.seal_json(&db.vault, &number.to_be_bytes(), &row)?)
+                .execute(tx.conn())
+                .await?;
+            nameless.push(Series::new(one.number, device, ERASED.to_owned(), one.unit));
+        }
+        Ok(nameless)
+    }
+
+    /// The transaction is durable.
+    pub(super) fn forget_names(&self, nameless: Vec<Arc<Series>>) {
+        let mut names = self.write();
+        for one in nameless {
+            let Some(before) = names.by_number.insert(one.number, Arc::clone(&one)) else { continue };
+            let name: &dyn Named = &(&before.device, before.property.as_str());
+            let units = names.by_name.get_mut(name).map(|units| {
+                units.retain(|series| series.number != one.number);
+                units.is_empty()
+            });
+            if units == Some(true) {
+                names.by_name.remove(name);
+            }
+            names.by_name.entry(ByName(Arc::clone(&one))).or_default().push(one);
+        }
+    }
+
+    /// All of them that have a name, by number.
     pub fn all(&self) -> Vec<Arc<Series>> {
-        let mut all: Vec<_> = self.names().by_number.values().cloned().collect();
+        let names = self.names();
+        let named = names.by_number.values().filter(|series| series.device.dialect != ERASED);
+        let mut all: Vec<_> = named.cloned().collect();
+        drop(names);
         all.sort_unstable_by_key(|series| series.number);
         all
     }

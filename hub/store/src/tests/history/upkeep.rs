@@ -380,3 +380,50 @@ async fn an_import_finds_what_is_there_in_blocks_that_overlap() {
     }
     assert_eq!(range(&store, 0, i64::MAX).await.points.len(), 4000);
 }
+
+#[tokio::test]
+async fn what_a_device_said_is_erased_and_stays_so_and_the_others_keep_theirs() {
+    let (house, clock) = timed_house();
+    let store = house.open().await;
+    let history = store.history();
+    let other = |at: i64| {
+        let mut sample = counted(at, 7);
+        sample.device = DeviceRef::new("zigbee2mqtt", "another");
+        sample
+    };
+    for n in 0..20 {
+        let at = MIDNIGHT + n * 60 * MINUTE;
+        history.record(vec![counted(at, n), other(at)], Urgency::Now).await.unwrap();
+    }
+    clock.store(MONDAY + 3 * DAY, Ordering::SeqCst);
+    keep_in_order(&store, &clock).await;
+    // What came since lies in the journal among the samples of others.
+    history.record(vec![counted(MONDAY + DAY, 21), other(MONDAY + DAY)], Urgency::Now).await.unwrap();
+    let erased = history.erase(&thermometer()).await.unwrap();
+    assert!(erased >= 19, "{erased}");
+    let all = async |store: &Store, device: &DeviceRef| {
+        let found = store.history().range(device, COUNTER, Timestamp(0), Timestamp(i64::MAX), 1000).await.unwrap();
+        assert_eq!(found.troubles, []);
+        found.points.len()
+    };
+    let another = DeviceRef::new("zigbee2mqtt", "another");
+    assert_eq!((all(&store, &thermometer()).await, all(&store, &another).await), (0, 21));
+    assert_eq!(counter(&store, Level::Hour).await, []);
+    assert_eq!(history.erase(&thermometer()).await.unwrap(), 0, "there is nothing left of it");
+    let names =
+        |series: Vec<SeriesInfo>| series.into_iter().map(|one| one.device).collect::<std::collections::HashSet<_>>();
+    assert_eq!(names(history.series().await.unwrap()), std::collections::HashSet::from([another.clone()]));
+
+    // A device that speaks again begins anew, and what was erased does not come back with it, nor after a restart.
+    history.record(vec![counted(MONDAY + 2 * DAY, 1)], Urgency::Now).await.unwrap();
+    assert_eq!(all(&store, &thermometer()).await, 1);
+    store.close().await;
+    let store = house.open().await;
+    let history = store.history();
+    history.compact_once().await.unwrap();
+    history.look_once().await.unwrap();
+    assert_eq!((all(&store, &thermometer()).await, all(&store, &another).await), (1, 21));
+    assert_eq!(store.keys().verify(|_, _| {}).await.unwrap().len(), 0, "no row is damaged");
+    let left = history.usage().block_samples + history.usage().journal_samples;
+    assert!(left <= 22 + 2, "what lay in the journal went when it became blocks: {left}");
+}
