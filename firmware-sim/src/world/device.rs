@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
+    time::Instant,
 };
 
 use super::{
-    faults::{Fault, Faults, Now},
-    link::{Heard, Link, LinkTruth, Message},
+    faults::{Fault, Faults, Ghost, Now},
+    link::{Change, Heard, Link, LinkTruth, Message},
     pause,
 };
 
@@ -27,6 +28,16 @@ pub(crate) trait Body: Send + 'static {
     fn turn(&mut self, knob: Self::Knob, faults: &mut Faults, link: &mut Link);
     fn heard(&mut self, topic: &str, payload: &[u8], faults: &mut Faults, link: &mut Link);
     fn acknowledged(&mut self, number: u64);
+    /// When something that was begun goes on by itself: an order that takes its time, a shutter on its way.
+    fn next_due(&self) -> Option<Instant> {
+        None
+    }
+    /// It is that time.
+    fn due(&mut self, _faults: &mut Faults, _link: &mut Link) {}
+    /// Commands that somebody careless left on the broker, retained, and the discovery of a device that is no more.
+    fn ghosts(&self, _ghost: Ghost) -> Vec<Message> {
+        Vec::new()
+    }
     fn truth(&self, link: LinkTruth) -> Self::Truth;
 }
 
@@ -39,15 +50,15 @@ enum Wish<K> {
     Stop(oneshot::Sender<()>),
 }
 
-pub(crate) struct Handle<B: Body> {
-    wishes: mpsc::UnboundedSender<Wish<B::Knob>>,
-    truth: watch::Receiver<B::Truth>,
+pub(crate) struct Handle<K, T> {
+    wishes: mpsc::UnboundedSender<Wish<K>>,
+    truth: watch::Receiver<T>,
     task: JoinHandle<()>,
 }
 
-impl<B: Body> Handle<B> {
+impl<K: Send + 'static, T: Clone + Send + Sync + 'static> Handle<K, T> {
     pub(crate) fn start(
-        body: B,
+        body: impl Body<Knob = K, Truth = T>,
         interval: Option<Duration>,
         (link, heard): (Link, mpsc::UnboundedReceiver<Heard>),
     ) -> Self {
@@ -58,12 +69,12 @@ impl<B: Body> Handle<B> {
         Self { wishes, truth, task }
     }
 
-    pub(crate) fn truth(&self) -> B::Truth {
+    pub(crate) fn truth(&self) -> T {
         self.truth.borrow().clone()
     }
 
     /// Resolves when the truth is so, at once if it is already.
-    pub(crate) async fn wait_until(&self, mut condition: impl FnMut(&B::Truth) -> bool) -> B::Truth {
+    pub(crate) async fn wait_until(&self, mut condition: impl FnMut(&T) -> bool) -> T {
         let mut truth = self.truth.clone();
         let found = truth.wait_for(|truth| condition(truth)).await.map(|truth| truth.clone());
         found.unwrap_or_else(|_| self.truth())
@@ -71,7 +82,7 @@ impl<B: Body> Handle<B> {
 
     // A closed channel below means that the device is stopping: nothing left to tell it.
 
-    pub(crate) fn knob(&self, knob: B::Knob) {
+    pub(crate) fn knob(&self, knob: K) {
         let _ = self.wishes.send(Wish::Knob(knob));
     }
 
@@ -113,7 +124,9 @@ async fn run<B: Body>(
     let mut greeted = 0;
     let mut tick = Box::pin(pause(interval));
     loop {
+        let next_due = body.next_due();
         tokio::select! {
+            () = until(next_due) => body.due(&mut faults, &mut link),
             () = &mut tick => {
                 tick.set(pause(interval));
                 body.advance();
@@ -150,8 +163,20 @@ async fn run<B: Body>(
                     Now::Nothing => {}
                     Now::Publish(times) => (0..times).for_each(|_| body.publish(&mut faults, &mut link)),
                     Now::Reconnect(times) => link.reconnect(times),
+                    Now::Change(change) => link.change(change),
+                    Now::Say(message) => {
+                        link.send(message);
+                    }
+                    Now::Haunt(ghost) => {
+                        for message in body.ghosts(ghost) {
+                            link.send(message);
+                        }
+                    }
                 },
-                Some(Wish::ClearFaults) => faults = Faults::default(),
+                Some(Wish::ClearFaults) => {
+                    faults = Faults::default();
+                    link.change(Change::Honest);
+                }
                 Some(Wish::Knob(knob)) => body.turn(knob, &mut faults, &mut link),
                 Some(Wish::Stop(done)) => {
                     link.stop().await;
@@ -165,6 +190,13 @@ async fn run<B: Body>(
         show.send_replace(body.truth(fares));
     }
     link.stop().await;
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Sends, and remembers which value waits for its acknowledgement.

@@ -1,6 +1,10 @@
 //! What a pretend device can be told to do wrong.
 
+use std::time::Duration;
+
 use serde_json::Value;
+
+use super::link::{Change, Message};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -18,12 +22,51 @@ pub enum Fault {
     Flood { messages: u32 },
     /// Drops the TCP connection without a goodbye and comes back, so many times.
     ReconnectStorm { times: u32 },
+    /// A retained command on its own command topic, as careless automations leave it: the broker says it again to the
+    /// device at every connection, and the device obeys. (Tasmota: "ghost switching".)
+    GhostCommand,
+    /// The retained discovery of a device that is no more, left behind on the broker.
+    GhostDiscovery,
+    /// Orders are obeyed so much later, until cleared.
+    SlowAnswer { by: Duration },
+    /// Orders are reported as done and nothing is done, until cleared.
+    LyingAnswer,
+    /// Orders change nothing; it reports truthfully that nothing changed, until cleared.
+    Stuck,
+    /// Orders change nothing and are not answered, until cleared.
+    Deaf,
+    /// Its next connections have no will, until cleared: when it is gone, nobody is told.
+    MissingWill,
+    /// One publish where it has no business.
+    Outside { topic: String, payload: Vec<u8>, retain: bool },
+    /// Subscribes to what is not for it; what it is told shows in `LinkTruth`.
+    Eavesdrop { filter: String },
+    /// Comes back under another's client id, until cleared.
+    StolenId { client_id: String },
+}
+
+/// What becomes of an order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Answer {
+    #[default]
+    Honest,
+    Lying,
+    Stuck,
+    Deaf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ghost {
+    Command,
+    Discovery,
 }
 
 /// The faults in force.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     pub(crate) silent: bool,
+    pub(crate) answer: Answer,
+    pub(crate) slow_by: Duration,
     pub(crate) clock_offset_s: i64,
     spoil: Vec<(Spoil, u32)>,
 }
@@ -40,6 +83,9 @@ pub(crate) enum Now {
     Nothing,
     Publish(u32),
     Reconnect(u32),
+    Change(Change),
+    Say(Message),
+    Haunt(Ghost),
 }
 
 /// More than any broker should be sent by one meter at once.
@@ -55,6 +101,18 @@ impl Faults {
             Fault::GlitchToZero { times } => self.spoil.push((Spoil::Zero, times)),
             Fault::Flood { messages } => return Now::Publish(messages.min(FLOOD_CAP)),
             Fault::ReconnectStorm { times } => return Now::Reconnect(times),
+            Fault::GhostCommand => return Now::Haunt(Ghost::Command),
+            Fault::GhostDiscovery => return Now::Haunt(Ghost::Discovery),
+            Fault::SlowAnswer { by } => self.slow_by = by,
+            Fault::LyingAnswer => self.answer = Answer::Lying,
+            Fault::Stuck => self.answer = Answer::Stuck,
+            Fault::Deaf => self.answer = Answer::Deaf,
+            Fault::MissingWill => return Now::Change(Change::NoWill),
+            Fault::Outside { topic, payload, retain } => {
+                return Now::Say(Message { retain, ..Message::once(topic, payload) });
+            }
+            Fault::Eavesdrop { filter } => return Now::Change(Change::Subscribe(filter)),
+            Fault::StolenId { client_id } => return Now::Change(Change::ClientId(client_id)),
         }
         Now::Nothing
     }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rumqttc::{AsyncClient, Event, LastWill, MqttOptions, Outgoing, Packet, QoS};
+use rumqttc::{AsyncClient, ConnectionError, Event, LastWill, MqttOptions, Outgoing, Packet, QoS, SubscribeReasonCode};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
@@ -54,6 +54,22 @@ pub struct LinkTruth {
     pub published: u64,
     /// QoS 1 publishes with a PUBACK.
     pub acknowledged: u64,
+    /// CONNACKs that said no.
+    pub refused: u64,
+    /// Subscriptions that the broker refused.
+    pub filters_refused: u64,
+    /// Publishes heard where it subscribed without having any business there.
+    pub overheard: u64,
+}
+
+/// What changes on a connection when the device misbehaves.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    NoWill,
+    ClientId(String),
+    Subscribe(String),
+    /// All of that is over.
+    Honest,
 }
 
 #[derive(Debug, Clone)]
@@ -102,6 +118,7 @@ pub(crate) enum Heard {
 enum Wish {
     Send(u64, Message),
     Reconnect(u32),
+    Change(Change),
     Stop(oneshot::Sender<()>),
 }
 
@@ -118,8 +135,18 @@ impl Link {
         let (wishes, wished) = mpsc::unbounded_channel();
         let (tell, heard) = mpsc::unbounded_channel();
         let truth = watch::Sender::new(LinkTruth::default());
-        let driver =
-            Driver { settings, wished, tell, truth: truth.clone(), outbox: VecDeque::new(), storm: 0, goodbye: None };
+        let driver = Driver {
+            settings,
+            wished,
+            tell,
+            truth: truth.clone(),
+            outbox: VecDeque::new(),
+            storm: 0,
+            no_will: false,
+            client_id: None,
+            nosy: Vec::new(),
+            goodbye: None,
+        };
         let task = tokio::spawn(driver.run());
         (Self { wishes, truth, next: 0, task }, heard)
     }
@@ -137,6 +164,10 @@ impl Link {
 
     pub(crate) fn reconnect(&self, times: u32) {
         let _ = self.wishes.send(Wish::Reconnect(times));
+    }
+
+    pub(crate) fn change(&self, change: Change) {
+        let _ = self.wishes.send(Wish::Change(change));
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<LinkTruth> {
@@ -164,6 +195,11 @@ struct Driver {
     outbox: VecDeque<(u64, Message)>,
     /// Connections still to be dropped right after their CONNACK.
     storm: u32,
+    no_will: bool,
+    /// Another's.
+    client_id: Option<String>,
+    /// Filters beyond its business, subscribed at each connection.
+    nosy: Vec<String>,
     goodbye: Option<oneshot::Sender<()>>,
 }
 
@@ -182,6 +218,8 @@ struct Connection {
     handed: usize,
     /// Something left the outbox since this was looked at.
     settled: bool,
+    /// So many of the filters beyond its business are subscribed to.
+    nosy: usize,
 }
 
 impl Driver {
@@ -222,6 +260,7 @@ impl Driver {
             }
             Some(Wish::Send(..)) => tracing::debug!("a pretend device's outbox is full; a message is dropped"),
             Some(Wish::Reconnect(times)) => self.storm = self.storm.saturating_add(times),
+            Some(Wish::Change(change)) => self.misbehave(change),
             Some(Wish::Stop(done)) => {
                 self.goodbye = Some(done);
                 return false;
@@ -231,17 +270,33 @@ impl Driver {
         true
     }
 
+    /// What is said at CONNECT changes by a new connection.
+    fn misbehave(&mut self, change: Change) {
+        match change {
+            Change::NoWill => self.no_will = true,
+            Change::ClientId(other) => self.client_id = Some(other),
+            Change::Subscribe(filter) => return self.nosy.push(filter),
+            Change::Honest => {
+                self.nosy.clear();
+                if !std::mem::take(&mut self.no_will) & self.client_id.take().is_none() {
+                    return;
+                }
+            }
+        }
+        self.storm = self.storm.max(1);
+    }
+
     fn options(&self) -> MqttOptions {
         let Credentials { client_id, username, password } = &self.settings.credentials;
         let BrokerAddress { host, port } = &self.settings.broker;
-        let mut options = MqttOptions::new(client_id, host, *port);
+        let mut options = MqttOptions::new(self.client_id.as_ref().unwrap_or(client_id), host, *port);
         options.set_max_packet_size(PACKET_CAP_BYTES, PACKET_CAP_BYTES);
         options.set_keep_alive(Duration::from_secs(30));
         options.set_clean_session(true);
         if !username.is_empty() {
             options.set_credentials(username, password);
         }
-        if let Some(will) = &self.settings.will {
+        if let Some(will) = self.settings.will.as_ref().filter(|_| !self.no_will) {
             options.set_last_will(LastWill::new(&will.topic, will.payload.clone(), will.qos, will.retain));
         }
         options
@@ -268,6 +323,9 @@ impl Driver {
                 event = happened.recv() => match event {
                     Some(Ok(event)) => if !self.on_event(&client, &mut connection, event) { break End::Again },
                     Some(Err(error)) => {
+                        if matches!(error, ConnectionError::ConnectionRefused(_)) {
+                            self.truth.send_modify(|truth| truth.refused += 1);
+                        }
                         tracing::debug!(%error, client = self.settings.credentials.client_id, "pretend device: offline");
                         break End::Again;
                     }
@@ -278,6 +336,12 @@ impl Driver {
                     if self.storm > 0 && connection.up {
                         self.storm -= 1;
                         break End::Again;
+                    }
+                    if connection.up {
+                        while let Some(filter) = self.nosy.get(connection.nosy) {
+                            if client.try_subscribe(filter, QoS::AtLeastOnce).is_err() { break }
+                            connection.nosy += 1;
+                        }
                     }
                 }
             }
@@ -317,7 +381,8 @@ impl Driver {
                     self.storm -= 1;
                     return false;
                 }
-                for filter in &self.settings.subscriptions {
+                connection.nosy = self.nosy.len();
+                for filter in self.settings.subscriptions.iter().chain(&self.nosy) {
                     if client.try_subscribe(filter, QoS::AtLeastOnce).is_err() {
                         return false;
                     }
@@ -345,7 +410,15 @@ impl Driver {
                     let _ = self.tell.send(Heard::Acknowledged(number));
                 }
             }
+            Event::Incoming(Packet::SubAck(ack)) => {
+                let refused = ack.return_codes.iter().filter(|code| **code == SubscribeReasonCode::Failure).count();
+                self.truth.send_modify(|truth| truth.filters_refused += refused as u64);
+            }
             Event::Incoming(Packet::Publish(publish)) => {
+                if !self.settings.subscriptions.iter().any(|filter| rumqttc::matches(&publish.topic, filter)) {
+                    self.truth.send_modify(|truth| truth.overheard += 1);
+                    return true;
+                }
                 let _ = self.tell.send(Heard::Command { topic: publish.topic, payload: publish.payload.to_vec() });
             }
             _ => {}

@@ -2,16 +2,21 @@
 //! Zigbee2MQTT bridge. Each knows the truth about itself, has knobs, can be told to fail, and carries its registers over a
 //! restart. Devices speak 3.1.1 without TLS; they answer what the hub asks of them and nothing else.
 
+mod colour;
 mod device;
 mod exposes;
 mod faults;
 mod link;
+mod parts;
 mod plug;
+mod simulator;
 mod state_file;
 #[cfg(test)]
 mod tests;
+mod things;
 mod water;
 mod zigbee;
+mod zigbee2mqtt;
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -19,11 +24,16 @@ use rust_decimal::Decimal;
 
 use crate::Clock;
 
+pub use colour::Colour;
 pub use faults::Fault;
 pub use link::{Credentials, LinkTruth};
+pub use parts::Pace;
 pub use plug::{Plug, PlugSettings, PlugTruth};
+pub use simulator::{Simulator, Truth};
+pub use things::{Hazard, Heating, Order, Thing, Things};
 pub use water::{WaterMeter, WaterSettings, WaterTruth};
 pub use zigbee::{ZigbeeBridge, ZigbeeSettings, ZigbeeTruth};
+pub use zigbee2mqtt::{BridgeDevice, BridgeSettings, Group};
 
 #[derive(Clone)]
 pub struct WorldSettings {
@@ -56,13 +66,7 @@ pub struct World {
 impl World {
     /// Needs a tokio runtime. Returns at once; the devices find the broker when it is there.
     pub fn start(settings: WorldSettings) -> Result<Self, WorldError> {
-        let (host, port) = settings
-            .broker
-            .rsplit_once(':')
-            .and_then(|(host, port)| Some((host.trim_matches(['[', ']']).to_owned(), port.parse::<u16>().ok()?)))
-            .filter(|(host, _)| !host.is_empty())
-            .ok_or_else(|| WorldError::Address(settings.broker.clone()))?;
-        let broker = link::BrokerAddress { host, port };
+        let broker = address(&settings.broker)?;
         let clock = &settings.clock;
         let folder = settings.data_dir.clone().unwrap_or_default();
         let unusable = |source| WorldError::State { folder: folder.clone(), source };
@@ -89,6 +93,15 @@ impl World {
             zigbee.stop().await;
         }
     }
+}
+
+fn address(broker: &str) -> Result<link::BrokerAddress, WorldError> {
+    broker
+        .rsplit_once(':')
+        .and_then(|(host, port)| Some((host.trim_matches(['[', ']']).to_owned(), port.parse::<u16>().ok()?)))
+        .filter(|(host, _)| !host.is_empty())
+        .map(|(host, port)| link::BrokerAddress { host, port })
+        .ok_or_else(|| WorldError::Address(broker.to_owned()))
 }
 
 /// A register's step is bounded so that a year of ticks cannot leave the decimal's range.

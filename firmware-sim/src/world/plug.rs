@@ -63,7 +63,7 @@ pub struct PlugTruth {
     pub link: LinkTruth,
 }
 
-pub struct Plug(Handle<Socket>);
+pub struct Plug(Handle<Knob, PlugTruth>);
 
 enum Knob {
     Power(bool),

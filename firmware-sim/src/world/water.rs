@@ -66,7 +66,7 @@ struct Dial {
     m3: Decimal,
 }
 
-pub struct WaterMeter(Handle<Meter>);
+pub struct WaterMeter(Handle<Decimal, WaterTruth>);
 
 impl WaterMeter {
     pub(crate) fn start(broker: &BrokerAddress, settings: WaterSettings, file: StateFile, clock: Clock) -> Self {

@@ -59,7 +59,7 @@ pub struct ZigbeeTruth {
     pub link: LinkTruth,
 }
 
-pub struct ZigbeeBridge(Handle<Bridge>);
+pub struct ZigbeeBridge(Handle<Knob, ZigbeeTruth>);
 
 enum Knob {
     Leak(bool),

@@ -1,6 +1,8 @@
 //! The pretend devices against a broker that nobody here wrote.
 #![cfg(feature = "existing-broker")]
 
+mod bridge;
+
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
@@ -57,6 +59,16 @@ impl Listener {
             }
         };
         tokio::time::timeout(Duration::from_secs(30), found).await.unwrap_or_else(|_| panic!("nothing fits on {topic}"))
+    }
+
+    /// Everything up to a message on this topic.
+    async fn all_until(&mut self, topic: &str) -> Vec<(String, Vec<u8>)> {
+        let mut all = Vec::new();
+        while all.last().is_none_or(|(on, _)| on != topic) {
+            let next = tokio::time::timeout(Duration::from_secs(30), self.heard.recv()).await;
+            all.push(next.unwrap_or_else(|_| panic!("nothing on {topic}")).expect("the listener is connected"));
+        }
+        all
     }
 
     async fn order(&self, topic: &str, payload: &str) {
