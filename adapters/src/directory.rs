@@ -223,7 +223,14 @@ impl Directory {
         Ok(())
     }
 
-    /// The base topics of a dialect.
+    /// Nobody speaks this dialect here: it claims nothing.
+    pub fn silence(&mut self, dialect: &str) {
+        if let Some(bases) = self.bases.get_mut(dialect) {
+            bases.clear();
+        }
+    }
+
+    /// The base topics of a dialect; none if nobody speaks it here.
     pub fn bases(&self, dialect: &str) -> &[String] {
         self.bases.get(dialect).map_or(&[], Vec::as_slice)
     }

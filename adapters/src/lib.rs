@@ -154,7 +154,7 @@ pub fn claim(envelope: &Envelope<'_>, directory: &Directory) -> Option<(&'static
         return None;
     }
     let mut guess = None;
-    for dialect in mqtt::DIALECTS {
+    for dialect in mqtt::DIALECTS.iter().filter(|dialect| !directory.bases(dialect.name).is_empty()) {
         match (dialect.claim)(envelope, directory) {
             Some(claim) if is_provisional(&claim.device) => guess = guess.or(Some((dialect, claim))),
             Some(claim) => return Some((dialect, claim)),

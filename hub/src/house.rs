@@ -162,7 +162,13 @@ impl House {
         let bus = Bus::default();
         let feed = web::Feed::new(bus.clone(), Some(store.history().clone()), &clock);
         let mut directory = Directory::default();
-        for (dialect, bases) in settings.dialects.bases() {
+        let spoken = settings.dialects.bases();
+        for dialect in domovoi_adapters::mqtt::DIALECTS {
+            if spoken.iter().all(|(name, _)| *name != dialect.name) {
+                directory.silence(dialect.name);
+            }
+        }
+        for (dialect, bases) in spoken {
             directory
                 .set_bases(dialect, &bases)
                 .map_err(|error| HouseError::Setting(format!("[dialects]: {error}")))?;

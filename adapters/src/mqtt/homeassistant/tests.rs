@@ -121,6 +121,19 @@ fn before_the_clock_is_trusted_there_is_no_now() {
     assert_eq!(take(&mut directory, "t", "x").unwrap().observations[0].value, Value::Number(2026.into()));
 }
 
+#[test]
+fn a_dialect_that_nobody_speaks_claims_nothing() {
+    let mut directory = Directory::default();
+    let (topic, payload) = CONFIGS[0];
+    let bridge = "zigbee2mqtt/bridge/state";
+    assert!(crate::claim(&envelope(topic, payload.as_bytes()), &directory).is_some());
+    directory.silence(NAME);
+    assert!(crate::claim(&envelope(topic, payload.as_bytes()), &directory).is_none());
+    assert!(crate::claim(&envelope(bridge, b"online"), &directory).is_some());
+    directory.silence("zigbee2mqtt");
+    assert!(crate::claim(&envelope(bridge, b"online"), &directory).is_none());
+}
+
 /// Words of configs, with values that fit and values that do not.
 fn configish() -> impl Strategy<Value = String> {
     let key = prop::sample::select(vec![
