@@ -41,6 +41,8 @@ pub enum Event {
     Rooms,
     /// A command is at another point of its life.
     Command(Arc<CommandLife>),
+    /// The reflex felt or did something; said before anything of it is written down.
+    Safety(Arc<SafetyNews>),
 }
 
 /// How a property stands, as everybody may know who may see it.
@@ -121,6 +123,29 @@ impl CommandState {
     pub fn is_over(self) -> bool {
         self != CommandState::Sent
     }
+}
+
+/// What the reflex felt or did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SafetyNews {
+    /// `began`, `remembered`, `over`, `said`, `not-said`, `confirmed`, `unanswered`, `undone`, `hushed`, `tested`.
+    pub what: &'static str,
+    /// The danger's code.
+    pub danger: Option<&'static str>,
+    /// The sensor, or the device that is being set.
+    pub device: Option<DeviceRef>,
+    /// What people call it.
+    pub name: String,
+    /// Which of its properties.
+    pub property: String,
+    /// What it said, or is set to.
+    pub value: Option<Value>,
+    /// How often it was told.
+    pub tries: u32,
+    /// Since when.
+    pub at: Option<Moment>,
+    /// It is a test.
+    pub test: bool,
 }
 
 /// The bus. Clones are the same bus.

@@ -156,6 +156,16 @@ impl Clock {
         }
     }
 
+    /// Milliseconds that always go on: the machine's, and beside them what a hand-turned clock was turned. For what is
+    /// repeated after a while.
+    pub fn ticking_millis(&self) -> i64 {
+        let machine = i64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        match &self.0.wall {
+            WallSource::ByHand(_) => machine.saturating_add(self.since_boot_millis()),
+            _ => machine,
+        }
+    }
+
     /// Wall time of the start of this run, once the clock is trusted: what `SinceBoot` moments are to be added to.
     pub fn boot_began_at(&self) -> Option<Timestamp> {
         self.trusted().map(|now| now.plus_millis(-self.since_boot_millis()))

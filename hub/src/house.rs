@@ -2,6 +2,7 @@
 //! broker; so that nothing acts before what it needs is there. A little over 500 lines: the order in which the rooms open is
 //! read in one place.
 
+mod picture;
 mod sockets;
 
 use std::future::Future;
@@ -33,6 +34,7 @@ use crate::metering::{Metering, MeteringError, Rules};
 use crate::people::{People, PeopleError};
 use crate::portal::{Outbox, Pace, Portal, PortalSettings, Shelf};
 use crate::recorder::Recorder;
+use crate::safety::Safety;
 use crate::signin::{self, SignIn, SignInError};
 use crate::web::{self, Desk};
 
@@ -96,6 +98,7 @@ pub struct House {
     bus: Bus,
     ingest: Arc<Ingest>,
     devices: Devices,
+    safety: Safety,
     metering: Metering,
     portal: Option<Portal>,
     outbox: Option<Outbox>,
@@ -201,6 +204,10 @@ impl House {
         let journal = Journal::new(store.clone(), clock.clone());
         let devices =
             Devices::open(store.clone(), clock.clone(), bus.clone(), journal.clone(), Arc::clone(&ingest)).await?;
+        let safety =
+            Safety::open(store.clone(), clock.clone(), bus.clone(), Arc::clone(&ingest), journal.clone()).await;
+        let (registry, now) = (devices.clone(), clock.clone());
+        safety.devices_are(move || picture::of(&registry, &now));
         let people =
             People::open(store.clone(), clock.clone(), journal.clone()).await?.in_zone(settings.home.time_zone.clone());
         let courier = Courier::open(&settings, &store, web::secret_name)
@@ -237,6 +244,7 @@ impl House {
             bus,
             ingest,
             devices,
+            safety,
             metering,
             portal,
             outbox,
@@ -296,6 +304,7 @@ impl House {
             front: self.front.clone(),
             certificates: self.certificates.clone(),
             devices: self.devices.clone(),
+            safety: self.safety.clone(),
             metering: self.metering.clone(),
             portal: self.portal.clone(),
             outbox: self.outbox.clone(),
@@ -327,6 +336,9 @@ impl House {
     /// Runs until `shutdown` is there, then stops in the reverse order: first the sockets, last the store.
     pub async fn run(self, sockets: Sockets, shutdown: impl Future<Output = ()>) -> Result<(), HouseError> {
         let mut rooms = JoinSet::new();
+        // First: nothing that follows may keep it waiting.
+        let (safety, stop) = (self.safety.clone(), self.stop.subscribe());
+        rooms.spawn(async move { safety.run(stop).await });
         self.start_rooms(&mut rooms);
         self.start_external(&mut rooms).await?;
         let (ingest, journal, stop) = (Arc::clone(&self.ingest), self.journal.clone(), self.stop.subscribe());

@@ -19,6 +19,7 @@ pub mod people;
 pub mod policy;
 pub mod portal;
 pub mod recorder;
+pub mod safety;
 pub mod signin;
 pub mod web;
 pub mod words;

@@ -127,6 +127,8 @@ mod tests {
             include_str!("metering/clerk.rs"),
             include_str!("metering/mod.rs"),
             include_str!("recorder.rs"),
+            include_str!("safety/record.rs"),
+            include_str!("safety/mod.rs"),
             include_str!("portal/outbox/mod.rs"),
             include_str!("portal/outbox/readiness.rs"),
             include_str!("signin/news.rs"),
@@ -163,6 +165,16 @@ mod tests {
             "certificate_ending",
             "certificate_not_renewed",
             "certificate_authority_new",
+            "danger_gas",
+            "danger_carbon_monoxide",
+            "danger_smoke",
+            "danger_water_leak",
+            "danger_freezing",
+            "danger_silence",
+            "danger_unaccepted",
+            "danger_over",
+            "device_unanswered",
+            "safety_rules_unreadable",
         ];
         for kind in kinds {
             assert!(sources.iter().any(|source| source.contains(&format!("\"{kind}\""))), "{kind} is raised by nobody");

@@ -22,5 +22,6 @@ mod peers;
 mod portal_account;
 mod process;
 mod raw_files;
+mod safety;
 mod spellings;
 mod tidy;

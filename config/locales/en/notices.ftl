@@ -54,3 +54,24 @@ finding-wrong-unit = The unit of the value does not fit what is measured.
 finding-confirmed-by-person = A person looked and confirmed the value.
 finding-swapped = The value is carried over from the replaced meter.
 notice-sign-in-attacked = A wrong password or code was given as “{ $person }” many times in a row from devices of others. It is not taken from unknown devices until the person signs in.
+# What the reflex says. $sensor and $device are names, $danger a code, $value what was said.
+notice-danger-gas = GAS: { $sensor }. Valves are being closed. Open windows, switch nothing electric, leave the home, call 104.
+notice-danger-carbon-monoxide = CARBON MONOXIDE: { $sensor }. Leave the home at once, call 112.
+notice-danger-smoke = SMOKE: { $sensor }. If there is fire, leave the home, call 101.
+notice-danger-water-leak = WATER LEAK: { $sensor }. Valves are being closed.
+notice-danger-freezing = COLD: { $sensor } shows { $value }. Pipes can freeze.
+notice-danger-silence = A safety sensor is silent: { $sensor }. Check its battery and where it is; until it speaks, it warns of nothing.
+notice-danger-unaccepted = An alarm from a device that nobody has accepted: { $sensor } ({ $danger ->
+    [gas] gas
+    [carbon-monoxide] carbon monoxide
+    [smoke] smoke
+   *[water-leak] water leak
+}). Nothing was closed. Look, and accept the device if it is yours.
+notice-danger-over = { $sensor } says that it is over: { $danger ->
+    [gas] gas
+    [carbon-monoxide] carbon monoxide
+    [smoke] smoke
+   *[water-leak] water leak
+}. What was closed stays closed: open it yourself when everything is in order.
+notice-device-unanswered = { $device } does not answer in danger. It is told again and again; go and close it by hand.
+notice-safety-rules-unreadable = Rules for danger cannot be read; the built-in ones count. See domovoi safety show, and add yours again.

@@ -55,3 +55,4 @@ kind-credential = MQTT credentials
 kind-topic = MQTT topics
 kind-secret = secrets and keys
 kind-system = the hub
+kind-safety = what the house does in danger

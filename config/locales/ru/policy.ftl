@@ -55,3 +55,4 @@ kind-credential = учётные записи MQTT
 kind-topic = темы MQTT
 kind-secret = секреты и ключи
 kind-system = хаб
+kind-safety = действия дома при опасности

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use super::device_args::{DeviceCommand, RoomCommand};
 pub use super::history_args::{HistoryCommand, HistoryOf, HistorySpan};
+pub use super::safety_args::SafetyCommand;
 
 /// Domovoi, the home daemon: reads the meters, keeps what it read, tells the portal once.
 #[derive(Debug, Parser)]
@@ -70,6 +71,9 @@ pub enum Command {
     /// What devices said: samples, rollups, consumption; in and out as files
     #[command(subcommand)]
     History(HistoryCommand),
+    /// What the house does by itself in danger
+    #[command(subcommand)]
+    Safety(SafetyCommand),
     /// API tokens
     #[command(subcommand)]
     Token(TokenCommand),

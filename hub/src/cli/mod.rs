@@ -10,6 +10,8 @@ mod history_args;
 mod linking;
 mod offline;
 mod people;
+mod safety;
+mod safety_args;
 mod text;
 
 use std::io::Write as _;

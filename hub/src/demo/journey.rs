@@ -207,7 +207,8 @@ impl Journey {
             | Event::State(_)
             | Event::Device(_)
             | Event::Rooms
-            | Event::Command(_) => {}
+            | Event::Command(_)
+            | Event::Safety(_) => {}
         }
     }
 

@@ -72,6 +72,8 @@ kinds! {
     Room = "room",
     /// A device, or one capability of it.
     Device = "device",
+    /// What the house does by itself in danger: its rules, their test, what is open.
+    Safety = "safety",
     /// A camera.
     Camera = "camera",
     /// A metering point and its readings.

@@ -35,6 +35,7 @@ use crate::metering::Metering;
 use crate::people::People;
 use crate::policy::Now;
 use crate::portal::{Outbox, Portal};
+use crate::safety::Safety;
 use crate::signin::SignIn;
 
 pub use api::{ApiProblem, status_of};
@@ -56,6 +57,7 @@ pub struct Desk {
     pub store: Store,
     pub bus: Bus,
     pub devices: Devices,
+    pub safety: Safety,
     pub metering: Metering,
     pub portal: Option<Portal>,
     pub outbox: Option<Outbox>,

@@ -22,3 +22,15 @@ CREATE TABLE farewell (
     id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of dialect and device
     sealed BLOB NOT NULL
 );
+
+-- What the house does in danger, where it is otherwise than built in; and the rules of the household.
+CREATE TABLE safety_rule (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of the rule's id
+    sealed BLOB NOT NULL
+);
+
+-- Dangers that are not over, so that after a restart their sensors are asked.
+CREATE TABLE danger (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of danger, device and property
+    sealed BLOB NOT NULL
+);

@@ -24,6 +24,7 @@ mod person_keys;
 mod photos;
 mod register;
 mod rows;
+mod safety;
 mod schema;
 mod secrets;
 mod tables;
@@ -55,6 +56,7 @@ pub use notices::{Notice, Notices, OpenNotice};
 pub use papers::{Drawer, PAPER_LIMIT, Paper, Papers};
 pub use photos::{PHOTO_LIMIT, Photo, Photos};
 pub use register::Register;
+pub use safety::{Safety, SafetyRow};
 pub use secrets::{SECRET_LIMIT, Secrets};
 
 use crate::db::Db;
@@ -183,6 +185,11 @@ impl Store {
     /// Photos of meters.
     pub fn photos(&self) -> Photos {
         Photos::new(Arc::clone(&self.db))
+    }
+
+    /// Rules of the reflex, and dangers that are not over.
+    pub fn safety(&self) -> Safety {
+        Safety::new(Arc::clone(&self.db))
     }
 
     /// Named secrets.

@@ -54,7 +54,12 @@ pub(crate) static DEVICE: Table = table("device");
 pub(crate) static DEVICE_WORD: Table = Table { name: "device_word", numbered: false, version: 1, batch: 4 };
 pub(crate) static FAREWELL: Table = table("farewell");
 
-pub(crate) static SEALED: [&Table; 29] = [
+pub(crate) static SAFETY_RULE: Table = table("safety_rule");
+pub(crate) static DANGER: Table = table("danger");
+
+pub(crate) static SEALED: [&Table; 31] = [
+    &SAFETY_RULE,
+    &DANGER,
     &JOURNAL,
     &BOOT,
     &CURSOR,

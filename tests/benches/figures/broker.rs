@@ -14,10 +14,10 @@ use crate::process::{Process, find, folder, free_port, listens};
 use crate::{load, seconds};
 
 /// A broker under measurement.
-struct Peer {
+pub struct Peer {
     name: &'static str,
     process: Process,
-    port: u16,
+    pub port: u16,
     _folder: TempDir,
 }
 
@@ -34,7 +34,8 @@ impl Peer {
         Peer { name: if commit { "ours, SQLite and fsync" } else { "ours, no commit" }, process, port, _folder: folder }
     }
 
-    fn mosquitto() -> Option<Peer> {
+    /// Where it is installed.
+    pub fn mosquitto() -> Option<Peer> {
         let program = find("mosquitto")?;
         let (folder, port) = (folder(), free_port());
         let file = folder.path().join("mosquitto.conf");

@@ -2,7 +2,7 @@
 //! and, where it is installed, Mosquitto, loads them in turn from this process, and prints each figure with its target
 //! and its ratio. It asserts nothing: machines differ, and a figure that is missed is printed as missed.
 //!
-//! Sections: ingest, disk, broker, fanout, idle, history. `--json FILE` writes the figures there too, `--brief` measures a
+//! Sections: ingest, disk, broker, fanout, idle, history, reflex. `--json FILE` writes the figures there too, `--brief` measures a
 //! fifth of the time. `--serve-broker` is this program's own other half.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on says so and ends")]
@@ -14,6 +14,7 @@ mod figures;
 mod history;
 mod ingest;
 mod process;
+mod reflex;
 
 use std::time::Duration;
 
@@ -24,13 +25,14 @@ use figures::Figures;
 
 type Section = (&'static str, fn(&mut Figures));
 
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     ("ingest", ingest::ingest),
     ("disk", ingest::disk),
     ("broker", broker::broker),
     ("fanout", broker::fanout),
     ("idle", broker::idle),
     ("history", history::history),
+    ("reflex", reflex::reflex),
 ];
 
 fn main() {

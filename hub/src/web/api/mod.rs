@@ -25,6 +25,7 @@ mod portal;
 mod problem;
 mod rights;
 mod rooms;
+mod safety;
 mod sessions;
 mod setup;
 mod sign_in;
@@ -94,6 +95,7 @@ fn source_said(desk: &Desk, caller: &Caller, source: &Source) -> String {
 pub fn doors(desk: &Desk) -> Doors {
     house_doors(desk)
         .and(device_doors(desk))
+        .and(safety::doors(desk))
         .and(history_doors(desk))
         .and(people_doors(desk))
         .and(factor_doors(desk))

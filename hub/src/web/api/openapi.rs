@@ -12,7 +12,7 @@ use utoipa::OpenApi;
 use super::problem::ApiProblem;
 use super::{
     acts, commands, consents, contacts, devices, events, factors, history, history_export, history_import, journal,
-    keys, meters, mqtt, pairing, people, portal, rights, rooms, sessions, setup, sign_in, system, tokens,
+    keys, meters, mqtt, pairing, people, portal, rights, rooms, safety, sessions, setup, sign_in, system, tokens,
 };
 use crate::policy::{Kind, Verb};
 use crate::web::doors::{Door, Whose};
@@ -59,6 +59,13 @@ use crate::web::{CSRF_HEADER, Desk};
         rooms::add,
         rooms::edit,
         rooms::remove,
+        safety::show,
+        safety::add,
+        safety::switch,
+        safety::remove,
+        safety::test,
+        safety::test_shown,
+        safety::hush,
         history::series,
         history::samples,
         history::rollups,

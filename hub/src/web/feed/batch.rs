@@ -25,7 +25,7 @@ pub struct About {
     /// The same for all news about one thing, while it is remembered: what the policy said can be remembered under it.
     /// `None`: this has no name to be remembered under.
     pub name: Option<u64>,
-    /// What kind of news: `sample`, `reading`, `act`, `register`, `notice`.
+    /// What kind of news: `sample`, `reading`, `act`, `register`, `notice`, `safety`.
     pub kind: &'static str,
     /// The thing.
     pub object: Object,
@@ -289,6 +289,20 @@ fn told(event: &Event) -> Option<(&'static str, Object, serde_json::Value)> {
             let device = target.device.to_string();
             let object = Object { capability: Some(target.property.clone()), ..Object::one(Kind::Device, device) };
             ("command", object, command_view(life))
+        }
+        Event::Safety(news) => {
+            let body = json!({
+                "what": news.what,
+                "danger": news.danger,
+                "device": news.device.as_ref().map(ToString::to_string),
+                "name": news.name,
+                "property": news.property,
+                "value": news.value.as_ref().map(ToString::to_string),
+                "tries": news.tries,
+                "at": news.at.and_then(domovoi_model::Moment::wall).map(|at| at.to_string()),
+                "test": news.test,
+            });
+            ("safety", Object::all(Kind::Safety), body)
         }
         Event::Notice(key) => ("notice", Object::one(Kind::Notice, key.to_string()), json!({ "key": key.to_string() })),
     })

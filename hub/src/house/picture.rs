@@ -1,0 +1,44 @@
+//! The devices as the reflex sees them: what it needs of the registry, and nothing else. Made when somebody's decision or a
+//! device's description changed, not when it is dangerous.
+
+use domovoi_adapters::{Category, PropertyInfo};
+use domovoi_model::{Moment, Unit};
+
+use crate::clock::Clock;
+use crate::devices::{DeviceView, Devices, Standing};
+use crate::safety::HomeDevice;
+
+/// All of them.
+pub fn of(devices: &Devices, clock: &Clock) -> Vec<HomeDevice> {
+    devices.list().into_iter().map(|view| seen(view, clock)).collect()
+}
+
+fn seen(view: DeviceView, clock: &Clock) -> HomeDevice {
+    let properties = view.properties.into_iter().filter_map(|property| property.info).filter(counts).collect();
+    HomeDevice {
+        name: view.name,
+        room: view.card.room.map(|room| room.to_string()),
+        accepted: Standing::of(&view.card) == Standing::Accepted,
+        reached: view.reachable,
+        heard_ms_ago: view.heard_at.and_then(|at| ago(at, clock)),
+        properties,
+        device: view.card.device,
+    }
+}
+
+/// What senses a danger or a temperature, and what can be set in one. A home of ten thousand properties is remembered once
+/// elsewhere already.
+fn counts(property: &PropertyInfo) -> bool {
+    property.hazard.is_some()
+        || matches!(property.unit, Unit::Celsius | Unit::Fahrenheit)
+        || (property.writable && property.category == Category::Main)
+}
+
+fn ago(at: Moment, clock: &Clock) -> Option<i64> {
+    match at {
+        Moment::Wall(at) => clock.trusted().map(|now| now.0.saturating_sub(at.0)),
+        Moment::SinceBoot { boot, millis } => {
+            (boot == clock.boot()).then(|| clock.since_boot_millis().saturating_sub(millis))
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What the reflex remembers and what it wants done: dangers that are open, things that are being set, deeds. Plain values.
+
+use domovoi_model::{Command, DeviceRef, Moment, Value};
+use rust_decimal::Decimal;
+
+use super::rule::{Danger, Place};
+use super::testing::TestRun;
+
+/// The moment that counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// Monotonic milliseconds; they go on whatever the wall clock does.
+    pub millis: i64,
+    /// For people.
+    pub moment: Moment,
+}
+
+/// Which danger.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// What.
+    pub danger: Danger,
+    /// Told where.
+    pub place: Place,
+    /// Of which test, if it is none in earnest.
+    pub test: Option<u64>,
+}
+
+/// A danger that is not over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Open {
+    /// Since when.
+    pub since: Moment,
+    /// What was said last.
+    pub value: Value,
+    /// Whether its sensor was accepted.
+    pub accepted: bool,
+    /// Somebody has heard enough of it: nothing is repeated, sirens are silent.
+    pub hushed: bool,
+    /// It is remembered from before a restart, and its sensor has not spoken since.
+    pub remembered: bool,
+    /// The lowest temperature, for freezing.
+    pub(super) lowest: Option<Decimal>,
+    /// It was said last then.
+    pub(super) last_ms: i64,
+    /// Remembered: from then on it counts all the same.
+    pub(super) counts_from_ms: i64,
+    pub(super) asked: u32,
+    pub(super) ask_at_ms: i64,
+}
+
+/// Something that is being set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pursuit {
+    /// To what.
+    pub value: Value,
+    /// In which danger.
+    pub danger: Danger,
+    /// How often it was said.
+    pub tries: u32,
+    /// The device's own report says that it is so.
+    pub confirmed: bool,
+    /// Why it could not be said the last time.
+    pub error: Option<String>,
+    /// Since when.
+    pub since: Moment,
+    /// The siren is being silenced.
+    pub quieting: bool,
+    pub(super) is_siren: bool,
+    pub(super) test: Option<u64>,
+    pub(super) next_ms: i64,
+}
+
+/// What came to be so.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// A danger began, or is remembered from before a restart.
+    Began(Key, Open),
+    /// It is over.
+    Over(Key, Open),
+    /// A device was told something, for the n-th time.
+    Said(Place, Pursuit),
+    /// It could not be told.
+    NotSaid(Place, Pursuit),
+    /// It confirmed it.
+    Confirmed(Place, Pursuit),
+    /// It has not confirmed it for some time.
+    Unanswered(Place, Pursuit),
+    /// It says otherwise again while the danger lasts.
+    Undone(Place, Pursuit),
+    /// Somebody hushed so many dangers.
+    Hushed(usize),
+    /// A test ended.
+    Tested(TestRun),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deed {
+    /// Say this to a device.
+    Say(Command),
+    /// Ask a device how it is.
+    Ask(DeviceRef),
+    /// Tell people, and write it down.
+    Tell(News),
+}
+
+/// A danger as it was kept over a restart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remembered {
+    /// Which.
+    pub key: Key,
+    /// Since when.
+    pub since: Moment,
+    /// What was said.
+    pub value: Value,
+    /// Everything that was to be done had been confirmed: only another word of the sensor does it again.
+    pub answered: bool,
+}
+
+impl Open {
+    pub(super) fn begun(value: Value, accepted: bool, now: Now) -> Self {
+        Open {
+            since: now.moment,
+            value,
+            accepted,
+            hushed: false,
+            remembered: false,
+            lowest: None,
+            last_ms: now.millis,
+            counts_from_ms: now.millis,
+            asked: 0,
+            ask_at_ms: now.millis,
+        }
+    }
+}
+
+impl Pursuit {
+    pub(super) fn begun(value: Value, danger: Danger, test: Option<u64>, now: Now) -> Self {
+        Pursuit {
+            value,
+            danger,
+            tries: 0,
+            confirmed: false,
+            error: None,
+            since: now.moment,
+            quieting: false,
+            is_siren: false,
+            test,
+            next_ms: now.millis,
+        }
+    }
+
+    /// Only a test wants it.
+    pub fn is_test(&self) -> bool {
+        self.test.is_some()
+    }
+}

@@ -1,0 +1,173 @@
+//! What the reflex has yet to feel. Whoever reads a socket leaves it here and goes on; it waits for nothing but this lock.
+//!
+//! Bounded without losing a danger: of each property of a device at most one observation of each danger waits, and the
+//! last one that says otherwise. What nobody has asked about does not come in at all: thousands of messages a second cost
+//! the look at a table. Devices that are not known here have a bound of their own, so that a flood of invented ones keeps
+//! no known one out.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use domovoi_model::{DeviceRef, Observation};
+
+use super::rule::{Danger, Place};
+
+/// So many properties of unknown devices wait at the same time.
+const STRANGERS: usize = 512;
+
+/// What is felt of a device.
+#[derive(Debug, Default)]
+struct Concern {
+    properties: BTreeSet<String>,
+    /// When it said anything at all, in the reflex's milliseconds; 0: not since it was last asked.
+    heard_ms: AtomicI64,
+}
+
+#[derive(Debug, Default)]
+struct Concerns {
+    always: Arc<HashMap<DeviceRef, Concern>>,
+    now: BTreeSet<Place>,
+}
+
+/// What waits of one property.
+#[derive(Debug, Default)]
+struct Waiting {
+    dangers: BTreeMap<Danger, Observation>,
+    /// Came after all of them, and is none.
+    last: Option<Observation>,
+}
+
+#[derive(Debug)]
+struct Queue<T> {
+    waiting: HashMap<Place, Waiting>,
+    strangers: usize,
+    orders: VecDeque<T>,
+}
+
+/// What waits to be felt, and orders of kind `T`.
+#[derive(Debug)]
+pub struct Senses<T> {
+    queue: Mutex<Queue<T>>,
+    arrived: Condvar,
+    concerns: RwLock<Concerns>,
+    beyond: AtomicU64,
+}
+
+impl<T> Default for Senses<T> {
+    fn default() -> Self {
+        Senses {
+            queue: Mutex::new(Queue { waiting: HashMap::new(), strangers: 0, orders: VecDeque::new() }),
+            arrived: Condvar::new(),
+            concerns: RwLock::default(),
+            beyond: AtomicU64::new(0),
+        }
+    }
+}
+
+/// Everything that waited: the dangers first, the gravest of them first, then what says otherwise, then orders.
+#[derive(Debug)]
+pub struct Arrived<T> {
+    /// In this order.
+    pub observations: Vec<Observation>,
+    /// In the order in which they were given.
+    pub orders: Vec<T>,
+}
+
+impl<T> Senses<T> {
+    /// A device said something. Never waits for anything that takes time.
+    pub fn feel(&self, observation: &Observation, now_ms: impl FnOnce() -> i64) {
+        let known = {
+            let concerns = self.concerns.read().unwrap_or_else(PoisonError::into_inner);
+            let concern = concerns.always.get(&observation.device);
+            if let Some(concern) = concern {
+                concern.heard_ms.store(now_ms(), Ordering::Relaxed);
+            }
+            let is_now = || {
+                let of_now =
+                    |place: &Place| place.device == observation.device && place.property == observation.property;
+                concerns.now.iter().any(of_now)
+            };
+            concern.is_some_and(|concern| concern.properties.contains(&observation.property)) || is_now()
+        };
+        if !known && observation.hazard.is_none() {
+            return;
+        }
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = Place::new(observation.device.clone(), observation.property.clone());
+        if !queue.waiting.contains_key(&place) && !known {
+            if queue.strangers >= STRANGERS {
+                self.beyond.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            queue.strangers += 1;
+        }
+        let waiting = queue.waiting.entry(place).or_default();
+        match observation.hazard {
+            Some(hazard) => {
+                waiting.dangers.insert(Danger::of(hazard), observation.clone());
+                waiting.last = None;
+            }
+            None => waiting.last = Some(observation.clone()),
+        }
+        drop(queue);
+        self.arrived.notify_one();
+    }
+
+    /// Gives an order. Callers are few and wait for the answer, which bounds them.
+    pub fn order(&self, order: T) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).orders.push_back(order);
+        self.arrived.notify_one();
+    }
+
+    /// Waits for something, at most so long.
+    pub fn wait(&self, at_most: Duration) -> Arrived<T> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = |queue: &mut Queue<T>| queue.waiting.is_empty() && queue.orders.is_empty();
+        let (mut queue, _) =
+            self.arrived.wait_timeout_while(queue, at_most, idle).unwrap_or_else(PoisonError::into_inner);
+        let waiting = std::mem::take(&mut queue.waiting);
+        queue.strangers = 0;
+        let orders = queue.orders.drain(..).collect();
+        drop(queue);
+        let mut dangers = Vec::new();
+        let mut others = Vec::new();
+        for (_, one) in waiting {
+            dangers.extend(one.dangers);
+            others.extend(one.last);
+        }
+        dangers.sort_by_key(|(danger, _)| *danger);
+        let observations = dangers.into_iter().map(|(_, observation)| observation).chain(others).collect();
+        Arrived { observations, orders }
+    }
+
+    /// What is felt from now on of each known device.
+    pub fn concern(&self, devices: HashMap<DeviceRef, BTreeSet<String>>) {
+        let always = devices
+            .into_iter()
+            .map(|(device, properties)| (device, Concern { properties, heard_ms: AtomicI64::new(0) }))
+            .collect();
+        self.concerns.write().unwrap_or_else(PoisonError::into_inner).always = Arc::new(always);
+    }
+
+    /// What is felt beside that for a while.
+    pub fn concern_now(&self, places: BTreeSet<Place>) {
+        self.concerns.write().unwrap_or_else(PoisonError::into_inner).now = places;
+    }
+
+    /// Who said anything since this was last asked, and when.
+    pub fn heard(&self) -> Vec<(DeviceRef, i64)> {
+        let always = Arc::clone(&self.concerns.read().unwrap_or_else(PoisonError::into_inner).always);
+        let since = |(device, concern): (&DeviceRef, &Concern)| {
+            let at = concern.heard_ms.swap(0, Ordering::Relaxed);
+            (at > 0).then(|| (device.clone(), at))
+        };
+        always.iter().filter_map(since).collect()
+    }
+
+    /// How many dangers of unknown devices found no room.
+    pub fn beyond(&self) -> u64 {
+        self.beyond.load(Ordering::Relaxed)
+    }
+}
