@@ -1,6 +1,7 @@
 //! The thin binary: a sandbox portal, or a world of pretend devices, from the command line, until Ctrl-C; or a load for
 //! a broker. All of it is in the library.
 
+mod devices_command;
 mod load_command;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
@@ -25,7 +26,9 @@ enum What {
     /// Run the sandbox portal.
     Portal(Portal),
     /// Run a water meter, a plug and a Zigbee bridge.
-    World(Devices),
+    World(Three),
+    /// Run a whole home of pretend devices, with faults at hand.
+    Devices(Box<devices_command::Devices>),
     /// Load a broker and print what it did as JSON.
     Load(Box<load_command::Load>),
 }
@@ -49,7 +52,7 @@ struct Portal {
 }
 
 #[derive(Args)]
-struct Devices {
+struct Three {
     #[arg(long, default_value = "127.0.0.1:1883")]
     broker: String,
     /// One login for all three devices; without it they connect without one.
@@ -81,7 +84,8 @@ fn main() -> ExitCode {
         runtime.block_on(async {
             match what {
                 What::Portal(portal) => run_portal(portal).await,
-                What::World(devices) => run_world(devices).await,
+                What::World(three) => run_world(three).await,
+                What::Devices(home) => devices_command::run(*home).await,
                 What::Load(load) => load_command::run(*load).await,
             }
         })
@@ -126,7 +130,7 @@ async fn run_portal(wish: Portal) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn run_world(wish: Devices) -> anyhow::Result<()> {
+async fn run_world(wish: Three) -> anyhow::Result<()> {
     let password = match &wish.password_file {
         Some(path) => {
             let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;

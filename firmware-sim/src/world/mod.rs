@@ -2,15 +2,19 @@
 //! Zigbee2MQTT bridge. Each knows the truth about itself, has knobs, can be told to fail, and carries its registers over a
 //! restart. Devices speak 3.1.1 without TLS; they answer what the hub asks of them and nothing else.
 
+mod announced;
 mod colour;
 mod device;
+mod esp;
 mod exposes;
 mod faults;
+mod home;
 mod link;
 mod parts;
 mod plug;
 mod simulator;
 mod state_file;
+mod tasmota;
 #[cfg(test)]
 mod tests;
 mod things;
@@ -24,12 +28,16 @@ use rust_decimal::Decimal;
 
 use crate::Clock;
 
+pub use announced::{AnnouncedSettings, Form};
 pub use colour::Colour;
+pub use esp::{Access, Esp, EspError, EspSettings};
 pub use faults::Fault;
+pub use home::{Home, HomeSettings};
 pub use link::{Credentials, LinkTruth};
 pub use parts::Pace;
 pub use plug::{Plug, PlugSettings, PlugTruth};
 pub use simulator::{Simulator, Truth};
+pub use tasmota::TasmotaSettings;
 pub use things::{Hazard, Heating, Order, Thing, Things};
 pub use water::{WaterMeter, WaterSettings, WaterTruth};
 pub use zigbee::{ZigbeeBridge, ZigbeeSettings, ZigbeeTruth};

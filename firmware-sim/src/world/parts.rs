@@ -62,6 +62,12 @@ impl Parts {
         }
     }
 
+    /// What an order brings with it, and is no order of its own.
+    pub(crate) fn follow(&mut self, id: &str, order: Order, faults: &Faults) {
+        self.order(id, order, faults);
+        self.orders -= 1;
+    }
+
     /// It was asked for its state.
     pub(crate) fn ask(&mut self, id: &str, faults: &Faults) {
         if faults.answer != Answer::Deaf {

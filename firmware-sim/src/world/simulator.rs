@@ -7,9 +7,11 @@ use std::{
 
 use super::{
     WorldError, address,
+    announced::{self, AnnouncedSettings},
     device::Handle,
     faults::Fault,
     link::LinkTruth,
+    tasmota::{self, TasmotaSettings},
     things::{Order, Thing, Things},
     zigbee2mqtt::{self, BridgeSettings},
 };
@@ -69,6 +71,16 @@ impl Simulator {
     /// A Zigbee2MQTT bridge and its devices. Needs a tokio runtime; returns at once. `broker` is `host:port`.
     pub fn bridge(broker: &str, settings: BridgeSettings, clock: Clock) -> Result<Self, WorldError> {
         Ok(zigbee2mqtt::start(&address(broker)?, settings, clock))
+    }
+
+    /// A Tasmota device.
+    pub fn tasmota(broker: &str, settings: TasmotaSettings, clock: Clock) -> Result<Self, WorldError> {
+        Ok(tasmota::start(&address(broker)?, settings, clock))
+    }
+
+    /// A device with Home Assistant's discovery.
+    pub fn announced(broker: &str, settings: AnnouncedSettings, clock: Clock) -> Result<Self, WorldError> {
+        Ok(announced::start(&address(broker)?, settings, clock))
     }
 
     pub fn truth(&self) -> Truth {

@@ -205,3 +205,8 @@ pub(crate) fn permille(value: f64, full: f64) -> u16 {
 pub(crate) fn scaled(permille: u16, full: u32) -> u32 {
     (u32::from(permille) * full + 500) / 1000
 }
+
+/// From Wh, as firmware spells it.
+pub(crate) fn kwh(wh: u64) -> f64 {
+    f64::from(u32::try_from(wh).unwrap_or(u32::MAX)) / 1000.0
+}

@@ -2,6 +2,8 @@
 #![cfg(feature = "existing-broker")]
 
 mod bridge;
+mod home;
+mod tongues;
 
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::{
     colour::{Colour, byte},
-    things::{Hazard, Heating, Order, Thing, celsius, permille, scaled, tenths},
+    things::{Hazard, Heating, Order, Thing, celsius, kwh, permille, scaled, tenths},
 };
 
 pub(super) fn alarm_word(hazard: Hazard) -> &'static str {
@@ -29,7 +29,7 @@ pub(super) fn state(thing: &Thing) -> Map<String, Value> {
             let power = if *on { *load_w } else { 0 };
             json!({
                 "state": on_off(*on), "power": power, "voltage": 230, "current": f64::from(power * 100 / 230) / 100.0,
-                "energy": thousandths(*energy_wh),
+                "energy": kwh(*energy_wh),
             })
         }
         Thing::Lamp { on, brightness_permille, colour } => {
@@ -82,11 +82,6 @@ pub(super) fn state(thing: &Thing) -> Map<String, Value> {
         Value::Object(map) => map,
         _ => Map::new(),
     }
-}
-
-/// kWh from Wh, without a float on the way.
-fn thousandths(wh: u64) -> Value {
-    serde_json::from_str(&format!("{}.{:03}", wh / 1000, wh % 1000)).unwrap_or(Value::Null)
 }
 
 /// A bare word is a state; `/set/<attribute>` brings the value only.
