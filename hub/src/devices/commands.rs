@@ -139,6 +139,13 @@ impl Devices {
 }
 
 impl Commands {
+    /// As if everything that waits had waited long enough.
+    #[cfg(test)]
+    pub(super) fn let_time_pass(&self) {
+        self.lives().all.values_mut().for_each(|life| life.ends_at = Instant::now());
+        self.bell.notify_one();
+    }
+
     fn lives(&self) -> std::sync::MutexGuard<'_, Lives> {
         self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,6 +1,7 @@
 //! The devices of the home: which there are, what the household decided about them, how they stand, what they are told.
 //!
-//! A device that is heard for the first time waits in the inbox until somebody accepts it; before that it is told nothing.
+//! A device that is heard for the first time waits in the inbox until somebody accepts it; before that it may be asked how
+//! it is, and is told to do nothing.
 //! What a device says is read and recorded by `ingest`; here it is only known. Who may see or command what is asked by
 //! whoever opens the door. Nothing here decides about hazards: that is the reflex's business, which waits for nobody.
 
