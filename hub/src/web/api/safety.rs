@@ -176,12 +176,12 @@ pub struct TestView {
     pub at: Option<String>,
     /// It has ended: everything was confirmed, or half a minute has passed.
     pub done: bool,
-    pub steps: Vec<StepView>,
+    pub steps: Vec<TestStepView>,
 }
 
 /// One thing that a test sets.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StepView {
+pub struct TestStepView {
     pub device: String,
     pub name: String,
     pub property: String,
@@ -263,7 +263,7 @@ fn test_view(desk: &Desk, run: &TestRun) -> TestView {
             Outcome::Confirmed => ("confirmed", 0, None),
         };
         let place = &step.target.place;
-        StepView {
+        TestStepView {
             device: place.device.to_string(),
             name: home.name(&place.device),
             property: place.property.clone(),
