@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::block::{self, Kind};
 use super::committer::Counters;
 use super::encoding::{self, Numbered};
+use super::raw::elsewhere;
 use super::read::{Level, Point};
 use super::recent::Recent;
 use super::series::Catalogue;
@@ -209,12 +210,12 @@ impl Archive {
             sqlx::query("SELECT coalesce(max(id), 0) + 1 FROM block").fetch_one(reader.conn()).await?
         };
         let (first, db): (i64, _) = (next.try_get(0)?, Arc::clone(&self.db));
-        let sealing = tokio::task::spawn_blocking(move || {
+        elsewhere(move || {
             let key = db.vault.current_key();
             let sealed = seal_all(&db, first, &blocks)?;
             Ok(SealedBlocks { blocks, sealed, first, key })
-        });
-        sealing.await.map_err(|error| StoreError::Io(error.to_string()))?
+        })
+        .await
     }
 
     /// Inserts blocks. Where the data key has changed since they were sealed, they are sealed anew: the key that counts

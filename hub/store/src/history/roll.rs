@@ -12,9 +12,10 @@ use domovoi_model::Unit;
 use rust_decimal::Decimal;
 use sqlx::Row;
 
-use super::archive::{Archive, Held, Place, Tally, bytes_of_row, head_of, is_register, open_block};
+use super::archive::{Archive, Held, Place, Tally, bytes_of_row, head_of, is_number, is_register, open_block};
 use super::calendar::DAY;
 use super::lay::Fresh;
+use super::raw::elsewhere;
 use super::read::{Bucket, Level, Trouble};
 use super::rollup::{self, Chunk, Roller};
 use super::series::Series;
@@ -152,14 +153,11 @@ impl Archive {
             // Commits come first.
             tokio::task::yield_now().await;
         }
-        let packed = tokio::task::spawn_blocking(move || {
-            let pack = |new: NewChunk| {
-                let plain = rollup::encode(&new.chunk);
-                (new, plain)
-            };
-            chunks.into_values().map(pack).collect::<Vec<_>>()
-        });
-        let packed = packed.await.map_err(|error| StoreError::Io(error.to_string()))?;
+        let pack = |new: NewChunk| {
+            let plain = rollup::encode(&new.chunk);
+            (new, plain)
+        };
+        let packed = elsewhere(move || Ok(chunks.into_values().map(pack).collect::<Vec<_>>())).await?;
         let mut tally = self.tally();
         // Before the writer: who reads for long holds up nobody who commits.
         let nobody_reads = self.layout.write().await;
@@ -254,9 +252,12 @@ impl Archive {
         at: i64,
     ) -> Result<[Option<Decimal>; 3], StoreError> {
         let home = &self.settings.home_time;
-        let sample = self.last_number(held, std::slice::from_ref(series), at.saturating_sub(1)).await?;
-        let sample = sample.and_then(|point| Some((point.at.0, point.value.number()?)));
-        let whole = sample.is_some_and(|(sample, _)| self.tally().thinned_to.is_none_or(|thinned| thinned < sample));
+        let last = self.last_of(held, std::slice::from_ref(series), at.saturating_sub(1), is_number).await?;
+        let sample = last.point.and_then(|point| Some((point.at.0, point.value.number()?)));
+        let is_left = |sample: i64| self.tally().thinned_to.is_none_or(|thinned| thinned < sample);
+        // As a day is damaged: a row of the journal counts where it ends.
+        let is_damaged = last.troubles.iter().any(|trouble| trouble.to.0 < at);
+        let whole = !is_damaged && sample.is_some_and(|(sample, _)| is_left(sample));
         let day = self.rolled_before(series.number, Level::Day, at).await?;
         let is_newest = |bucket: &Bucket, end: i64| match sample {
             Some((sample, _)) => bucket.from.0 > sample || (!whole && end > sample),
