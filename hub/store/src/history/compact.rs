@@ -21,7 +21,7 @@ use crate::error::StoreError;
 use crate::ledger;
 
 /// So many samples are in memory at a time.
-const BATCH_SAMPLES: u64 = 32_768;
+const BATCH_SAMPLES: u64 = 16_384;
 
 /// And so many bytes of texts.
 const BATCH_TEXT: usize = 8 << 20;
