@@ -12,13 +12,14 @@ use domovoi_model::Unit;
 use rust_decimal::Decimal;
 use sqlx::Row;
 
-use super::archive::{Archive, Held, Place, Tally, bytes_of_row, head_of, is_number, is_register, open_block};
+use super::archive::{Archive, Held, Place, bytes_of_row, head_of, is_number, open_block};
 use super::calendar::DAY;
 use super::lay::Fresh;
 use super::raw::elsewhere;
 use super::read::{Bucket, Level, Trouble};
 use super::rollup::{self, Chunk, Roller};
 use super::series::Series;
+use super::tally::Tally;
 use crate::db::Tx;
 use crate::error::StoreError;
 use crate::tables::ROLLUP;
@@ -376,7 +377,7 @@ impl Archive {
                 .fetch_optional(tx.conn())
                 .await?;
         let level = chunk.level.code() as usize;
-        let sums = if is_register(series.unit) { &mut tally.register_bytes } else { &mut tally.rollup_bytes };
+        let sums = if series.unit.is_register() { &mut tally.register_bytes } else { &mut tally.rollup_bytes };
         if let Some(row) = &known {
             let length: i64 = row.try_get(1)?;
             sums[level] = sums[level].saturating_sub(bytes_of_row(length.unsigned_abs() as usize));
