@@ -14,11 +14,11 @@ use tokio::sync::broadcast::error::RecvError;
 /// How many events a slow listener may be behind.
 const CAPACITY: usize = 4096;
 
-/// How many batches of samples. A batch has up to a thousand, about 200 KB.
-const BATCHES: usize = 64;
+/// How many batches of samples. A batch has up to a thousand, about 300 KB, and under load all of them are full.
+const BATCHES: usize = 16;
 
 /// After so many batches of samples in a row other news goes first, once.
-const PATIENCE: u8 = 16;
+const PATIENCE: u8 = 8;
 
 /// Something that has happened.
 #[derive(Debug, Clone)]

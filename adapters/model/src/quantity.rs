@@ -359,6 +359,16 @@ impl Unit {
         Ok(scaled.checked_div(divisor).ok_or(error)?.round_dp(10).normalize())
     }
 
+    /// Whether a number in this unit can be a meter's register. Spelled out because it is asked for every sample; that it is
+    /// what [`Unit::measures`] says of all resources is tested where it is asked.
+    pub fn is_register(self) -> bool {
+        use Unit::*;
+        matches!(
+            self,
+            CubicMetre | Litre | WattHour | KilowattHour | MegawattHour | Joule | Megajoule | Gigajoule | Gigacalorie
+        )
+    }
+
     /// Whether a value in this unit can be a register of this resource.
     pub fn measures(self, resource: Resource) -> bool {
         self.convert(Decimal::ZERO, resource.unit()).is_ok()

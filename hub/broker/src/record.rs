@@ -3,7 +3,7 @@
 //!
 //! Numbers are LEB128, texts and bytes carry their length, times are the owner's wall clock in milliseconds. Reading
 //! trusts nothing: a frame that is not whole and not understood to its end is none. What records mean when they are
-//! replayed is not known here.
+//! replayed is not known here. As long as it is because writing and reading of each record stand side by side.
 
 use std::{
     net::{IpAddr, SocketAddr},

@@ -212,6 +212,10 @@ async fn import(client: &Client, file: &PathBuf) -> Result<Said, Failure> {
         plain(&answer["duplicates"]),
         plain(&answer["refused"])
     );
+    if answer["troubles"].as_u64().is_some_and(|lines| lines > 0) {
+        let lines = plain(&answer["troubles"]);
+        text.push_str(&format!("\nno sample in {lines} lines: whoever wrote the file could not read what was there"));
+    }
     for mistake in list(&answer, "mistakes") {
         let (line, column) = (plain(&mistake["line"]), plain(&mistake["column"]));
         text.push_str(&format!("\nline {line}, column {column}: {}", plain(&mistake["what"])));

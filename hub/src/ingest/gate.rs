@@ -155,6 +155,11 @@ impl HubGate {
         Admission { verdict, durable: Durable::Now }
     }
 
+    /// Whether a message is larger than such a client's may be.
+    fn is_too_large(&self, access: &Access, bytes: usize) -> bool {
+        access.role.is_one_thing() && bytes as u64 > self.settings.device_max_message
+    }
+
     fn not_allowed(&self, peer: &Peer<Access>, publish: &Publish, code: &'static str) -> Admission {
         self.ingest.counters().refused.fetch_add(1, Ordering::Relaxed);
         self.tell(peer, Tried::Publish, &publish.topic, code);
@@ -170,6 +175,17 @@ impl HubGate {
                 "refused ({code}); what repeats is counted"
             );
         }
+    }
+}
+
+fn arrival<'a>(access: &'a Access, publish: &'a Publish) -> Arrival<'a> {
+    Arrival {
+        road: Road::Embedded,
+        sender: &access.username,
+        topic: &publish.topic,
+        payload: &publish.payload,
+        retained: publish.retain,
+        again: publish.dup,
     }
 }
 
@@ -207,7 +223,7 @@ impl Gate for HubGate {
             return self.not_allowed(peer, publish, refusal.code());
         }
         let bytes = publish.topic.len() + publish.payload.len();
-        if access.role.is_one_thing() && bytes as u64 > self.settings.device_max_message {
+        if self.is_too_large(access, bytes) {
             counters.too_large.fetch_add(1, Ordering::Relaxed);
             self.tell(peer, Tried::Publish, &publish.topic, TOO_LARGE);
             return Self::refuse(peer, publish, Refusal::QuotaExceeded, self.settings.refusals_311);
@@ -239,14 +255,7 @@ impl Gate for HubGate {
         if !access.role.speaks_for_devices() {
             return Admission { verdict, durable: Durable::Now };
         }
-        let commit = self.ingest.take(Arrival {
-            road: Road::Embedded,
-            sender: &access.username,
-            topic: &publish.topic,
-            payload: &publish.payload,
-            retained: publish.retain,
-            again: publish.dup,
-        });
+        let commit = self.ingest.take(arrival(access, publish));
         let durable = match commit {
             None => Durable::Now,
             Some(commit) => Durable::when(async { commit.await.map(drop).map_err(|_| NotKept) }),
@@ -258,19 +267,12 @@ impl Gate for HubGate {
     /// that burns may send, and only hazards are looked at.
     fn overflow(&self, peer: &Peer<Access>, publish: &Publish) {
         let access = &peer.access;
-        let small = publish.topic.len() + publish.payload.len();
-        let small = !access.role.is_one_thing() || small as u64 <= self.settings.device_max_message;
-        if !small || !access.role.speaks_for_devices() || access.refusal(Verb::Submit, &publish.topic).is_some() {
-            return;
+        let is_heard = access.role.speaks_for_devices()
+            && !self.is_too_large(access, publish.topic.len() + publish.payload.len())
+            && access.refusal(Verb::Submit, &publish.topic).is_none();
+        if is_heard {
+            self.ingest.glance(&arrival(access, publish));
         }
-        self.ingest.glance(&Arrival {
-            road: Road::Embedded,
-            sender: &access.username,
-            topic: &publish.topic,
-            payload: &publish.payload,
-            retained: publish.retain,
-            again: publish.dup,
-        });
     }
 
     fn subscribe(&self, peer: &Peer<Access>, filter: &str) -> bool {

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use domovoi_adapters::{Directory, Envelope, Road};
 use domovoi_config::SiftRule;
-use domovoi_model::{DeviceRef, Moment, Observation, Resource, Sample, Timestamp, Unit, Value};
+use domovoi_model::{DeviceRef, Moment, Observation, Sample, Timestamp, Value};
 use domovoi_store::{Store, Urgency};
 use futures_util::FutureExt as _;
 use tokio::sync::watch;
@@ -327,7 +327,7 @@ impl Ingest {
     /// metering point, whatever its unit says.
     fn counts(&self, observation: &Observation) -> bool {
         let bound = |is_bound: &IsBound| is_bound(&observation.device, &observation.property);
-        is_register(observation.unit) || self.is_bound.get().is_some_and(bound)
+        observation.unit.is_register() || self.is_bound.get().is_some_and(bound)
     }
 
     /// What is to be recorded, and what the rest stands on.
@@ -437,15 +437,6 @@ impl Ingest {
         });
     }
 }
-
-/// Whether a number in this unit can be a meter's register.
-fn is_register(unit: Unit) -> bool {
-    Resource::ALL.into_iter().any(|resource| unit == resource.unit()) || REGISTERS.contains(&unit)
-}
-
-/// Units in which meters count, beside those that are billed.
-const REGISTERS: [Unit; 6] =
-    [Unit::Litre, Unit::WattHour, Unit::MegawattHour, Unit::Joule, Unit::Megajoule, Unit::Gigajoule];
 
 fn believe(observation: Observation, at: Moment) -> Sample {
     Sample {

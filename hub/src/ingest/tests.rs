@@ -231,6 +231,6 @@ fn what_can_be_a_register_is_known_by_its_unit() {
     ];
     for unit in units {
         let measures = Resource::ALL.into_iter().any(|resource| unit.measures(resource));
-        assert_eq!(is_register(unit), measures, "{unit:?}");
+        assert_eq!(unit.is_register(), measures, "{unit:?}");
     }
 }

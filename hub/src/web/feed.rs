@@ -21,8 +21,8 @@ use crate::policy::{Subject, Who};
 use batch::Writer;
 pub use batch::{About, Batch};
 
-/// So much text is kept for who comes back or is slow: hours of a home, a third of a second of the worst hail.
-const KEPT_BYTES: usize = 8 << 20;
+/// So much text is kept for who comes back or is slow: hours of a home, a sixth of a second of the worst hail.
+const KEPT_BYTES: usize = 4 << 20;
 
 /// So many streams a person, a token's person or the console has at once: pages that are open.
 const STREAMS: usize = 12;

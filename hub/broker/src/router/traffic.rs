@@ -37,7 +37,8 @@ pub(crate) enum Acknowledgement {
 pub(crate) enum Begun {
     New,
     Known(Incoming2),
-    /// There is no room for another.
+    /// There is no room for another: too many are not released, or the log has a hole and would not know it after a
+    /// restart, while what the gate keeps of the message might be there.
     Full,
 }
 
@@ -125,7 +126,8 @@ impl<A> Router<A> {
         if let Some(known) = session.incoming.get(&id) {
             return Begun::Known(*known);
         }
-        if session.incoming.len() >= self.settings.max_uncommitted_packets.into() {
+        let lost = session.logged && self.storage.is_torn();
+        if lost || session.incoming.len() >= self.settings.max_uncommitted_packets.into() {
             return Begun::Full;
         }
         session.incoming.insert(id, Incoming2::Uncommitted);

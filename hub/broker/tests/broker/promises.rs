@@ -257,3 +257,20 @@ async fn a_client_id_is_its_owners_and_another_with_the_same_takes_nothing_from_
     assert_eq!(second.broker.disconnect(Some("alice")), 1);
     alice.closed().await;
 }
+
+#[tokio::test]
+async fn while_the_log_has_a_hole_nobody_is_asked_about_a_message_that_must_come_once() {
+    let shelf = Shelf::new();
+    let rig = rig(&shelf).await;
+    let mut sender = Client::connect(rig.address, &v5("sender").keep().expiry(1000)).await;
+    shelf.fail(true);
+    rig.broker.publish(Message::new("other", "lost").retained()).unwrap();
+    sender.publish(&message("t", "once").qos(2, 1)).await;
+    assert!(sender.closed().await.iter().all(|packet| *packet != ack(PUBREC, 1)));
+    rig.gate.until(|log| log.overflowed == ["once"]).await;
+    shelf.fail(false);
+    rig.until(|_| shelf.rewrites.load(Ordering::SeqCst) > 0).await;
+    let mut sender = Client::connect(rig.address, &v5("sender").keep().expiry(1000)).await;
+    sender.publish(&message("t", "once").qos(2, 1).dup()).await;
+    assert_eq!(sender.recv().await, ack(PUBREC, 1));
+}

@@ -53,6 +53,8 @@ pub struct ImportedView {
     pub kept: u64,
     /// Were there already.
     pub duplicates: u64,
+    /// Lines that hold no sample: the export says in them what it could not read.
+    pub troubles: u64,
     /// Lines that were left out: those that cannot be read, and those of the same batch of 4,000.
     pub refused: u64,
     /// The first of those that cannot be read.
@@ -61,8 +63,8 @@ pub struct ImportedView {
 
 /// What the reader of lines hands on.
 enum Next {
-    /// Lines that can be read.
-    Batch(Vec<Sample>),
+    /// Lines that can be read, and how many more hold no sample.
+    Batch(Vec<Sample>, u64),
     /// A batch that is left out: how many lines, and why.
     Refused(u64, Vec<MistakeView>),
     /// Nothing more can be read.
@@ -85,7 +87,9 @@ pub async fn import(
     }
     let mut view = ImportedView::default();
     let outcome = take_in(&desk, caller, request.into_body(), &mut view).await;
-    for (field, count) in [("kept", view.kept), ("duplicates", view.duplicates), ("refused", view.refused)] {
+    let counts =
+        [("kept", view.kept), ("duplicates", view.duplicates), ("troubles", view.troubles), ("refused", view.refused)];
+    for (field, count) in counts {
         note.change(field, None, Some(count.to_string()));
     }
     match outcome {
@@ -130,7 +134,8 @@ async fn take_in(desk: &Desk, caller: Caller, body: Body, view: &mut ImportedVie
     let keeping = async {
         while let Some(next) = read.recv().await {
             match next {
-                Next::Batch(samples) => {
+                Next::Batch(samples, troubles) => {
+                    view.troubles += troubles;
                     let imported = desk.store.history().import(samples).await?;
                     view.kept += imported.kept;
                     view.duplicates += imported.duplicates;
@@ -246,7 +251,8 @@ fn hand_on(
     mistakes: &mut Vec<MistakeView>,
 ) -> bool {
     let (samples, lines, mistakes) = (std::mem::take(batch), std::mem::take(taken), std::mem::take(mistakes));
-    let next = if mistakes.is_empty() { Next::Batch(samples) } else { Next::Refused(lines, mistakes) };
+    let troubles = lines.saturating_sub(samples.len() as u64);
+    let next = if mistakes.is_empty() { Next::Batch(samples, troubles) } else { Next::Refused(lines, mistakes) };
     batches.blocking_send(next).is_ok()
 }
 

@@ -131,6 +131,10 @@ async fn what_is_taken_away_is_brought_in_again_once() {
     let (_, fresh) = other.brought(csv.clone()).await;
     assert_eq!((&fresh["kept"], &fresh["duplicates"], &fresh["refused"]), (&7.into(), &0.into(), &0.into()), "{fresh}");
     assert_eq!(text(other.taken("/api/v1/history/export").await).await, csv, "the copy is the original");
+    // What the export could not read is said in the file, and by whoever brings that in.
+    let gap = format!("{csv}2026-11-21T11:00:00Z,tasmota:plug,power,block row 7,trouble,,,\r\n");
+    let (_, told) = other.brought(gap).await;
+    assert_eq!((&told["duplicates"], &told["troubles"], &told["refused"]), (&7.into(), &1.into(), &0.into()), "{told}");
 }
 
 #[tokio::test]

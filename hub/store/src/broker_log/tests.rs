@@ -232,6 +232,35 @@ async fn a_lost_frame_tears_the_log_until_it_is_written_anew() {
     assert_eq!(house.after_a_cut().await, [1, 2, 3, 4]);
 }
 
+/// Or a sample would stand in history whose message the log does not know: sent again, it would stand there twice.
+#[tokio::test]
+async fn what_waits_together_with_lost_frames_is_lost_with_them_unless_it_is_urgent() {
+    let house = House::new();
+    let store = house.open().await;
+    let log = store.broker_log();
+    log.load().await.unwrap();
+    let sample = |n: i64| domovoi_model::Sample {
+        device: domovoi_model::DeviceRef::new("test", "a"),
+        property: "n".into(),
+        value: domovoi_model::Value::Number(n.into()),
+        unit: domovoi_model::Unit::None,
+        quality: domovoi_model::Quality::Good,
+        at: domovoi_model::Moment::Wall(domovoi_model::Timestamp(1_795_262_400_000)),
+        device_time: None,
+    };
+    let history = store.history();
+    let waiting = history.record(vec![sample(1)], crate::Urgency::Normal);
+    let urgent = history.record(vec![sample(2)], crate::Urgency::Now);
+    // No room for it in the queue.
+    log.append(vec![0; 33 << 20]);
+    assert!(log.is_torn());
+    assert!(matches!(waiting.await, Err(NotKept::Failed(_))));
+    urgent.await.unwrap();
+    history.record(vec![sample(3)], crate::Urgency::Normal).await.unwrap();
+    let kept = history.after(crate::Seq(0), 10).await.unwrap();
+    assert_eq!(kept.iter().map(|kept| kept.item.value.to_string()).collect::<Vec<_>>(), ["2", "3"]);
+}
+
 #[tokio::test]
 async fn a_start_forgets_what_lies_behind_a_tear() {
     let house = House::new();

@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domovoi_model::{DeviceRef, Sample, Unit};
-use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row, SqliteConnection};
 use tokio::sync::watch;
@@ -19,40 +18,25 @@ use tokio::sync::watch;
 use super::block::{self, Kind};
 use super::committer::Counters;
 use super::encoding::{self, Numbered};
+use super::raw::elsewhere;
 use super::read::{Level, Point};
 use super::recent::Recent;
 use super::series::Catalogue;
 use super::settings::HistorySettings;
+use super::tally::Tally;
 use super::{NotKept, Seq, rollup};
 use crate::db::{Db, Tx};
 use crate::error::StoreError;
-use crate::tables::{BLOCK, HISTORY_MARK, JOURNAL, ROLLUP};
+use crate::tables::{BLOCK, JOURNAL, ROLLUP};
 
 /// About what a row takes beside its blob: header, columns, index entries.
-const ROW_OVERHEAD: u64 = 60;
+pub(super) const ROW_OVERHEAD: u64 = 60;
 
 /// What a transaction of history writes beside its rows: the parents of the pages that change, the tally, marks.
 const COMMIT_BYTES: u64 = 32 << 10;
 
 /// How many rows one statement inserts.
 const ROWS_A_STATEMENT: usize = 100;
-
-/// The row of `history_mark` that holds the tally.
-pub(super) const TALLY: i64 = 1;
-
-/// What is stored. Written in the transactions that change it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Tally {
-    pub block_samples: u64,
-    pub block_bytes: u64,
-    /// By level; those of registers apart, which are kept for ever.
-    pub rollup_bytes: [u64; 3],
-    pub register_bytes: [u64; 3],
-    /// Samples up to this moment may have been thinned out.
-    pub thinned_to: Option<i64>,
-    /// Everything up to this seq is in blocks, or was set aside, or waits for its clock.
-    pub compacted_to: u64,
-}
 
 /// Whose row was set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +110,7 @@ impl Archive {
         counters: Arc<Counters>,
         settings: HistorySettings,
     ) -> Result<Self, StoreError> {
-        let tally = load_tally(db).await?;
+        let tally = Tally::load(db).await?;
         Ok(Archive {
             db: Arc::clone(db),
             catalogue: Arc::clone(catalogue),
@@ -149,23 +133,9 @@ impl Archive {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the tally into a transaction; [`Archive::commit`] makes it known.
-    async fn write_tally(&self, tx: &mut Tx<'_>, tally: &Tally) -> Result<(), StoreError> {
-        let sealed = HISTORY_MARK.seal_json(&self.db.vault, &TALLY.to_be_bytes(), tally)?;
-        sqlx::query(
-            "INSERT INTO history_mark (id, sealed) VALUES (?1, ?2)
-             ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed",
-        )
-        .bind(TALLY)
-        .bind(sealed)
-        .execute(tx.conn())
-        .await?;
-        Ok(())
-    }
-
     /// Ends a transaction of somebody who holds `work`, with the tally of afterwards.
     pub async fn commit(&self, mut tx: Tx<'_>, tally: Tally) -> Result<(), StoreError> {
-        self.write_tally(&mut tx, &tally).await?;
+        tally.write(&self.db, &mut tx).await?;
         self.wrote(COMMIT_BYTES);
         tx.commit().await?;
         *self.lock_tally() = tally;
@@ -209,12 +179,12 @@ impl Archive {
             sqlx::query("SELECT coalesce(max(id), 0) + 1 FROM block").fetch_one(reader.conn()).await?
         };
         let (first, db): (i64, _) = (next.try_get(0)?, Arc::clone(&self.db));
-        let sealing = tokio::task::spawn_blocking(move || {
+        elsewhere(move || {
             let key = db.vault.current_key();
             let sealed = seal_all(&db, first, &blocks)?;
             Ok(SealedBlocks { blocks, sealed, first, key })
-        });
-        sealing.await.map_err(|error| StoreError::Io(error.to_string()))?
+        })
+        .await
     }
 
     /// Inserts blocks. Where the data key has changed since they were sealed, they are sealed anew: the key that counts
@@ -372,11 +342,6 @@ fn seal_all(db: &Db, first: i64, blocks: &[NewBlock]) -> Result<Vec<Vec<u8>>, St
     (first..).zip(blocks).map(seal).collect()
 }
 
-/// Whether a unit can be a meter's register: its rollups are never thinned out.
-pub(super) fn is_register(unit: Unit) -> bool {
-    domovoi_model::Resource::ALL.into_iter().any(|resource| unit.measures(resource))
-}
-
 /// Opens a block and compares it with what its row says.
 pub(super) fn open_block(db: &Db, head: &BlockHead, unit: Unit, sealed: &[u8]) -> Result<Vec<Point>, StoreError> {
     let id = head.id.to_be_bytes();
@@ -461,43 +426,6 @@ pub(super) fn spelled(numbers: impl Iterator<Item = i64>) -> String {
 
 pub(super) fn bytes_of_row(sealed: usize) -> u64 {
     sealed as u64 + ROW_OVERHEAD
-}
-
-async fn load_tally(db: &Db) -> Result<Tally, StoreError> {
-    let mut reader = db.read().await?;
-    let row =
-        sqlx::query("SELECT sealed FROM history_mark WHERE id = ?1").bind(TALLY).fetch_optional(reader.conn()).await?;
-    let Some(row) = row else { return Ok(Tally::default()) };
-    match HISTORY_MARK.open_json(&db.vault, &TALLY.to_be_bytes(), row.try_get(0)?) {
-        Ok(tally) => Ok(tally),
-        Err(error) => {
-            tracing::error!(%error, "what history takes is counted anew");
-            count_tally(reader.conn()).await
-        }
-    }
-}
-
-/// From the tables themselves. What was thinned out is not to be seen there: everything before the oldest block counts as
-/// thinned. Which rollups are registers' is not known here either: they all count as such, which thins too little.
-async fn count_tally(conn: &mut SqliteConnection) -> Result<Tally, StoreError> {
-    let sums = format!("SELECT sum(samples), sum(length(sealed) + {ROW_OVERHEAD}), min(to_at) FROM block");
-    let row = sqlx::query(AssertSqlSafe(sums)).fetch_one(&mut *conn).await?;
-    let (samples, bytes): (Option<i64>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
-    let oldest: Option<i64> = row.try_get(2)?;
-    let mut tally = Tally {
-        block_samples: samples.unwrap_or(0).unsigned_abs(),
-        block_bytes: bytes.unwrap_or(0).unsigned_abs(),
-        thinned_to: oldest.map(|oldest| oldest.saturating_sub(1)),
-        ..Tally::default()
-    };
-    let sums = format!("SELECT level, sum(length(sealed) + {ROW_OVERHEAD}) FROM rollup GROUP BY level");
-    for row in sqlx::query(AssertSqlSafe(sums)).fetch_all(conn).await? {
-        let (level, bytes): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-        if let Some(sum) = usize::try_from(level).ok().and_then(|level| tally.register_bytes.get_mut(level)) {
-            *sum = bytes.unsigned_abs();
-        }
-    }
-    Ok(tally)
 }
 
 /// A row of the journal, opened.

@@ -95,6 +95,8 @@ impl Committer {
         self.pace.spend(elsewhere, began);
         let mut batch = self.queue.take();
         let mut offers = std::mem::take(&mut batch.offers);
+        let cut_off = NotKept::Failed("what belongs with it could not be kept".into());
+        refuse(std::mem::take(&mut batch.severed), &cut_off);
         let mut outcome = self.commit(&batch, &offers).await;
         if matches!(outcome, Err(StoreError::Full)) && self.space.give_up_ballast() {
             // The last reserve is for what is urgent. Trying again is sound: SQLite refuses a write for lack of room

@@ -15,12 +15,13 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::archive::{Archive, OpenRow, Place, is_number, open_row, point_of, spelled};
 use super::block::text_bytes;
+use super::raw::elsewhere;
 use super::read::Point;
 use crate::error::StoreError;
 use crate::ledger;
 
 /// So many samples are in memory at a time.
-const BATCH_SAMPLES: u64 = 65_536;
+const BATCH_SAMPLES: u64 = 16_384;
 
 /// And so many bytes of texts.
 const BATCH_TEXT: usize = 8 << 20;
@@ -163,11 +164,11 @@ impl Archive {
             };
             batch.after = last.try_get(0)?;
             let (db, catalogue) = (Arc::clone(&self.db), Arc::clone(&self.catalogue));
-            let opening = tokio::task::spawn_blocking(move || {
+            let opening = elsewhere(move || {
                 let open = |row: &SqliteRow| Ok((row.try_get(0)?, open_row(&db, &catalogue, row)));
                 rows.iter().map(open).collect::<Result<Vec<(i64, _)>, StoreError>>()
             });
-            for (id, opened) in opening.await.map_err(|error| StoreError::Io(error.to_string()))?? {
+            for (id, opened) in opening.await? {
                 match opened {
                     Ok(opened) => self.take_row(&mut batch, opened),
                     Err(StoreError::Damaged { what }) => batch.aside.push((Place::Journal, id, what)),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use domovoi_model::{DeviceRef, Moment, Sample, Timestamp, Unit, Value};
 
 use super::archive::{Archive, BlockHead, blocks_of, head_of, open_block};
+use super::raw::elsewhere;
 use super::read::{Imported, Point};
 use super::series::Series;
 use crate::error::StoreError;
@@ -66,10 +67,10 @@ impl Archive {
         let (names, unnamed): (Vec<_>, Vec<_>) = unnamed.into_iter().unzip();
         known.extend(self.number_series(&names).await?.into_iter().zip(unnamed));
         let due = self.days_of(&known).await?;
-        let blocks = tokio::task::spawn_blocking(move || {
-            known.into_iter().flat_map(|(series, points)| blocks_of(series, points)).collect::<Vec<_>>()
+        let blocks = elsewhere(move || {
+            Ok(known.into_iter().flat_map(|(series, points)| blocks_of(series, points)).collect::<Vec<_>>())
         });
-        let blocks = blocks.await.map_err(|error| StoreError::Io(error.to_string()))?;
+        let blocks = blocks.await?;
         let mut ready = self.seal_blocks(blocks).await?;
         let mut tally = self.tally();
         // Before the writer: who reads for long holds up nobody who commits.
@@ -118,11 +119,11 @@ impl Archive {
                 }
             }
         }
-        let fresh = tokio::task::spawn_blocking(move || {
+        elsewhere(move || {
             points.retain(|point| known.insert(same(point)));
-            points
-        });
-        fresh.await.map_err(|error| StoreError::Io(error.to_string()))
+            Ok(points)
+        })
+        .await
     }
 
     /// What a block holds of some moments. One that does not open tells nothing: its samples are gone.
@@ -130,15 +131,15 @@ impl Archive {
         let sealed = self.fetch_blocks(self.db.read().await?.conn(), &[head.id]).await?.remove(&head.id);
         let Some(sealed) = sealed else { return Ok(Vec::new()) };
         let (db, of_block) = (Arc::clone(&self.db), within(wanted, head.from, head.to).to_vec());
-        let opening = tokio::task::spawn_blocking(move || match open_block(&db, &head, Unit::None, &sealed) {
+        elsewhere(move || match open_block(&db, &head, Unit::None, &sealed) {
             Ok(points) => {
                 let wanted = points.iter().filter(|point| is_among(&of_block, point.at.0, point.at.0));
                 Ok(wanted.map(same).collect())
             }
             Err(StoreError::Damaged { .. }) => Ok(Vec::new()),
             Err(other) => Err(other),
-        });
-        opening.await.map_err(|error| StoreError::Io(error.to_string()))?
+        })
+        .await
     }
 }
 

@@ -17,6 +17,7 @@ use sqlx::{Row, SqliteConnection};
 use super::archive::{Archive, BlockHead, NewBlock, Place, blocks_of, head_of, open_block};
 use super::block::{MAX_SAMPLES, MAX_TEXT_BYTES, text_bytes};
 use super::calendar::DAY;
+use super::raw::elsewhere;
 use super::read::Point;
 use crate::db::Db;
 use crate::error::StoreError;
@@ -94,14 +95,14 @@ impl Archive {
     /// Not on a thread that others wait for: compressing takes its time.
     async fn pack(&self, parts: Vec<Part>, merged: &mut Merged) -> Result<(), StoreError> {
         let db = Arc::clone(&self.db);
-        let packed = tokio::task::spawn_blocking(move || {
+        let packed = elsewhere(move || {
             let mut packed = Merged::default();
             for part in parts {
                 pack_part(&db, part, &mut packed)?;
             }
-            Ok::<_, StoreError>(packed)
+            Ok(packed)
         });
-        let packed = packed.await.map_err(|error| StoreError::Io(error.to_string()))??;
+        let packed = packed.await?;
         merged.blocks.extend(packed.blocks);
         merged.gone.extend(packed.gone);
         merged.rewritten += packed.rewritten;

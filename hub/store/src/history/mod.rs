@@ -29,6 +29,7 @@ mod rollup;
 mod series;
 mod settings;
 mod tail;
+mod tally;
 mod thin;
 mod varint;
 mod verify;

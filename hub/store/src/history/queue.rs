@@ -29,6 +29,9 @@ pub(super) struct Offer {
 #[derive(Default)]
 pub(super) struct Batch {
     pub offers: Vec<Offer>,
+    /// Offers that are not to be kept, because frames that belong to them are behind a hole of the log: a sample would
+    /// be there after a restart, and nothing would say that its message had come.
+    pub severed: Vec<Offer>,
     pub frames: Vec<Vec<u8>>,
     /// The number of the first frame.
     pub first_frame: u64,
@@ -80,6 +83,8 @@ struct Log {
     replaced: u64,
     /// While there is a hole: the first frame of it.
     first_lost: u64,
+    /// A frame was lost since the last batch was taken: what was left together with frames is not whole any more.
+    cut: bool,
     why: Option<NotKept>,
 }
 
@@ -91,6 +96,7 @@ impl Log {
     fn lose(&mut self, first: u64, last: u64, why: NotKept) {
         self.first_lost = if self.torn() { self.first_lost.min(first) } else { first };
         self.lost = self.lost.max(last);
+        self.cut = true;
         self.why = Some(why);
     }
 }
@@ -216,7 +222,13 @@ impl Queue {
     pub(super) fn take(&self) -> Batch {
         let _between_sections = self.sections.write().unwrap_or_else(PoisonError::into_inner);
         let mut held = self.lock();
+        let mut offers = std::mem::take(&mut held.offers);
         let log = &mut held.log;
+        let mut severed = Vec::new();
+        if std::mem::take(&mut log.cut) {
+            // What is urgent is kept all the same: a hazard twice is better than never.
+            (offers, severed) = offers.into_iter().partition(|offer| offer.urgent);
+        }
         let frames = std::mem::take(&mut log.frames);
         log.bytes = 0;
         log.in_flight = !frames.is_empty();
@@ -230,7 +242,8 @@ impl Queue {
         held.urgent = false;
         held.ring_at = 0;
         Batch {
-            offers: std::mem::take(&mut held.offers),
+            offers,
+            severed,
             frames,
             first_frame,
             lost,

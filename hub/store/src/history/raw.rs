@@ -9,7 +9,7 @@ use std::sync::Arc;
 use domovoi_model::{Timestamp, Unit};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
-use super::archive::{Archive, BlockHead, Held, head_of, is_number, open_block, open_row, point_of, spelled};
+use super::archive::{Archive, BlockHead, Held, head_of, open_block, open_row, point_of, spelled};
 use super::block;
 use super::read::{Point, Trouble};
 use super::series::Series;
@@ -102,16 +102,6 @@ impl Archive {
         page.add(journal);
         page.troubles.append(&mut troubles);
         Ok(page.close())
-    }
-
-    /// The last number at or before a moment.
-    pub async fn last_number(
-        &self,
-        held: &Held<'_>,
-        series: &[Arc<Series>],
-        at: i64,
-    ) -> Result<Option<Point>, StoreError> {
-        Ok(self.last_of(held, series, at, is_number).await?.point)
     }
 
     /// The last sample at or before a moment that is wanted.

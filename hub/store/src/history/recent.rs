@@ -9,8 +9,8 @@ use domovoi_model::{Moment, Quality, Sample, Timestamp, Unit, Value};
 use super::encoding::Numbered;
 use super::read::Point;
 
-/// So many samples are held: some eight megabytes.
-const MOST_SAMPLES: usize = 100_000;
+/// So many samples are held, some six megabytes: more than the journal has before it is folded into blocks.
+const MOST_SAMPLES: usize = 65_536;
 
 /// And so many bytes of texts.
 const MOST_TEXT: usize = 4 << 20;

@@ -12,12 +12,14 @@ use domovoi_model::Unit;
 use rust_decimal::Decimal;
 use sqlx::Row;
 
-use super::archive::{Archive, Held, Place, Tally, bytes_of_row, head_of, is_register, open_block};
+use super::archive::{Archive, Held, Place, bytes_of_row, head_of, is_number, open_block};
 use super::calendar::DAY;
 use super::lay::Fresh;
+use super::raw::elsewhere;
 use super::read::{Bucket, Level, Trouble};
 use super::rollup::{self, Chunk, Roller};
 use super::series::Series;
+use super::tally::Tally;
 use crate::db::Tx;
 use crate::error::StoreError;
 use crate::tables::ROLLUP;
@@ -152,14 +154,11 @@ impl Archive {
             // Commits come first.
             tokio::task::yield_now().await;
         }
-        let packed = tokio::task::spawn_blocking(move || {
-            let pack = |new: NewChunk| {
-                let plain = rollup::encode(&new.chunk);
-                (new, plain)
-            };
-            chunks.into_values().map(pack).collect::<Vec<_>>()
-        });
-        let packed = packed.await.map_err(|error| StoreError::Io(error.to_string()))?;
+        let pack = |new: NewChunk| {
+            let plain = rollup::encode(&new.chunk);
+            (new, plain)
+        };
+        let packed = elsewhere(move || Ok(chunks.into_values().map(pack).collect::<Vec<_>>())).await?;
         let mut tally = self.tally();
         // Before the writer: who reads for long holds up nobody who commits.
         let nobody_reads = self.layout.write().await;
@@ -254,9 +253,12 @@ impl Archive {
         at: i64,
     ) -> Result<[Option<Decimal>; 3], StoreError> {
         let home = &self.settings.home_time;
-        let sample = self.last_number(held, std::slice::from_ref(series), at.saturating_sub(1)).await?;
-        let sample = sample.and_then(|point| Some((point.at.0, point.value.number()?)));
-        let whole = sample.is_some_and(|(sample, _)| self.tally().thinned_to.is_none_or(|thinned| thinned < sample));
+        let last = self.last_of(held, std::slice::from_ref(series), at.saturating_sub(1), is_number).await?;
+        let sample = last.point.and_then(|point| Some((point.at.0, point.value.number()?)));
+        let is_left = |sample: i64| self.tally().thinned_to.is_none_or(|thinned| thinned < sample);
+        // As a day is damaged: a row of the journal counts where it ends.
+        let is_damaged = last.troubles.iter().any(|trouble| trouble.to.0 < at);
+        let whole = !is_damaged && sample.is_some_and(|(sample, _)| is_left(sample));
         let day = self.rolled_before(series.number, Level::Day, at).await?;
         let is_newest = |bucket: &Bucket, end: i64| match sample {
             Some((sample, _)) => bucket.from.0 > sample || (!whole && end > sample),
@@ -375,7 +377,7 @@ impl Archive {
                 .fetch_optional(tx.conn())
                 .await?;
         let level = chunk.level.code() as usize;
-        let sums = if is_register(series.unit) { &mut tally.register_bytes } else { &mut tally.rollup_bytes };
+        let sums = if series.unit.is_register() { &mut tally.register_bytes } else { &mut tally.rollup_bytes };
         if let Some(row) = &known {
             let length: i64 = row.try_get(1)?;
             sums[level] = sums[level].saturating_sub(bytes_of_row(length.unsigned_abs() as usize));

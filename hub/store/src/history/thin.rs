@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::archive::{Archive, bytes_of_row, is_register, spelled};
+use super::archive::{Archive, bytes_of_row, spelled};
 use super::calendar::DAY;
 use super::read::Level;
 use super::settings::Budget;
@@ -177,7 +177,7 @@ impl Archive {
         let mut whatever_unit: Vec<i64> = self.catalogue.nameless().into_iter().map(i64::from).collect();
         let mut all = Vec::new();
         for series in self.catalogue.all() {
-            if is_register(series.unit) {
+            if series.unit.is_register() {
                 all.push(i64::from(series.number));
             } else if bound.contains(&(series.device.clone(), series.property.clone())) {
                 whatever_unit.push(i64::from(series.number));

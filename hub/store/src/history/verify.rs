@@ -4,8 +4,9 @@
 use domovoi_model::Unit;
 use sqlx::{Row, SqliteConnection};
 
-use super::archive::{TALLY, Tally, head_of};
+use super::archive::head_of;
 use super::read::Level;
+use super::tally::{TALLY, Tally};
 use super::{block, encoding, rollup};
 use crate::error::StoreError;
 use crate::tables::{BLOCK, HISTORY_MARK, JOURNAL, ROLLUP, Table};

@@ -279,30 +279,17 @@ async fn long_texts_are_written_into_blocks_a_few_times_at_most() {
     let mut dice = Dice(9);
     let mut written = 0u64;
     let mut kept = 0;
-    for n in 0..120 {
+    for n in 0..24 {
         // No two of them alike, and nothing in them for the packer.
-        let text: String = (0..40_000).map(|_| char::from(b' ' + dice.roll(95) as u8)).collect();
+        let text: String = (0..100_000).map(|_| char::from(b' ' + dice.roll(95) as u8)).collect();
         kept += text.len() as u64;
         store.history().record(vec![said(MONDAY + n, Value::Text(text))], Urgency::Now).await.unwrap();
         let done = store.history().compact_once().await.unwrap();
         written += done.bytes;
     }
-    assert!(written < 5 * kept, "{written} bytes of blocks for {kept} of texts");
-    assert!(blocks(&house).await < 25, "they are merged");
-    assert_eq!(range(&store, 0, i64::MAX).await.points.len(), 120);
-}
-
-#[tokio::test]
-async fn texts_of_more_than_one_batch_all_come_into_blocks() {
-    let (house, _clock) = timed_house();
-    let store = house.open().await;
-    for n in 0..24 {
-        let text = format!("{n}").repeat(400_000);
-        store.history().record(vec![said(MONDAY + n, Value::Text(text))], Urgency::Now).await.unwrap();
-    }
-    store.history().compact_once().await.unwrap();
+    assert!(written < 3 * kept, "{written} bytes of blocks for {kept} of texts");
+    assert!(blocks(&house).await < 10, "they are merged");
     assert_eq!(range(&store, 0, i64::MAX).await.points.len(), 24);
-    assert_eq!(count(&house, "SELECT count(*) FROM journal").await, 1);
 }
 
 #[tokio::test]
