@@ -3,6 +3,7 @@
 //!
 //! Deliberately without environment variables, includes and merging: what is in the file is what counts.
 
+pub mod catalogue;
 mod mistake;
 mod reader;
 mod rooms;
@@ -21,6 +22,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 pub use mistake::Mistake;
+pub use sections::devices::DevicesSection;
 pub use sections::dialects::Dialects;
 pub use sections::external_broker::ExternalBroker;
 pub use sections::history::{HistorySection, Kept};
@@ -70,6 +72,8 @@ pub struct Settings {
     pub external_broker: Option<ExternalBroker>,
     /// Where devices speak.
     pub dialects: Dialects,
+    /// How devices are connected.
+    pub devices: DevicesSection,
     /// What is left out of history.
     pub sift: Vec<SiftRule>,
     /// Whom the hub may be linked with.
@@ -139,8 +143,8 @@ fn inspect(text: &str, file: &str, base_dir: &Path) -> (Settings, Vec<Mistake>, 
 /// Always answers with something; it counts only if no mistake was reported.
 fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) -> Settings {
     use sections::{
-        dialects, external_broker, history, home, log, mail, mqtt, portal, sift, sign_in, sms, store, submission,
-        supplier, vault, web,
+        devices, dialects, external_broker, history, home, log, mail, mqtt, portal, sift, sign_in, sms, store,
+        submission, supplier, vault, web,
     };
 
     let mut root = Section::root(source, base_dir, entries);
@@ -157,6 +161,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
     let external_broker =
         root.take_table("external_broker").map(|section| external_broker::read(section, &mqtt, mqtt_line));
     let dialects = dialects::read(root.take_section("dialects"));
+    let devices = devices::read(root.take_section("devices"));
     let sift = sift::read_all(&mut root);
     let portal = root.take_table("portal").and_then(portal::read);
     let suppliers = supplier::read_all(&mut root, &home.time_zone);
@@ -177,6 +182,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
         sms,
         external_broker,
         dialects,
+        devices,
         sift,
         portal,
         submission,

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use domovoi_model::DeviceRef;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::archive::{Archive, bytes_of_row, is_register, spelled};
+use super::archive::{Archive, bytes_of_row, spelled};
 use super::series::Series;
+use super::tally::Tally;
 use crate::db::Tx;
 use crate::error::StoreError;
 
@@ -66,7 +67,7 @@ impl Archive {
         &self,
         tx: &mut Tx<'_>,
         series: &[Arc<Series>],
-        tally: &mut super::archive::Tally,
+        tally: &mut Tally,
     ) -> Result<u64, StoreError> {
         let before = tally.block_samples;
         for one in series {
@@ -82,7 +83,7 @@ impl Archive {
             for row in &sums {
                 let (level, rows, bytes): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
                 let bytes = bytes.unsigned_abs() + rows.unsigned_abs() * bytes_of_row(0);
-                let counted = if is_register(one.unit) { &mut tally.register_bytes } else { &mut tally.rollup_bytes };
+                let counted = if one.unit.is_register() { &mut tally.register_bytes } else { &mut tally.rollup_bytes };
                 if let Some(counted) = usize::try_from(level).ok().and_then(|level| counted.get_mut(level)) {
                     *counted = counted.saturating_sub(bytes);
                 }
