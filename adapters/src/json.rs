@@ -223,29 +223,6 @@ pub(crate) fn members(raw: &str) -> Result<Members<'_>, What> {
     Ok(out)
 }
 
-/// The raw value of one name of an object, without a list of the rest; `None` also when it stands there twice with
-/// different values.
-pub(crate) fn member<'a>(raw: &'a str, name: &str) -> Option<&'a str> {
-    struct Find<'n>(&'n str);
-    impl<'de> Visitor<'de> for Find<'_> {
-        type Value = Option<&'de str>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let (mut found, mut twice) = (None, false);
-            while let Some((key, value)) = map.next_entry::<Cow<'de, str>, &RawValue>()? {
-                if key == self.0 {
-                    twice |= found.is_some_and(|other| other != value.get());
-                    found = Some(value.get());
-                }
-            }
-            Ok(found.filter(|_| !twice))
-        }
-    }
-    serde_json::Deserializer::from_str(raw).deserialize_map(Find(name)).ok().flatten()
-}
-
 /// Reads an array of at most `limit` elements.
 pub(crate) fn elements(raw: &str, limit: usize) -> Result<Vec<&str>, What> {
     struct Walk(usize);

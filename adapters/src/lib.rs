@@ -14,6 +14,7 @@ pub mod mqtt;
 mod number;
 mod plain;
 mod property;
+mod secret;
 mod stamp;
 #[cfg(test)]
 mod tests;

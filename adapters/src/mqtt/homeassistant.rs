@@ -74,15 +74,11 @@ fn decode(claim: &Claim, envelope: &Envelope<'_>, directory: &Directory) -> Resu
     {
         return config::decode(envelope, &topic, directory);
     }
-    let mut decoded = Decoded::default();
     let document = OnceCell::new();
     let message = Message::new(envelope.payload, envelope.received_at.wall(), &document)?;
-    for device in directory.hearers(NAME, envelope.topic) {
-        if let Some(facts) = directory.known(device).and_then(Facts::borrowed) {
-            reading::hear(device, facts, envelope, &message, &mut decoded);
-        }
-    }
-    Ok(decoded)
+    let hearers = directory.hearers(NAME, envelope.topic);
+    let hearers = hearers.into_iter().filter_map(|device| Some((device, Facts::borrowed(directory.known(device)?)?)));
+    Ok(reading::hear(&hearers.collect::<Vec<_>>(), envelope, &message))
 }
 
 fn encode(command: &Command, directory: &Directory) -> Result<Vec<Outgoing>, EncodeError> {

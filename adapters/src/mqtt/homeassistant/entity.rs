@@ -16,7 +16,7 @@ use super::template::{Out, Template};
 use crate::{Category, PropertyInfo, Shape, What};
 
 /// What an entity is recognised by, whatever topic its config has.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     pub(super) component: Component,
     /// The `unique_id`, or the config's topic and key where there is none.

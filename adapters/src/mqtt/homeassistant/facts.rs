@@ -1,16 +1,17 @@
 //! What the dialect keeps of a device: its entities by what recognises them, what they are called, who hears which topic,
 //! when each can be reached. Made anew with every config, as a whole; entities themselves are shared with the one before.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use domovoi_model::DeviceRef;
 
 use super::availability::Availability;
 use super::device::Card;
-use super::entity::{Entity, Extra, Key, Property};
+use super::entity::{Entity, Extra, Hears, Key, Property};
 use super::naming;
 use super::reading::naming_of;
+use super::template::Template;
 use crate::{Announcement, Lore, PropertyInfo, Reach};
 
 /// Entities of one device.
@@ -36,6 +37,10 @@ pub(super) struct Facts {
     reaches: Vec<Option<Arc<Availability>>>,
     /// The entities in the order in which they were named, with their stems.
     named: Vec<(Arc<Entity>, Box<str>)>,
+    /// The same before the last config.
+    before: Vec<(Key, Box<str>)>,
+    /// The entity and its property of each name.
+    names: HashMap<Box<str>, (u16, u8)>,
     exact: HashMap<Arc<str>, Vec<Ear>>,
     wild: Vec<(Arc<str>, Ear)>,
 }
@@ -49,6 +54,7 @@ impl Facts {
             card: facts.card.clone(),
             entities: facts.entities.clone(),
             reaches: facts.reaches.clone(),
+            before: facts.named.iter().map(|(entity, stem)| (entity.key.clone(), stem.clone())).collect(),
             ..Facts::default()
         }
     }
@@ -84,12 +90,9 @@ impl Facts {
 
     /// The entity and the property of this name.
     pub(super) fn property(&self, name: &str) -> Option<(&Entity, &Property)> {
-        self.named.iter().find_map(|(entity, stem)| {
-            let rest = name.strip_prefix(stem.as_ref())?;
-            let suffix = if rest.is_empty() { "" } else { rest.strip_prefix('_')? };
-            let place = entity.place(suffix)?;
-            Some((entity.as_ref(), entity.properties.get(place)?))
-        })
+        let (at, place) = self.names.get(name)?;
+        let (entity, _) = self.entity(*at)?;
+        Some((entity, entity.properties.get(usize::from(*place))?))
     }
 
     /// Everybody who hears this topic.
@@ -114,19 +117,29 @@ impl Facts {
         let groups = self.group();
         self.exact.clear();
         self.wild.clear();
+        self.names.clear();
+        // Producers give every entity the same attributes: the first of them reports them, for all.
+        let mut attributes: Vec<(&Arc<str>, &Template)> = Vec::new();
         for (at, ((entity, stem), group)) in self.named.iter().zip(&groups).enumerate() {
-            for property in &entity.properties {
-                out.properties.push(PropertyInfo {
-                    name: naming_of(stem, property.suffix),
-                    reach: *group,
-                    ..property.info.clone()
-                });
+            for (place, property) in entity.properties.iter().enumerate() {
+                let name = naming_of(stem, property.suffix);
+                if let (Ok(at), Ok(place)) = (u16::try_from(at), u8::try_from(place)) {
+                    self.names.insert(name.as_str().into(), (at, place));
+                }
+                out.properties.push(PropertyInfo { name, reach: *group, ..property.info.clone() });
                 if let Some(say) = &property.say {
                     out.listens.push(say.topic.to_string());
                 }
             }
             for (channel, heard) in entity.channels.iter().enumerate() {
                 let (Ok(at), Ok(channel)) = (u16::try_from(at), u8::try_from(channel)) else { continue };
+                if matches!(heard.hears, Hears::Attributes) {
+                    let same = (&heard.topic, &heard.template);
+                    if attributes.contains(&same) {
+                        continue;
+                    }
+                    attributes.push(same);
+                }
                 put(&mut self.exact, &mut self.wild, &heard.topic, Ear::Entity { at, channel });
             }
             match &entity.extra {
@@ -158,32 +171,38 @@ impl Facts {
         out
     }
 
-    /// Those that tell of a danger keep the plain name, then it goes by the alphabet: a function of who is there, not of
-    /// who came first.
+    /// Who has a name keeps it: what is bound to `valve` must not mean a sensor of that name which came later. Of those that
+    /// come together, the ones that tell of a danger are first, then it goes by the alphabet. Over a restart the hub reads
+    /// configs again in the order in which it first heard them.
     fn name(&mut self) {
-        let mut order: Vec<&Arc<Entity>> = self.entities.values().collect();
-        order.sort_by_key(|entity| (!entity.is_hazard(), &entity.key));
-        let mut taken: HashMap<String, ()> = HashMap::new();
+        let known = self.before.iter().filter_map(|(key, stem)| Some((self.entities.get(key)?, Some(stem))));
+        let mut order: Vec<(&Arc<Entity>, Option<&Box<str>>)> = known.collect();
+        let is_known: HashSet<&Key> = order.iter().map(|(entity, _)| &entity.key).collect();
+        let mut new: Vec<&Arc<Entity>> =
+            self.entities.values().filter(|entity| !is_known.contains(&entity.key)).collect();
+        new.sort_by_key(|entity| (!entity.is_hazard(), &entity.key));
+        order.extend(new.into_iter().map(|entity| (entity, None)));
+        let mut taken: HashSet<String> = HashSet::new();
         let mut named = Vec::with_capacity(order.len());
-        for entity in order {
+        for (entity, had) in order {
             let component = entity.key.component.word();
             let sum = naming::checksum(&format!("{component}/{}", entity.key.id));
-            let stems = [
+            let plain = [
                 entity.stem.to_string(),
                 format!("{}_{component}", entity.stem),
                 format!("{}_{component}_{sum:08x}", entity.stem),
             ];
+            let stems: Vec<String> = had.map(ToString::to_string).into_iter().chain(plain).collect();
             let names = |stem: &str| -> Vec<String> {
                 entity.properties.iter().map(|property| naming_of(stem, property.suffix)).collect()
             };
-            let free = stems.iter().find(|stem| names(stem).iter().all(|name| !taken.contains_key(name)));
+            let free = stems.iter().find(|stem| names(stem).iter().all(|name| !taken.contains(name)));
             // Two checksums that agree: the second of them is left out.
             let Some(stem) = free else { continue };
-            for name in names(stem) {
-                taken.insert(name, ());
-            }
+            taken.extend(names(stem));
             named.push((Arc::clone(entity), stem.clone().into_boxed_str()));
         }
+        named.sort_by(|(one, _), (other, _)| (!one.is_hazard(), &one.key).cmp(&(!other.is_hazard(), &other.key)));
         self.named = named;
     }
 

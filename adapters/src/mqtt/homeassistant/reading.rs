@@ -12,28 +12,55 @@ use super::naming;
 use super::options::scalar;
 use super::template::{Message, Out};
 use crate::json::{self, Json, MAX_MEMBERS};
+use crate::secret::is_secret;
 use crate::{Decoded, Envelope, Fault, Reached, Shape, What, number};
 
 /// Attributes of one entity that are reported.
 const MAX_ATTRIBUTES: usize = 48;
+/// Observations and faults of one device in a message, and of all who hear it.
+const MAX_OF_DEVICE: usize = 8 * MAX_MEMBERS;
+const MAX_OF_ALL: usize = 16 * MAX_OF_DEVICE;
+
+/// Those that tell of a danger hear a message before all others, so that no crowd can stand in their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    Hazards,
+    Rest,
+}
 
 /// Where the observations of one entity go.
 pub(super) struct Sink<'s, 'd> {
     device: &'d DeviceRef,
+    facts: &'d Facts,
     stem: &'d str,
     pub(super) decoded: &'s mut Decoded,
 }
 
-/// Everything that one device's entities hear in a message.
-pub(super) fn hear(
+/// Everything that all who hear a message hear in it.
+pub(super) fn hear(hearers: &[(&DeviceRef, &Facts)], envelope: &Envelope<'_>, message: &Message<'_>) -> Decoded {
+    let mut decoded = Decoded::default();
+    for round in [Round::Hazards, Round::Rest] {
+        for (at, (device, facts)) in hearers.iter().enumerate() {
+            message.share(if at == 0 { 50 } else { 0 }, hearers.len() - at);
+            device_hears(device, facts, envelope, message, round, &mut decoded);
+        }
+    }
+    decoded
+}
+
+fn device_hears(
     device: &DeviceRef,
     facts: &Facts,
     envelope: &Envelope<'_>,
     message: &Message<'_>,
+    round: Round,
     decoded: &mut Decoded,
 ) {
+    let (observations, faults) = (decoded.observations.len(), decoded.faults.len());
+    // What is too much is said once, and of what was left out nothing else.
+    let mut stopped: Option<Fault> = None;
     facts.ears(envelope.topic, |ear| match ear {
-        Ear::Reach { group, source } => {
+        Ear::Reach { group, source } if round == Round::Rest => {
             let Some(source_of) = facts.reach(group).and_then(|reach| reach.sources.get(usize::from(source))) else {
                 return;
             };
@@ -45,43 +72,69 @@ pub(super) fn hear(
                 Err(fault) => decoded.faults.push(fault),
             }
         }
+        Ear::Reach { .. } => {}
         Ear::Entity { at, channel } => {
             let Some((entity, stem)) = facts.entity(at) else { return };
             let Some(channel) = entity.channels.get(usize::from(channel)) else { return };
-            if matches!(channel.hears, Hears::Event(_)) && envelope.retained {
+            if entity.is_hazard() != (round == Round::Hazards)
+                || (matches!(channel.hears, Hears::Event(_)) && envelope.retained)
+            {
                 return;
             }
-            entity_hears(entity, channel, message, &mut Sink { device, stem, decoded });
+            let full = decoded.observations.len() - observations >= MAX_OF_DEVICE
+                || decoded.faults.len() - faults >= MAX_MEMBERS
+                || decoded.observations.len() + decoded.faults.len() >= MAX_OF_ALL;
+            if full {
+                stopped.get_or_insert_with(|| {
+                    Fault::new(What::TooMany, &device.id, "one message is heard by too many entities")
+                });
+            } else if channel.template.is_paid() && message.is_spent() {
+                let why = "the templates that hear one message take too much time or memory";
+                stopped.get_or_insert_with(|| Fault::new(What::Template, &device.id, why));
+            } else {
+                entity_hears(entity, channel, message, &mut Sink { device, facts, stem, decoded });
+            }
         }
     });
+    decoded.faults.extend(stopped);
 }
 
 fn entity_hears(entity: &Entity, channel: &Channel, message: &Message<'_>, sink: &mut Sink<'_, '_>) {
-    if decoded_is_full(sink) {
-        return;
-    }
-    let out = match channel.template.read(message) {
-        Ok(out) => out,
+    match channel.template.read(message) {
+        Ok(out) => out_is(&out, entity, channel, sink),
         Err(mut fault) => {
             fault.at = Fault::new(fault.what, &format!("{}: {}", sink.stem, fault.at), "").at;
             sink.decoded.faults.push(fault);
-            return;
-        }
-    };
-    match channel.hears {
-        Hears::Property(place) => {
-            if let Some(property) = entity.properties.get(usize::from(place)) {
-                sink.read(property, &out);
+            if entity.is_hazard() {
+                danger_twice(entity, channel, message, sink);
             }
         }
-        Hears::Own(own) | Hears::Event(own) => own(entity, &out, sink),
-        Hears::Attributes => sink.attributes(entity, &out),
     }
 }
 
-/// A message that makes more observations than this is not meant for a house.
-fn decoded_is_full(sink: &Sink<'_, '_>) -> bool {
-    sink.decoded.observations.len() >= 8 * MAX_MEMBERS || sink.decoded.faults.len() >= MAX_MEMBERS
+/// A payload that says yes and no to one danger: the yes counts.
+fn danger_twice(entity: &Entity, channel: &Channel, message: &Message<'_>, sink: &mut Sink<'_, '_>) {
+    for out in channel.template.read_each(message) {
+        let (before, faults) = (sink.decoded.observations.len(), sink.decoded.faults.len());
+        out_is(&out, entity, channel, sink);
+        sink.decoded.faults.truncate(faults);
+        let said = sink.decoded.observations.split_off(before);
+        if said.iter().any(|observation| observation.hazard.is_some()) {
+            return sink.decoded.observations.extend(said);
+        }
+    }
+}
+
+fn out_is(out: &Out<'_>, entity: &Entity, channel: &Channel, sink: &mut Sink<'_, '_>) {
+    match channel.hears {
+        Hears::Property(place) => {
+            if let Some(property) = entity.properties.get(usize::from(place)) {
+                sink.read(property, out);
+            }
+        }
+        Hears::Own(own) | Hears::Event(own) => own(entity, out, sink),
+        Hears::Attributes => sink.attributes(out),
+    }
 }
 
 impl Sink<'_, '_> {
@@ -152,7 +205,9 @@ impl Sink<'_, '_> {
         });
     }
 
-    fn attributes(&mut self, entity: &Entity, out: &Out<'_>) {
+    /// Attributes, under the entity's name. One that a property of the device has for a name is that property's alone, and
+    /// what is secret is nobody's.
+    fn attributes(&mut self, out: &Out<'_>) {
         let raw = match out {
             Out::Json(raw) => *raw,
             Out::Text(text) => text.as_ref(),
@@ -166,15 +221,20 @@ impl Sink<'_, '_> {
             return self.fault("attributes", &document);
         };
         for (key, raw) in members.list.iter().take(MAX_ATTRIBUTES) {
-            let name = naming::slug(key);
-            let own = entity.properties.iter().any(|property| property.suffix == name);
-            if own || name.is_empty() || name.len() > 64 || matches!(Json::of(raw), Json::Array(_) | Json::Object(_)) {
+            let suffix = naming::slug(key);
+            let name = naming_of(self.stem, &suffix);
+            if suffix.is_empty()
+                || suffix.len() > 64
+                || is_secret(key)
+                || self.facts.property(&name).is_some()
+                || matches!(Json::of(raw), Json::Array(_) | Json::Object(_))
+            {
                 continue;
             }
             match json::scalar(raw) {
-                Ok(Some(value)) => self.observe(naming_of(self.stem, &name), value, Unit::None, None),
+                Ok(Some(value)) => self.observe(name, value, Unit::None, None),
                 Ok(None) => {}
-                Err(what) => self.decoded.faults.push(Fault::new(what, &naming_of(self.stem, &name), raw)),
+                Err(what) => self.decoded.faults.push(Fault::new(what, &name, raw)),
             }
         }
     }

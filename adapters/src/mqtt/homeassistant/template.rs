@@ -4,9 +4,12 @@
 //! the raw JSON, so that a meter's number stays the digits that the meter wrote. The rest goes to [`engine`], which has a
 //! price on everything that costs time or memory.
 
+mod bytes;
 mod check;
+mod document;
 mod engine;
 mod filters;
+mod lists;
 mod numbers;
 mod plain;
 mod regexes;
@@ -15,11 +18,14 @@ mod tests;
 mod times;
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use domovoi_model::Timestamp;
 
+use self::document::{Found, Index};
+use self::engine::{Budget, Program};
 use self::plain::Step;
 use super::options;
 use crate::fault::{DecodeError, Fault, What};
@@ -35,8 +41,8 @@ pub(super) enum Template {
     Value,
     /// One place in the JSON of the payload.
     Path(Arc<[Step]>),
-    /// Anything else, as its source. What it compiles to is shared with all of the same text, see [`engine`].
-    Engine(Arc<str>),
+    /// Anything else, compiled. All who have the same text share it, see [`engine`].
+    Engine(Arc<Program>),
 }
 
 impl Template {
@@ -48,36 +54,40 @@ impl Template {
         if let Some(plain) = plain::read(source) {
             return Ok(plain);
         }
-        engine::check(source)?;
-        Ok(Template::Engine(source.into()))
+        engine::program(source).map(Template::Engine)
     }
 
     /// What it makes of a payload.
     pub(super) fn read<'m>(&self, message: &Message<'m>) -> Result<Out<'m>, Fault> {
         match self {
             Template::Value => Ok(Out::Text(Cow::Borrowed(message.text))),
-            Template::Path(steps) => match message.document().and_then(|document| plain::walk(document, steps)) {
-                None => Ok(Out::Nothing),
-                Some(raw) => match Json::of(raw) {
-                    Json::Null => Ok(Out::Unknown),
-                    Json::Text(_) => match json::string(raw) {
-                        Ok(text) => Ok(Out::Text(Cow::Owned(text))),
-                        Err(what) => Err(Fault::new(what, &plain::spell(steps), raw)),
-                    },
-                    Json::Number(number) => Ok(Out::Text(Cow::Borrowed(number))),
-                    Json::Bool(_) => Ok(Out::Text(Cow::Owned(options::scalar(raw).unwrap_or_default()))),
-                    Json::Array(_) | Json::Object(_) => Ok(Out::Json(raw)),
-                },
-            },
-            Template::Engine(source) => {
-                let variables = engine::Variables { message: Some(message), given: &[] };
-                match engine::render(source, &variables, message.at) {
-                    Ok(Some(text)) => Ok(Out::Text(Cow::Owned(text))),
-                    Ok(None) => Ok(Out::Nothing),
-                    Err(why) => Err(Fault::new(What::Template, &why, source)),
+            Template::Path(steps) => match message.walk(steps) {
+                Found::Nothing => Ok(Out::Nothing),
+                Found::Once(raw) => place(raw, steps),
+                Found::Twice(raws) => {
+                    Err(Fault::new(What::SaidTwice, &plain::spell(steps), raws.first().copied().unwrap_or_default()))
                 }
-            }
+            },
+            Template::Engine(program) => match message.render(program) {
+                Ok(Some(text)) => Ok(Out::Text(Cow::Owned(text.as_ref().to_owned()))),
+                Ok(None) => Ok(Out::Nothing),
+                Err(why) => Err(Fault::new(What::Template, &why, program.source())),
+            },
         }
+    }
+
+    /// All that it may have meant, where a payload says the same thing twice.
+    pub(super) fn read_each<'m>(&self, message: &Message<'m>) -> Vec<Out<'m>> {
+        let Template::Path(steps) = self else { return Vec::new() };
+        match message.walk(steps) {
+            Found::Twice(raws) => raws.into_iter().filter_map(|raw| place(raw, steps).ok()).collect(),
+            Found::Nothing | Found::Once(_) => Vec::new(),
+        }
+    }
+
+    /// Whether it takes of what the renderings of a message have together.
+    pub(super) fn is_paid(&self) -> bool {
+        matches!(self, Template::Engine(_))
     }
 
     /// What it makes of a command with these variables.
@@ -88,11 +98,25 @@ impl Template {
                 Ok(value.unwrap_or_default())
             }
             Template::Path(_) => Ok(String::new()),
-            Template::Engine(source) => {
-                let variables = engine::Variables { message: None, given };
-                engine::render(source, &variables, None).map(Option::unwrap_or_default)
+            Template::Engine(program) => {
+                let budget = Arc::new(Budget::new(engine::MESSAGE, None));
+                engine::render(program, engine::told(given, &budget), &budget).map(Option::unwrap_or_default)
             }
         }
+    }
+}
+
+/// What stands at a place of a payload.
+fn place<'m>(raw: &'m str, steps: &[Step]) -> Result<Out<'m>, Fault> {
+    match Json::of(raw) {
+        Json::Null => Ok(Out::Unknown),
+        Json::Text(_) => match json::string(raw) {
+            Ok(text) => Ok(Out::Text(Cow::Owned(text))),
+            Err(what) => Err(Fault::new(what, &plain::spell(steps), raw)),
+        },
+        Json::Number(number) => Ok(Out::Text(Cow::Borrowed(number))),
+        Json::Bool(_) => Ok(Out::Text(Cow::Owned(options::scalar(raw).unwrap_or_default()))),
+        Json::Array(_) | Json::Object(_) => Ok(Out::Json(raw)),
     }
 }
 
@@ -122,15 +146,24 @@ impl std::fmt::Display for Given<'_> {
     }
 }
 
-/// A payload that templates look at; it becomes a document once, however many look.
+/// Results that are kept for the rest of their message, and the bytes that one of them may have.
+const MAX_RESULTS: usize = 2048;
+const MAX_RESULT: usize = 1024;
+
+/// What a template made of a message, or the sentence for why it failed.
+type Rendered = Result<Option<Arc<str>>, Arc<str>>;
+
+/// A payload that templates look at; it becomes a document once, however many look, and each template is rendered once,
+/// however many have it.
 #[derive(Debug)]
 pub(super) struct Message<'m> {
     /// The payload.
     pub(super) text: &'m str,
-    /// When it came, if the clock was trusted.
-    pub(super) at: Option<Timestamp>,
     document: &'m OnceCell<Option<Cow<'m, str>>>,
-    values: OnceCell<Option<minijinja::Value>>,
+    index: RefCell<Index<'m>>,
+    root: OnceCell<Result<minijinja::Value, Arc<str>>>,
+    budget: Arc<Budget>,
+    rendered: RefCell<HashMap<*const Program, Rendered>>,
 }
 
 impl<'m> Message<'m> {
@@ -139,7 +172,25 @@ impl<'m> Message<'m> {
         at: Option<Timestamp>,
         document: &'m OnceCell<Option<Cow<'m, str>>>,
     ) -> Result<Self, DecodeError> {
-        Ok(Message { text: json::text(payload, MAX_PAYLOAD)?, at, document, values: OnceCell::new() })
+        Ok(Message {
+            text: json::text(payload, MAX_PAYLOAD)?,
+            document,
+            index: RefCell::default(),
+            root: OnceCell::new(),
+            budget: Arc::new(Budget::new(0, at)),
+            rendered: RefCell::default(),
+        })
+    }
+
+    /// Its templates may take so many per cent more of what there is for a message; it is divided evenly between those
+    /// that still come, and what one of them leaves is for the next.
+    pub(super) fn share(&self, per_cent: u64, among: usize) {
+        self.budget.share(engine::MESSAGE / 100 * per_cent, among);
+    }
+
+    /// Whether there is nothing left for whoever reads now.
+    pub(super) fn is_spent(&self) -> bool {
+        self.budget.is_spent()
     }
 
     /// The payload as a JSON document, if it is one.
@@ -147,8 +198,33 @@ impl<'m> Message<'m> {
         self.document.get_or_init(|| json::document(self.text.as_bytes(), MAX_PAYLOAD).ok()).as_deref()
     }
 
-    fn values(&self) -> Option<&minijinja::Value> {
-        self.values.get_or_init(|| self.document().and_then(engine::values)).as_ref()
+    fn walk(&self, steps: &[Step]) -> Found<'m> {
+        match self.document() {
+            Some(document) => self.index.borrow_mut().walk(document, steps),
+            None => Found::Nothing,
+        }
+    }
+
+    fn render(&self, program: &Arc<Program>) -> Rendered {
+        let key = Arc::as_ptr(program);
+        if let Some(known) = self.rendered.borrow().get(&key) {
+            return known.clone();
+        }
+        let root = self.root.get_or_init(|| {
+            let values = self.document().and_then(engine::values);
+            engine::heard(self.text, values.as_ref(), &self.budget).map_err(Arc::from)
+        });
+        let rendered = match root {
+            Ok(root) => engine::render(program, root.clone(), &self.budget),
+            Err(why) => return Err(Arc::clone(why)),
+        };
+        let rendered: Rendered = rendered.map(|text| text.map(Arc::from)).map_err(Arc::from);
+        let small = !matches!(&rendered, Ok(Some(text)) if text.len() > MAX_RESULT);
+        // Another who has the same template may have been given more than was left here.
+        if small && !self.is_spent() && self.rendered.borrow().len() < MAX_RESULTS {
+            self.rendered.borrow_mut().insert(key, rendered.clone());
+        }
+        rendered
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a capture cannot show: orders of arrival, what is shared, what never panics, how much memory many entities take.
 
+use std::collections::BTreeMap;
+
 use domovoi_model::{CommandTarget, Moment, Timestamp, Value};
 use proptest::prelude::*;
 
@@ -42,26 +44,90 @@ const CONFIGS: &[(&str, &str)] = &[
     ("homeassistant/sensor/e/config", r#"{"stat_t":"d/a","uniq_id":"e"}"#),
 ];
 
-#[test]
-fn in_whatever_order_configs_come_the_names_are_the_same() {
-    let mut first = Directory::default();
-    for (topic, payload) in CONFIGS {
-        take(&mut first, topic, payload).unwrap();
+/// Name and topics of each property: what a command to it would do.
+fn names(directory: &Directory) -> BTreeMap<(String, String), String> {
+    let mut out = BTreeMap::new();
+    for known in directory.devices() {
+        for property in &known.properties {
+            let (entity, _) = Facts::borrowed(known).unwrap().property(&property.name).unwrap();
+            out.insert((known.device.id.clone(), property.name.clone()), format!("{:?}", entity.key));
+        }
     }
-    let names: Vec<&str> = first.devices().flat_map(|known| known.properties.iter().map(|p| p.name.as_str())).collect();
-    assert_eq!(names, ["x", "l", "l_brightness", "l_brightness_sensor", "x_sensor", "x_switch", "e"]);
-    for turn in 0..CONFIGS.len() {
-        let mut directory = Directory::default();
+    out
+}
+
+#[test]
+fn who_has_a_name_keeps_it_in_whatever_order_configs_come() {
+    for turn in 0..2 * CONFIGS.len() {
         let mut turned = CONFIGS.to_vec();
-        turned.rotate_left(turn);
-        if turn % 2 == 1 {
+        turned.rotate_left(turn % CONFIGS.len());
+        if turn >= CONFIGS.len() {
             turned.reverse();
         }
-        for (topic, payload) in turned {
+        let mut directory = Directory::default();
+        let mut before = BTreeMap::new();
+        for (topic, payload) in &turned {
+            take(&mut directory, topic, payload).unwrap();
+            let now = names(&directory);
+            for (name, entity) in &before {
+                assert_eq!(now.get(name), Some(entity), "{turn}: {name:?} when {topic} comes");
+            }
+            before = now;
+        }
+        assert_eq!(before.len(), 7, "{turn}");
+        // Said again, whatever the order, nothing changes.
+        for (topic, payload) in CONFIGS {
             take(&mut directory, topic, payload).unwrap();
         }
-        assert_eq!(known(&directory), known(&first), "{turn}");
+        assert_eq!(names(&directory), before, "{turn}");
+        // Read again in the order in which they were heard first, they have the same names.
+        let mut again = Directory::default();
+        for (topic, payload) in &turned {
+            take(&mut again, topic, payload).unwrap();
+        }
+        assert_eq!(known(&again), known(&directory), "{turn}");
     }
+}
+
+/// A crowd that hears the topic of a leak sensor, with templates that fail or that never end, does not stand in its way.
+#[test]
+fn no_crowd_pushes_a_danger_out_of_a_message() {
+    let mut directory = Directory::default();
+    let crowd = |at: usize, template: &str| {
+        format!(
+            r#"{{"stat_t":"leak/1","uniq_id":"x{at}","val_tpl":"{template}","json_attr_t":"leak/1","dev":{{"ids":["x"]}}}}"#
+        )
+    };
+    for at in 0..600 {
+        let template = if at % 2 == 0 {
+            format!("{{{{ value_json.water + 'x{at}' }}}}")
+        } else {
+            format!("{{% for i in range(3000) %}}{{% set x = value[1:] ~ value %}}{{% endfor %}}{at}")
+        };
+        take(&mut directory, &format!("homeassistant/sensor/x{at}/config"), &crowd(at, &template)).unwrap();
+    }
+    let leak = r#"{"stat_t":"leak/1","uniq_id":"l","dev_cla":"moisture","pl_on":"1","val_tpl":"{{ value_json.water | int }}","dev":{"ids":["l"]}}"#;
+    take(&mut directory, "homeassistant/binary_sensor/l/config", leak).unwrap();
+    let decoded = take(&mut directory, "leak/1", r#"{"water":1}"#).unwrap();
+    let first = decoded.observations.first().unwrap();
+    assert_eq!((first.device.id.as_str(), first.hazard), ("l", Some(domovoi_model::Hazard::WaterLeak)));
+    let stopped = |fault: &&crate::Fault| fault.excerpt.contains("too much time");
+    assert_eq!(decoded.faults.iter().filter(stopped).count(), 1, "said once");
+}
+
+/// What says yes and no to a danger in one breath says yes.
+#[test]
+fn a_danger_that_is_told_twice_is_heard() {
+    let mut directory = Directory::default();
+    let leak = r#"{"stat_t":"l","uniq_id":"l","dev_cla":"moisture","val_tpl":"{{ value_json.water }}"}"#;
+    take(&mut directory, "homeassistant/binary_sensor/l/config", leak).unwrap();
+    for payload in [r#"{"water":"ON","water":"OFF"}"#, r#"{"water":"OFF","a":1,"water":"ON"}"#] {
+        let decoded = take(&mut directory, "l", payload).unwrap();
+        assert!(decoded.observations.iter().any(|said| said.hazard.is_some()), "{payload}");
+        assert_eq!(decoded.faults[0].what, crate::What::SaidTwice);
+    }
+    let decoded = take(&mut directory, "l", r#"{"water":"OFF","water":"off"}"#).unwrap();
+    assert!(decoded.observations.is_empty());
 }
 
 #[test]

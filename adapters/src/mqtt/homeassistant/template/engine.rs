@@ -5,39 +5,46 @@
 //! template by a call that is paid out of a purse by the size of what it touches ([`super::filters`]). Before that the
 //! source itself is looked through ([`super::check`]): how long an expression is bounds the stack of every pass over it.
 //!
-//! What a source compiles to is a pure function of it, so it is kept for all who have the same; what is kept is bounded,
-//! and whoever falls out is compiled again.
+//! There are two purses: a rendering's own, and one for all renderings of a message, so that a thousand entities on one
+//! topic cost no more than a few. What a source compiles to is a pure function of it: whoever has the same shares it.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use domovoi_model::Timestamp;
 use minijinja::machinery::{self, CodeGenerator, Instruction, Instructions};
-use minijinja::value::Value;
+use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 use self_cell::self_cell;
 
-use super::{Given, Message, check, filters};
+use super::{Given, check, filters};
 
 /// Instructions of one rendering. A loop over a hundred readings takes two thousand.
 const FUEL: u64 = 10_000;
 /// The same where a comparison cannot be paid for (`a < b < c`): few of them are wanted.
 const FUEL_UNPAID: u64 = 500;
-/// What a rendering may touch: one for each value and for each sixteen bytes of text.
+/// What one rendering may touch: one for each value and for each sixteen bytes of text, two for each instruction.
 const PURSE: u64 = 1_000_000;
+/// What all renderings of one message may touch together, whoever's they are: some twenty milliseconds.
+pub(super) const MESSAGE: u64 = 2_000_000;
+/// What a rendering costs before it has done anything.
+const BEGINNING: u64 = 50;
 /// Bytes that a template may write, and the longest text it may make on the way.
 pub(super) const MAX_OUTPUT: usize = 64 << 10;
 /// Bytes of a payload that the engine is given. A plain template takes any.
 const MAX_INPUT: usize = 128 << 10;
 /// Frames of loops and macros within each other.
 const MAX_FRAMES: usize = 40;
-/// Compiled templates that are kept, and the bytes of their sources.
-const MAX_KEPT: usize = 512;
-const MAX_KEPT_BYTES: usize = 512 << 10;
+/// Bytes that all compiled templates of the house may take together. Whoever comes when they are used up is compiled at
+/// each reading, and pays for it.
+const MAX_KEPT: usize = 24 << 20;
+/// Bytes of one instruction, and what belongs to it.
+const INSTRUCTION: usize = 64;
 
 self_cell!(
-    struct Program {
+    struct Compiled {
         owner: Arc<str>,
         #[not_covariant]
         dependent: Code,
@@ -47,19 +54,90 @@ self_cell!(
 struct Code<'s> {
     instructions: Instructions<'s>,
     fuel: u64,
+    /// The most instructions that a rendering takes which ends before its time.
+    at_most: u64,
 }
 
-/// What a template is given.
-pub(super) struct Variables<'a, 'm> {
-    /// The payload, as `value` and `value_json`.
-    pub(super) message: Option<&'a Message<'m>>,
-    /// The variables of a command.
-    pub(super) given: &'a [(&'a str, Given<'a>)],
+/// A template that may be run: its source, and what that compiles to while there is room. All who have the same source
+/// share it, and with the last of them it goes.
+pub(in super::super) struct Program {
+    source: Arc<str>,
+    compiled: Option<Compiled>,
+    weight: usize,
+}
+
+impl Program {
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+}
+
+impl PartialEq for Program {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Program {}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Program").field(&self.source).finish()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        WEIGHT.fetch_sub(self.weight, Ordering::Relaxed);
+    }
+}
+
+/// What the renderings of one message share: what they may still touch, and when the message came.
+#[derive(Debug)]
+pub(super) struct Budget {
+    /// For whoever is rendered now.
+    left: AtomicU64,
+    /// For those after.
+    pool: AtomicU64,
+    at: Option<Timestamp>,
+}
+
+impl Object for Budget {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+}
+
+impl Budget {
+    pub(super) fn new(left: u64, at: Option<Timestamp>) -> Self {
+        Budget { left: AtomicU64::new(left), pool: AtomicU64::new(0), at }
+    }
+
+    /// There is so much more for all, and so many between whom it is divided: the next of them has his share.
+    pub(super) fn share(&self, more: u64, among: usize) {
+        let all = self.pool.load(Ordering::Relaxed) + self.left.load(Ordering::Relaxed) + more;
+        let share = all / u64::try_from(among.max(1)).unwrap_or(u64::MAX);
+        self.left.store(share, Ordering::Relaxed);
+        self.pool.store(all - share, Ordering::Relaxed);
+    }
+
+    /// Nothing is left.
+    pub(super) fn is_spent(&self) -> bool {
+        self.left.load(Ordering::Relaxed) <= BEGINNING
+    }
+
+    /// Pays as far as there is anything, and says whether there was enough.
+    fn pay(&self, price: u64) -> bool {
+        let left = self.left.load(Ordering::Relaxed);
+        self.left.store(left.saturating_sub(price), Ordering::Relaxed);
+        left >= price
+    }
 }
 
 /// What a rendering has left, and what it noticed.
 pub(super) struct Purse {
     left: u64,
+    budget: Arc<Budget>,
     /// Something that does not exist was printed.
     pub(super) undefined: bool,
     /// When the message came.
@@ -71,36 +149,38 @@ impl Purse {
     /// Pays, or says that there is not enough.
     pub(super) fn pay(state: &mut State<'_, '_>, price: u64) -> Result<(), Error> {
         let purse = Purse::of(state);
-        purse.left = purse.left.checked_sub(price).ok_or_else(too_much)?;
+        let enough = purse.budget.pay(price);
+        purse.left = purse.left.checked_sub(price).filter(|_| enough).ok_or_else(too_much)?;
         Ok(())
     }
 
     pub(super) fn of<'s>(state: &'s mut State<'_, '_>) -> &'s mut Purse {
-        let at = if state.get_extension::<Purse>().is_some() {
+        let budget = if state.get_extension::<Purse>().is_some() {
             None
         } else {
-            state.lookup(RECEIVED_AT).and_then(|at| i64::try_from(at).ok()).map(Timestamp)
+            state.lookup(BUDGET).and_then(|budget| budget.downcast_object::<Budget>())
         };
-        state.get_or_insert_extension_with(|| Purse { left: PURSE, undefined: false, at, written: 0 })
+        state.get_or_insert_extension_with(|| {
+            let budget = budget.unwrap_or_else(|| Arc::new(Budget::new(0, None)));
+            Purse { left: PURSE, undefined: false, at: budget.at, budget, written: 0 }
+        })
     }
 }
 
-fn too_much() -> Error {
+pub(super) fn too_much() -> Error {
     Error::new(ErrorKind::OutOfFuel, "the template takes too much time or memory")
 }
 
-/// The variable that holds the time of the message; no template can spell it.
-const RECEIVED_AT: &str = "received at";
+/// The variable that holds the budget; no template can spell it.
+const BUDGET: &str = "the budget";
 
 static ENGINE: LazyLock<[Environment<'static>; 2]> = LazyLock::new(|| [environment(FUEL), environment(FUEL_UNPAID)]);
 
-static KEPT: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
+/// Who has a template of this source already.
+static KEPT: LazyLock<Mutex<HashMap<Arc<str>, Weak<Program>>>> = LazyLock::new(Mutex::default);
 
-#[derive(Default)]
-struct Kept {
-    programs: HashMap<Arc<str>, Arc<Program>>,
-    bytes: usize,
-}
+/// Bytes of all that is compiled.
+static WEIGHT: AtomicUsize = AtomicUsize::new(0);
 
 fn environment(fuel: u64) -> Environment<'static> {
     let mut environment = Environment::new();
@@ -138,35 +218,48 @@ pub(super) fn values(document: &str) -> Option<Value> {
     serde_json::from_str(document).ok()
 }
 
-/// Whether a source is a template that may be run; the error is a sentence for a person.
-pub(super) fn check(source: &str) -> Result<(), String> {
-    program(&Arc::from(source)).map(drop)
+/// What the template of a message is given: the payload as `value`, as `value_json` where it is JSON.
+pub(super) fn heard(text: &str, values: Option<&Value>, budget: &Arc<Budget>) -> Result<Value, String> {
+    if text.len() > MAX_INPUT {
+        return Err("the message is too long for a template".to_owned());
+    }
+    let mut context: HashMap<&str, Value> = HashMap::with_capacity(3);
+    context.insert("value", Value::from(text));
+    if let Some(values) = values {
+        context.insert("value_json", values.clone());
+    }
+    context.insert(BUDGET, Value::from_dyn_object(Arc::clone(budget)));
+    Ok(Value::from(context))
+}
+
+/// What the template of a command is given.
+pub(super) fn told(variables: &[(&str, Given<'_>)], budget: &Arc<Budget>) -> Value {
+    let mut context: HashMap<&str, Value> = HashMap::with_capacity(variables.len() + 1);
+    for (name, given) in variables {
+        context.insert(name, filters::given(*given));
+    }
+    context.insert(BUDGET, Value::from_dyn_object(Arc::clone(budget)));
+    Value::from(context)
 }
 
 /// Renders. `None` when it printed only what does not exist, or stumbled over it: what was known stays.
-pub(super) fn render(
-    source: &Arc<str>,
-    variables: &Variables<'_, '_>,
-    at: Option<Timestamp>,
-) -> Result<Option<String>, String> {
-    let mut context: HashMap<&str, Value> = HashMap::new();
-    if let Some(message) = variables.message {
-        if message.text.len() > MAX_INPUT {
-            return Err("the message is too long for a template".to_owned());
+pub(super) fn render(program: &Program, root: Value, budget: &Budget) -> Result<Option<String>, String> {
+    let answer = match &program.compiled {
+        Some(compiled) => {
+            if !budget.pay(BEGINNING) {
+                return Err(sentence(&too_much()));
+            }
+            compiled.with_dependent(|_, code| run(code, root, budget))
         }
-        context.insert("value", Value::from(message.text));
-        if let Some(values) = message.values() {
-            context.insert("value_json", values.clone());
+        None => {
+            // There was no room to keep it: this is what it costs to make it again.
+            if !budget.pay(BEGINNING + 10 * program.source.len() as u64) {
+                return Err(sentence(&too_much()));
+            }
+            run(&compile(&program.source)?, root, budget)
         }
-    }
-    for (name, given) in variables.given {
-        context.insert(name, filters::given(*given));
-    }
-    let program = program(source)?;
-    if let Some(at) = at {
-        context.insert(RECEIVED_AT, Value::from(at.0));
-    }
-    match program.with_dependent(|_, code| run(code, Value::from(context))) {
+    };
+    match answer {
         Ok((text, undefined)) if undefined && text.trim().is_empty() => Ok(None),
         Ok((text, _)) => Ok(Some(text.trim().to_owned())),
         Err(error) if is_undefined(&error) => Ok(None),
@@ -174,7 +267,7 @@ pub(super) fn render(
     }
 }
 
-fn run<'s>(code: &'s Code<'s>, root: Value) -> Result<(String, bool), Error> {
+fn run<'s>(code: &'s Code<'s>, root: Value, budget: &Budget) -> Result<(String, bool), Error> {
     let at = usize::from(code.fuel == FUEL_UNPAID);
     let Some(environment) = ENGINE.get(at) else { return Err(too_much()) };
     let environment: &'s Environment<'s> = environment;
@@ -182,9 +275,18 @@ fn run<'s>(code: &'s Code<'s>, root: Value) -> Result<(String, bool), Error> {
     let blocks = std::collections::BTreeMap::new();
     let undefined = {
         let mut out = machinery::make_string_output(&mut text);
-        let (_, mut state) =
-            machinery::eval(environment, &code.instructions, root, &blocks, &mut out, AutoEscape::None)?;
-        Purse::of(&mut state).undefined
+        match machinery::eval(environment, &code.instructions, root, &blocks, &mut out, AutoEscape::None) {
+            Ok((_, mut state)) => {
+                let (taken, _) = state.fuel_levels().unwrap_or((code.at_most, 0));
+                budget.pay(2 * taken);
+                Purse::of(&mut state).undefined
+            }
+            Err(error) => {
+                // The engine does not say how far it came.
+                budget.pay(2 * code.at_most);
+                return Err(error);
+            }
+        }
     };
     if text.len() > MAX_OUTPUT { Err(too_much()) } else { Ok((text, undefined)) }
 }
@@ -211,22 +313,42 @@ fn sentence(error: &Error) -> String {
     }
 }
 
-/// What the source compiles to, from what is kept or anew.
-fn program(source: &Arc<str>) -> Result<Arc<Program>, String> {
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(program) = kept.programs.get(source) {
-        return Ok(Arc::clone(program));
+/// The template of a source, from whoever has it already or compiled; the error is a sentence for a person.
+pub(super) fn program(source: &str) -> Result<Arc<Program>, String> {
+    let known = |kept: &HashMap<Arc<str>, Weak<Program>>| kept.get(source).and_then(Weak::upgrade);
+    if let Some(program) = known(&KEPT.lock().unwrap_or_else(PoisonError::into_inner)) {
+        return Ok(program);
     }
-    drop(kept);
     check::bound(source)?;
-    let program = Arc::new(Program::try_new(Arc::clone(source), |source| compile(source))?);
-    kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    if kept.programs.len() >= MAX_KEPT || kept.bytes + source.len() > MAX_KEPT_BYTES {
-        *kept = Kept::default();
+    let source: Arc<str> = source.into();
+    let mut instructions = 0;
+    let compiled = Compiled::try_new(Arc::clone(&source), |source| {
+        compile(source).inspect(|code| instructions = length(&code.instructions))
+    })?;
+    let weight = 2 * source.len() + instructions * INSTRUCTION;
+    let fits = WEIGHT.fetch_add(weight, Ordering::Relaxed) + weight <= MAX_KEPT;
+    let program = if fits {
+        Program { source: Arc::clone(&source), compiled: Some(compiled), weight }
+    } else {
+        WEIGHT.fetch_sub(weight, Ordering::Relaxed);
+        Program { source: Arc::clone(&source), compiled: None, weight: 0 }
+    };
+    let program = Arc::new(program);
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    // Those whom nobody has any more are swept out when the table would grow.
+    if kept.len() == kept.capacity() {
+        kept.retain(|_, program| program.strong_count() > 0);
     }
-    kept.bytes += source.len();
-    kept.programs.insert(Arc::clone(source), Arc::clone(&program));
+    kept.insert(source, Arc::downgrade(&program));
     Ok(program)
+}
+
+fn length(instructions: &Instructions<'_>) -> usize {
+    let mut length = 0;
+    while u32::try_from(length).ok().and_then(|at| instructions.get(at)).is_some() {
+        length += 1;
+    }
+    length
 }
 
 fn compile(source: &str) -> Result<Code<'_>, String> {
@@ -235,7 +357,7 @@ fn compile(source: &str) -> Result<Code<'_>, String> {
     let mut generator = CodeGenerator::new("template", source);
     generator.compile_stmt(&ast);
     let (mut instructions, _) = generator.finish();
-    let (mut at, mut fuel, mut raw) = (0, FUEL, 0);
+    let (mut at, mut fuel, mut raw, mut turns) = (0, FUEL, 0, false);
     while let Some(instruction) = instructions.get_mut(at) {
         let filter = |name| Instruction::ApplyFilter(name, Some(2), u8::MAX);
         let paid = match instruction {
@@ -250,6 +372,7 @@ fn compile(source: &str) -> Result<Code<'_>, String> {
             Instruction::Gt => filter("gt!"),
             Instruction::Gte => filter("ge!"),
             Instruction::In => filter("in!"),
+            Instruction::Slice => Instruction::ApplyFilter("cut!", Some(4), u8::MAX),
             Instruction::BuildList(Some(count)) | Instruction::BuildTuple(Some(count)) => {
                 let count = u16::try_from(*count).map_err(|_| "a list is too long")?;
                 Instruction::CallFunction("list!", Some(count))
@@ -271,6 +394,12 @@ fn compile(source: &str) -> Result<Code<'_>, String> {
                 at += 1;
                 continue;
             }
+            // Whatever comes more than once in a rendering has one of these before it.
+            Instruction::Iterate(_) | Instruction::BuildMacro(..) => {
+                turns = true;
+                at += 1;
+                continue;
+            }
             _ => {
                 at += 1;
                 continue;
@@ -283,7 +412,8 @@ fn compile(source: &str) -> Result<Code<'_>, String> {
     if raw > 256 {
         fuel = FUEL_UNPAID;
     }
-    Ok(Code { instructions, fuel })
+    let at_most = if turns { fuel } else { fuel.min(u64::from(at)) };
+    Ok(Code { instructions, fuel, at_most })
 }
 
 impl fmt::Debug for Purse {

@@ -29,9 +29,33 @@ pub(super) fn undefined(what: &str) -> Error {
     Error::new(ErrorKind::UndefinedError, format!("{what} of what does not exist"))
 }
 
+/// Arguments that are paid for.
+pub(super) type Args = Vec<Value>;
+
+/// A function of ours that is paid for by the size of what it is given.
+pub(super) fn priced<T>(
+    function: impl Fn(Args) -> Result<T, Error>,
+) -> impl Fn(&mut State<'_, '_>, Rest<ValueOrKwargs>) -> Result<T, Error> {
+    move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
+        let args = args.into_values();
+        pay(state, &args)?;
+        function(args)
+    }
+}
+
+/// The same for one that wants to pay more by itself, or to know when the message came.
+pub(super) fn priced_in<T>(
+    function: impl Fn(&mut State<'_, '_>, Args) -> Result<T, Error>,
+) -> impl Fn(&mut State<'_, '_>, Rest<ValueOrKwargs>) -> Result<T, Error> {
+    move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
+        let args = args.into_values();
+        pay(state, &args)?;
+        function(state, args)
+    }
+}
+
 /// Arguments by place or by name, as Python gives them; what is not given is undefined.
-pub(super) fn named<const N: usize>(args: Rest<ValueOrKwargs>, names: [&str; N]) -> Result<[Value; N], Error> {
-    let mut values = args.into_values();
+pub(super) fn named<const N: usize>(mut values: Args, names: [&str; N]) -> Result<[Value; N], Error> {
     let by_name = match values.pop_if(|last| last.is_kwargs()) {
         Some(last) => Kwargs::try_from(last)?,
         None => Kwargs::from_iter(Vec::<(String, Value)>::new()),
@@ -90,7 +114,7 @@ pub(super) fn price(value: &Value) -> Result<u64, Error> {
     Ok(MAX_SIZE - left)
 }
 
-fn pay(state: &mut State<'_, '_>, values: &[Value]) -> Result<(), Error> {
+pub(super) fn pay(state: &mut State<'_, '_>, values: &[Value]) -> Result<(), Error> {
     let mut total = 1;
     for value in values {
         total += price(value)?;
@@ -142,6 +166,10 @@ fn paid(inner: &'static str) -> impl Fn(&mut State<'_, '_>, Rest<ValueOrKwargs>)
         let args = args.into_values();
         pay(state, &args)?;
         grows(inner.trim_end_matches('!'), &args)?;
+        // What puts in order compares each with many.
+        if matches!(inner, "sort!" | "unique!" | "groupby!" | "dictsort!") {
+            Purse::pay(state, 8 * args.first().map_or(Ok(0), price)?)?;
+        }
         let out = state.apply_filter(inner, &args)?;
         pay(state, std::slice::from_ref(&out))?;
         Ok(out)
@@ -199,7 +227,7 @@ macro_rules! engine_tests {
 
 /// Furnishes an environment.
 pub(super) fn furnish(environment: &mut Environment<'static>) {
-    for name in ["safe", "escape", "e", "pprint", "lines"] {
+    for name in ["escape", "e", "pprint", "lines"] {
         environment.remove_filter(name);
     }
     for name in ["debug", "range", "dict", "cycler", "joiner", "lipsum"] {
@@ -226,6 +254,8 @@ pub(super) fn furnish(environment: &mut Environment<'static>) {
     );
     operators(environment);
     super::numbers::furnish(environment);
+    super::lists::furnish(environment);
+    super::bytes::furnish(environment);
     times::furnish(environment);
     regexes::furnish(environment);
     environment.add_filter(
@@ -234,15 +264,15 @@ pub(super) fn furnish(environment: &mut Environment<'static>) {
             if value.is_undefined() { Err(undefined("is_defined")) } else { Ok(value) }
         },
     );
-    environment.add_filter("iif", iif);
-    environment.add_function("iif", iif);
-    environment.add_filter("to_json", to_json);
-    environment.add_filter("tojson", to_json);
-    environment.add_filter("from_json", from_json);
-    environment.add_filter("truncate", truncate);
-    environment.add_filter("slugify", |text: &str, separator: Option<&str>| {
-        super::super::naming::slug_with(text, separator.unwrap_or("_"))
-    });
+    environment.add_filter("safe", |value: Value| value);
+    environment.add_filter("iif", priced(iif));
+    environment.add_function("iif", priced(iif));
+    environment.add_filter("to_json", priced(to_json));
+    environment.add_filter("tojson", priced(to_json));
+    environment.add_filter("from_json", priced_in(from_json));
+    environment.add_filter("truncate", priced(truncate));
+    environment.add_filter("slugify", priced(slugify));
+    environment.add_function("slugify", priced(slugify));
     environment.add_filter("contains", |state: &mut State<'_, '_>, list: Value, item: Value| {
         pay(state, &[list.clone(), item.clone()])?;
         state.perform_test("in!", &[item, list]).map(Value::from)
@@ -251,7 +281,6 @@ pub(super) fn furnish(environment: &mut Environment<'static>) {
         pay(state, &[list.clone(), item.clone()])?;
         state.perform_test("in!", &[item, list])
     });
-    environment.add_filter("ord", |text: &str| text.chars().next().map(u32::from));
     environment.add_function("zip", |state: &mut State<'_, '_>, args: Rest<Value>| {
         pay(state, &args)?;
         state.apply_filter("zip!", &args)
@@ -259,6 +288,15 @@ pub(super) fn furnish(environment: &mut Environment<'static>) {
     environment.add_function("range", range);
     environment.add_global("dict", Value::from_object(Dict));
     environment.set_unknown_method_callback(method);
+}
+
+fn slugify(args: Args) -> Answer {
+    let [text, separator] = named(args, ["value", "separator"])?;
+    if text.is_undefined() {
+        return Err(undefined("slugify"));
+    }
+    let text = print(&text)?;
+    Ok(Value::from(super::super::naming::slug_with(&text, separator.as_str().unwrap_or("_"))))
 }
 
 /// What the compiled template calls in the place of operators.
@@ -302,6 +340,13 @@ fn operators(environment: &mut Environment<'static>) {
         None => super::numbers::reckon('-', &a, &b),
     });
     environment.add_filter("mul!", |a: Value, b: Value| super::numbers::reckon('*', &a, &b));
+    environment.add_filter(
+        "cut!",
+        |state: &mut State<'_, '_>, value: Value, start: Value, stop: Value, step: Value| {
+            pay(state, std::slice::from_ref(&value))?;
+            super::lists::cut(&value, &start, &stop, &step)
+        },
+    );
     environment.add_function("list!", |state: &mut State<'_, '_>, items: Rest<Value>| {
         pay(state, &items)?;
         Ok::<_, Error>(Value::from(items.0))
@@ -351,6 +396,24 @@ fn method(state: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]
         (Some(text), "removesuffix", Some(suffix)) => {
             Value::from(suffix.as_str().and_then(|suffix| text.strip_suffix(suffix)).unwrap_or(text))
         }
+        (Some(text), "swapcase", None) => Value::from(
+            text.chars()
+                .map(|c| if c.is_uppercase() { lower(c) } else { c.to_uppercase().collect() })
+                .collect::<String>(),
+        ),
+        (Some(text), "partition" | "rpartition", Some(separator)) => {
+            let separator =
+                separator.as_str().filter(|text| !text.is_empty()).ok_or_else(|| wrong("an empty separator"))?;
+            let parts = match method {
+                "partition" => text.split_once(separator).map_or([text, "", ""], |(a, b)| [a, separator, b]),
+                _ => text.rsplit_once(separator).map_or(["", "", text], |(a, b)| [a, separator, b]),
+            };
+            Value::from(parts.map(Value::from).to_vec())
+        }
+        (Some(text), "index", Some(part)) => {
+            let at = part.as_str().and_then(|part| text.find(part)).and_then(|at| text.get(..at));
+            Value::from(at.ok_or_else(|| wrong("index: there is no such text"))?.chars().count())
+        }
         (Some(text), "isdecimal", None) => Value::from(!text.is_empty() && text.chars().all(|c| c.is_ascii_digit())),
         (None, "index", Some(item)) if value.kind() == ValueKind::Seq => {
             let at = value.try_iter()?.position(|other| other == *item);
@@ -361,6 +424,10 @@ fn method(state: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]
     };
     pay(state, std::slice::from_ref(&out))?;
     Ok(out)
+}
+
+fn lower(c: char) -> String {
+    c.to_lowercase().collect()
 }
 
 /// `dict(…)`, and `dict.from_keys(…)`, by which producers make a dictionary of pairs.
@@ -416,7 +483,7 @@ fn range(state: &mut State<'_, '_>, first: i64, second: Option<i64>, step: Optio
 }
 
 /// `iif(if_true, if_false, if_none)`.
-fn iif(args: Rest<ValueOrKwargs>) -> Answer {
+fn iif(args: Args) -> Answer {
     let [value, yes, no, none] = named(args, ["value", "if_true", "if_false", "if_none"])?;
     Ok(match given_or(&none) {
         Some(none) if value.is_none() => none,
@@ -425,21 +492,29 @@ fn iif(args: Rest<ValueOrKwargs>) -> Answer {
     })
 }
 
-fn to_json(state: &mut State<'_, '_>, value: Value, _options: Rest<ValueOrKwargs>) -> Result<String, Error> {
+fn to_json(args: Args) -> Answer {
+    let [value, _, pretty, _, indent] = named(args, ["value", "ensure_ascii", "pretty_print", "sort_keys", "indent"])?;
     if value.is_undefined() {
         return Err(undefined("to_json"));
     }
-    pay(state, std::slice::from_ref(&value))?;
-    serde_json::to_string(&value).map_err(|error| wrong(format!("to_json: {error}")))
+    let written = if pretty.is_true() || indent.is_true() {
+        serde_json::to_string_pretty(&value)
+    } else {
+        serde_json::to_string(&value)
+    };
+    written.map(Value::from).map_err(|error| wrong(format!("to_json: {error}")))
 }
 
-fn from_json(state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>) -> Answer {
+/// What comes out of a text takes many times its room, so that it is paid for as well.
+fn from_json(state: &mut State<'_, '_>, args: Args) -> Answer {
     let [text, default] = named(args, ["value", "default"])?;
-    pay(state, std::slice::from_ref(&text))?;
     let parsed = text.as_str().and_then(|text| {
-        let text = crate::json::document(text.as_bytes(), 4 * MAX_OUTPUT).ok()?;
+        let text = crate::json::document(text.as_bytes(), 2 * MAX_OUTPUT).ok()?;
         serde_json::from_str::<Value>(&text).ok()
     });
+    if let Some(parsed) = &parsed {
+        Purse::pay(state, 8 * price(parsed)?)?;
+    }
     match parsed.or_else(|| given_or(&default)) {
         Some(value) => Ok(value),
         None if text.is_undefined() => Err(undefined("from_json")),
@@ -448,13 +523,12 @@ fn from_json(state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>) -> Answer {
 }
 
 /// Jinja's `truncate(length, killwords, end, leeway)`.
-fn truncate(state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>) -> Answer {
+fn truncate(args: Args) -> Answer {
     let [text, length, whole, end, leeway] = named(args, ["s", "length", "killwords", "end", "leeway"])?;
     if text.is_undefined() {
         return Err(undefined("truncate"));
     }
     let text = print(&text)?;
-    Purse::pay(state, 1 + text.len() as u64 / 16)?;
     let (length, end) = (length.as_usize().unwrap_or(255), end.as_str().unwrap_or("..."));
     if text.chars().count() <= length.saturating_add(leeway.as_usize().unwrap_or(5)) {
         return Ok(Value::from(text));

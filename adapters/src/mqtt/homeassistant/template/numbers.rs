@@ -1,44 +1,30 @@
 //! Numbers in templates, as Home Assistant takes them: what cannot be a number is the default, and without a default the
 //! template fails, so that a sensor keeps what it had rather than becoming zero.
 
-use minijinja::value::{Rest, Value, ValueKind, ValueOrKwargs};
+use minijinja::value::{Rest, Value, ValueKind};
 use minijinja::{Environment, Error};
 
-use super::filters::{given_or, named, undefined, wrong};
-
-type Args = Rest<ValueOrKwargs>;
+use super::filters::{Args, given_or, named, pay, priced, undefined, wrong};
 
 type Answer = Result<Value, Error>;
 
 pub(super) fn furnish(environment: &mut Environment<'static>) {
-    environment.add_filter("float", to_float);
-    environment.add_function("float", to_float);
-    environment.add_filter("int", to_int);
-    environment.add_function("int", to_int);
-    environment.add_filter("bool", to_bool);
-    environment.add_function("bool", to_bool);
-    environment.add_filter("round", round);
-    environment.add_filter("is_number", |value: Value| is_number(&value));
-    environment.add_function("is_number", |value: Value| is_number(&value));
-    environment.add_test("is_number", |value: &Value| is_number(value));
-    environment.add_filter("multiply", |args: Args| {
-        let [value, by, default] = named(args, ["value", "amount", "default"])?;
-        with(&value, given_or(&default), "multiply", |number| Some(number * float(&by)?))
-    });
-    environment.add_filter("add", |args: Args| {
-        let [value, by, default] = named(args, ["value", "amount", "default"])?;
-        with(&value, given_or(&default), "add", |number| Some(number + float(&by)?))
-    });
-    // `{{ value | log(10) }}` and `{{ log(value, 10) }}` alike.
-    let log = |args: Args| {
-        let [value, base, default] = named(args, ["value", "base", "default"])?;
-        with(&value, given_or(&default), "log", |number| {
-            let base = if base.is_undefined() { std::f64::consts::E } else { float(&base)? };
-            Some(if base == 10.0 { number.log10() } else { number.ln() / base.ln() })
-        })
-    };
-    environment.add_filter("log", log);
-    environment.add_function("log", log);
+    macro_rules! both {
+        ($($name:literal $function:expr),* $(,)?) => {$(
+            environment.add_filter($name, priced($function));
+            environment.add_function($name, priced($function));
+        )*};
+    }
+    both!(
+        "float" to_float, "int" to_int, "bool" to_bool, "log" log, "clamp" clamp, "remap" remap, "wrap" wrap,
+        "atan2" atan2, "ordinal" ordinal,
+        "bitwise_and" |args| bits(args, |a, b| a & b), "bitwise_or" |args| bits(args, |a, b| a | b),
+        "bitwise_xor" |args| bits(args, |a, b| a ^ b), "average" average, "median" median,
+        "statistical_mode" mode, "multiply" multiply, "add" add,
+        "is_number" |args| one(args).map(|value| Value::from(is_number(&value))),
+    );
+    environment.add_filter("round", priced(round));
+    environment.add_test("is_number", priced(|args| one(args).map(|value| is_number(&value))));
     macro_rules! functions {
         ($($name:literal $function:expr),* $(,)?) => {$(
             let function = |args: Args| {
@@ -46,32 +32,118 @@ pub(super) fn furnish(environment: &mut Environment<'static>) {
                 let function: fn(f64) -> f64 = $function;
                 with(&value, given_or(&default), $name, |number| Some(function(number)))
             };
-            environment.add_filter($name, function);
-            environment.add_function($name, function);
+            environment.add_filter($name, priced(function));
+            environment.add_function($name, priced(function));
         )*};
     }
     functions!(
         "sqrt" f64::sqrt, "sin" f64::sin, "cos" f64::cos, "tan" f64::tan, "asin" f64::asin, "acos" f64::acos,
         "atan" f64::atan,
     );
-    environment.add_function("atan2", |y: f64, x: f64| y.atan2(x));
     environment.add_global("pi", std::f64::consts::PI);
     environment.add_global("e", std::f64::consts::E);
     environment.add_global("tau", std::f64::consts::TAU);
-    environment.add_filter("bitwise_and", |a: i64, b: i64| a & b);
-    environment.add_filter("bitwise_or", |a: i64, b: i64| a | b);
-    environment.add_filter("bitwise_xor", |a: i64, b: i64| a ^ b);
     environment
         .add_function("min", |state: &mut minijinja::State<'_, '_>, args: Rest<Value>| most(state, "min", &args));
     environment
         .add_function("max", |state: &mut minijinja::State<'_, '_>, args: Rest<Value>| most(state, "max", &args));
-    environment.add_filter("average", |list: Value, default: Option<Value>| average(&list, default));
-    environment.add_function("average", |list: Value, default: Option<Value>| average(&list, default));
-    environment.add_filter("clamp", |value: f64, low: f64, high: f64| value.max(low).min(high.max(low)));
+}
+
+fn one(args: Args) -> Result<Value, Error> {
+    named(args, ["value"]).map(|[value]| value)
+}
+
+fn multiply(args: Args) -> Answer {
+    let [value, by, default] = named(args, ["value", "amount", "default"])?;
+    with(&value, given_or(&default), "multiply", |number| Some(number * float(&by)?))
+}
+
+fn add(args: Args) -> Answer {
+    let [value, by, default] = named(args, ["value", "amount", "default"])?;
+    with(&value, given_or(&default), "add", |number| Some(number + float(&by)?))
+}
+
+/// `{{ value | log(10) }}` and `{{ log(value, 10) }}` alike.
+fn log(args: Args) -> Answer {
+    let [value, base, default] = named(args, ["value", "base", "default"])?;
+    with(&value, given_or(&default), "log", |number| {
+        let base = if base.is_undefined() { std::f64::consts::E } else { float(&base)? };
+        Some(if base == 10.0 { number.log10() } else { number.ln() / base.ln() })
+    })
+}
+
+fn atan2(args: Args) -> Answer {
+    let [y, x, default] = named(args, ["y", "x", "default"])?;
+    with(&y, given_or(&default), "atan2", |y| Some(y.atan2(float(&x)?)))
+}
+
+fn clamp(args: Args) -> Answer {
+    let [value, low, high] = named(args, ["value", "min_value", "max_value"])?;
+    with(&value, None, "clamp", |number| {
+        let (low, high) = (float(&low)?, float(&high)?);
+        Some(number.max(low).min(high.max(low)))
+    })
+}
+
+/// From one range to another, as Home Assistant has it; `edges` says what becomes of what lies outside.
+fn remap(args: Args) -> Answer {
+    let names = ["value", "in_min", "in_max", "out_min", "out_max", "steps", "edges"];
+    let [value, in_min, in_max, out_min, out_max, steps, edges] = named(args, names)?;
+    with(&value, None, "remap", |number| {
+        let (from, to) = ((float(&in_min)?, float(&in_max)?), (float(&out_min)?, float(&out_max)?));
+        let span = from.1 - from.0;
+        let share = match edges.as_str().unwrap_or("none") {
+            "clamp" => ((number - from.0) / span).clamp(0.0, 1.0),
+            "wrap" => ((number - from.0) / span).rem_euclid(1.0),
+            _ => (number - from.0) / span,
+        };
+        let share = match float(&steps).filter(|steps| *steps >= 1.0) {
+            Some(steps) => (share * steps).round() / steps,
+            None => share,
+        };
+        Some(to.0 + share * (to.1 - to.0))
+    })
+}
+
+fn wrap(args: Args) -> Answer {
+    let [value, low, high] = named(args, ["value", "min_value", "max_value"])?;
+    with(&value, None, "wrap", |number| {
+        let (low, high) = (float(&low)?, float(&high)?);
+        Some(if high > low { low + (number - low).rem_euclid(high - low) } else { low })
+    })
+}
+
+fn bits(args: Args, operator: fn(i64, i64) -> i64) -> Answer {
+    let [a, b] = named(args, ["first_value", "second_value"])?;
+    if a.is_undefined() {
+        return Err(undefined("bits"));
+    }
+    let whole = |value: &Value| value.as_i64().filter(|_| value.kind() == ValueKind::Number);
+    match (whole(&a), whole(&b)) {
+        (Some(a), Some(b)) => Ok(Value::from(operator(a, b))),
+        _ => Err(wrong("bits: these are no whole numbers")),
+    }
+}
+
+/// 1st, 2nd, 3rd, 11th.
+fn ordinal(args: Args) -> Answer {
+    let number = one(args)?;
+    let Some(whole) = float(&number).filter(|number| number.abs() < 9e15).map(|number| number as i64) else {
+        return Err(if number.is_undefined() { undefined("ordinal") } else { wrong("ordinal: this is no number") });
+    };
+    let ending = match (whole.unsigned_abs() % 100, whole.unsigned_abs() % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    Ok(Value::from(format!("{whole}{ending}")))
 }
 
 /// `max(a, b)` and `max([a, b])` are the same.
 fn most(state: &mut minijinja::State<'_, '_>, name: &str, args: &[Value]) -> Answer {
+    pay(state, args)?;
     let list = match args {
         [list] => list.clone(),
         many => Value::from(many.to_vec()),
@@ -79,15 +151,58 @@ fn most(state: &mut minijinja::State<'_, '_>, name: &str, args: &[Value]) -> Ans
     state.apply_filter(name, &[list])
 }
 
-fn average(list: &Value, default: Option<Value>) -> Answer {
-    let numbers: Option<Vec<f64>> = list.try_iter().ok().map(|items| items.map_while(|item| float(&item)).collect());
-    match (numbers, default) {
-        (Some(numbers), _) if !numbers.is_empty() => {
-            Ok(Value::from(numbers.iter().sum::<f64>() / numbers.len() as f64))
-        }
-        (_, Some(default)) => Ok(default),
-        _ => Err(wrong("average: there are no numbers")),
+/// The values of a list, or of all arguments; and the default that stands behind a list or has a name.
+fn series(mut args: Args) -> Result<(Vec<Value>, Option<Value>), Error> {
+    let mut default = None;
+    if args.last().is_some_and(Value::is_kwargs)
+        && let Some(last) = args.pop()
+    {
+        let by_name = minijinja::value::Kwargs::try_from(last)?;
+        default = by_name.get::<Option<Value>>("default")?;
+        by_name.assert_all_used()?;
     }
+    match args.first() {
+        Some(first) if first.is_undefined() => Err(undefined("statistics")),
+        Some(first) if matches!(first.kind(), ValueKind::Seq | ValueKind::Iterable) => {
+            let default = default.or_else(|| args.get(1).cloned());
+            Ok((first.try_iter()?.collect(), default))
+        }
+        _ => Ok((args, default)),
+    }
+}
+
+fn floats(values: &[Value]) -> Option<Vec<f64>> {
+    let numbers: Option<Vec<f64>> = values.iter().map(float).collect();
+    numbers.filter(|numbers| !numbers.is_empty())
+}
+
+fn average(args: Args) -> Answer {
+    let (values, default) = series(args)?;
+    let mean = floats(&values).map(|numbers| Value::from(numbers.iter().sum::<f64>() / numbers.len() as f64));
+    mean.or(default).ok_or_else(|| wrong("average: these are no numbers"))
+}
+
+fn median(args: Args) -> Answer {
+    let (values, default) = series(args)?;
+    let middle = floats(&values).and_then(|mut numbers| {
+        numbers.sort_by(f64::total_cmp);
+        let (half, odd) = (numbers.len() / 2, numbers.len() % 2 == 1);
+        let upper = numbers.get(half).copied()?;
+        if odd { Some(upper) } else { Some((upper + numbers.get(half.checked_sub(1)?)?) / 2.0) }
+    });
+    middle.map(Value::from).or(default).ok_or_else(|| wrong("median: these are no numbers"))
+}
+
+/// The most frequent value; of several the first.
+fn mode(args: Args) -> Answer {
+    let (values, default) = series(args)?;
+    let mut counted: std::collections::BTreeMap<&Value, (usize, usize)> = std::collections::BTreeMap::new();
+    for (at, value) in values.iter().enumerate() {
+        counted.entry(value).or_insert((0, at)).0 += 1;
+    }
+    let most = counted.into_iter().max_by_key(|(_, (count, at))| (*count, std::cmp::Reverse(*at)));
+    let most = most.map(|(value, _)| value.clone());
+    most.or(default).ok_or_else(|| wrong("statistical_mode: there are no values"))
 }
 
 /// A number, a text that is one, a truth value.

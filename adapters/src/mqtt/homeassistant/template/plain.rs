@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::Template;
-use crate::json::{self, Json, MAX_MEMBERS};
 
 /// One step into a JSON value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,23 +72,6 @@ fn bracket(text: &str) -> Option<(Step, &str)> {
         }
     };
     Some((step, rest.trim_start().strip_prefix(']')?))
-}
-
-/// Goes the way of the steps; `None` when there is no such place.
-pub(super) fn walk<'d>(document: &'d str, steps: &[Step]) -> Option<&'d str> {
-    let mut raw = document.trim();
-    for step in steps {
-        raw = match (Json::of(raw), step) {
-            (Json::Object(raw), Step::Key(key)) => json::member(raw, key)?,
-            (Json::Object(raw), Step::Index(index)) => json::member(raw, &index.to_string())?,
-            (Json::Array(raw), Step::Index(index)) => {
-                let elements = json::elements(raw, MAX_MEMBERS).ok()?;
-                elements.get(*index).copied()?
-            }
-            _ => return None,
-        };
-    }
-    Some(raw)
 }
 
 /// The place, for a person.

@@ -14,6 +14,7 @@ fn read(template: &str, payload: &str) -> String {
     };
     let document = OnceCell::new();
     let message = Message::new(payload.as_bytes(), Some(AT), &document).unwrap();
+    message.share(100, 1);
     match template.read(&message) {
         Ok(Out::Text(text)) => text.into_owned(),
         Ok(Out::Json(raw)) => raw.to_owned(),
@@ -65,7 +66,8 @@ fn plain_places() {
         ("{{ value_json.a }}", r#"{"a":true}"#, "True"),
         ("{{ value_json.a }}", r#"{"a":null}"#, "None"),
         ("{{ value_json.a }}", r#"{"b":1}"#, "-"),
-        ("{{ value_json.a }}", r#"{"a":1,"a":2}"#, "-"),
+        ("{{ value_json.a }}", r#"{"a":1,"a":2}"#, "!value_json.a"),
+        ("{{ value_json.a.b }}", r#"{"a":{"b":1},"a":2}"#, "-"),
         ("{{ value_json.a.b }}", r#"{"a":1}"#, "-"),
         ("{{ value_json.a }}", "no json", "-"),
         ("{{ value_json['a b'].c[1] }}", r#"{"a b":{"c":[1,"два"]}}"#, "два"),
@@ -401,20 +403,164 @@ fn hostile_templates_end() {
         "{{ value[::0] }}{{ value[99999999999:] }}".into(),
     ];
     let payload = "a".repeat(100_000);
-    for (at, template) in cases.iter().enumerate() {
-        let head: String = template.chars().take(80).collect();
-        let got = read(template, &payload);
-        assert!(got.len() <= engine::MAX_OUTPUT, "{at} {head}: {}", got.len());
-        let got = read(template, "{}");
-        assert!(got.len() <= engine::MAX_OUTPUT, "{at} {head}: {}", got.len());
+    // What stands before a tag may look like the beginning of a text or of a comment.
+    for before in ["", "'", "\"", "it's ", "{# ' #}", "{{ '}}' }}", "{{ \"'\" }}", "{% raw %}'{% endraw %}"] {
+        for (at, template) in cases.iter().enumerate() {
+            let head: String = template.chars().take(80).collect();
+            let template = format!("{before}{template}");
+            let got = read(&template, if before.is_empty() { &payload } else { "a'\"" });
+            assert!(got.len() <= engine::MAX_OUTPUT, "{at} {before}{head}: {}", got.len());
+            let got = read(&template, "{}");
+            assert!(got.len() <= engine::MAX_OUTPUT, "{at} {before}{head}: {}", got.len());
+        }
     }
 }
 
+/// How many operators an expression has is counted in words, so that no text in it or before it hides any.
 #[test]
-fn what_is_kept_of_templates_has_an_end() {
-    for n in 0..3000 {
-        assert_eq!(read(&format!("{{{{ value | int + {n} }}}}"), "1"), (n + 1).to_string());
+fn long_expressions_are_refused_whatever_stands_before_them() {
+    for before in ["", "'", "\"", "it's ", "{# ' #}", "{{ '}}' }}"] {
+        for long in [
+            format!("{{{{ {}a }}}}", "-".repeat(8000)),
+            format!("{{{{ {}a }}}}", "not ".repeat(2000)),
+            format!("{{{{ a{} }}}}", "+a".repeat(4000)),
+            format!("{{{{ a{} }}}}", " ~ '}}'".repeat(1500)),
+            format!("{{% set x = a{} %}}", " or '%}'".repeat(1500)),
+        ] {
+            let why = Template::new(&format!("{before}{long}")).unwrap_err();
+            assert_eq!(why, "an expression has more than 160 operators", "{before}");
+        }
     }
+    // Texts are no operators.
+    let long = format!("{{{{ '{}' ~ value }}}}", "a.b+c-d|e".repeat(100));
+    assert!(read(&long, "x").ends_with("ex"));
+}
+
+/// What many renderings of one message take together has an end, and each of them is rendered once.
+#[test]
+fn the_templates_of_a_message_share_one_purse() {
+    let payload = "a".repeat(100_000);
+    let document = OnceCell::new();
+    let message = Message::new(payload.as_bytes(), Some(AT), &document).unwrap();
+    message.share(100, 1);
+    let hungry = [
+        "{{ value | regex_findall('a(?:.*z)?') | length + N }}",
+        "{{ value | regex_findall('(?=(a*)\\\\1b)|a') | length + N }}",
+        "{% for i in range(2000) %}{% set x = value[1:] %}{% endfor %}N",
+        "{% for i in range(2000) %}{% set x = value | slugify %}{% endfor %}N",
+        "{% for i in range(2000) %}{% set x = value | float(0) %}{% endfor %}N",
+        "{% for i in range(2000) %}{% set x = value | is_number %}{% endfor %}N",
+    ];
+    let mut done = 0;
+    for n in 0..200 {
+        for template in hungry {
+            let template = Template::new(&template.replace('N', &n.to_string())).unwrap();
+            done += usize::from(template.read(&message).is_ok());
+        }
+        if message.is_spent() {
+            break;
+        }
+    }
+    assert!(message.is_spent() && done < 100, "{done}");
+    // The next who hears has his share all the same.
+    message.share(50, 1);
+    assert!(Template::new("{{ value | length }}").unwrap().read(&message).is_ok());
+}
+
+#[test]
+fn a_template_that_many_have_is_rendered_once() {
+    let document = OnceCell::new();
+    let message = Message::new(br#"{"a":1}"#, Some(AT), &document).unwrap();
+    message.share(1, 1);
+    for _ in 0..100_000 {
+        let template = Template::new("{{ (value_json.a | float * 2) | round(1) }}").unwrap();
+        assert_eq!(template.read(&message), Ok(Out::Text("2.0".into())));
+    }
+    assert!(!message.is_spent());
+}
+
+/// What comes out of a text takes more room than the text.
+#[test]
+fn what_json_becomes_is_paid_for() {
+    let payload = format!("[{}[]]", "[],".repeat(40_000));
+    let sets: String = (0..100).map(|n| format!("{{% set a{n} = value | from_json %}}")).collect();
+    assert!(read(&format!("{sets}x"), &payload).starts_with('!'));
+    assert_eq!(read("{{ (value | from_json) | length }}", "[1,2,3]"), "3");
+}
+
+#[test]
+fn who_has_the_same_template_shares_it_and_nobody_loses_his() {
+    let source = |n: usize| format!("{{{{ value | int + {n} }}}}");
+    let kept: Vec<Template> = (0..3000).map(|n| Template::new(&source(n)).unwrap()).collect();
+    for (n, template) in kept.iter().enumerate() {
+        assert_eq!(read(&source(n), "1"), (n + 1).to_string());
+        let (Template::Engine(one), Ok(Template::Engine(two))) = (template, Template::new(&source(n))) else {
+            panic!()
+        };
+        assert!(Arc::ptr_eq(one, &two));
+    }
+}
+
+/// What Home Assistant adds to Jinja, beside what stands in the tests above.
+#[test]
+fn what_home_assistant_adds() {
+    all(&[
+        ("{{ 1 | ordinal }} {{ 12 | ordinal }} {{ ordinal(23) }}", "", "1st 12th 23rd"),
+        ("{{ [1, 5, 3] | median }} {{ median(1, 2) }} {{ ['a', 'b', 'b'] | statistical_mode }}", "", "3.0 1.5 b"),
+        ("{{ average(1, 2, 6) }} {{ [] | average(default=0) }}", "", "3.0 0"),
+        ("{{ 'aGVsbG8=' | base64_decode }} {{ 'hello' | base64_encode }}", "", "hello aGVsbG8="),
+        ("{{ value | base64_decode(none) | unpack('>h') }}", "//4=", "-2"),
+        (
+            "{{ value | from_hex | unpack('<H', 1) }} {{ 'zz' | from_hex }}",
+            "00ff01",
+            "!invalid operation: from_hex: these are no pairs of hexadecimal digits",
+        ),
+        ("{{ value | from_hex | unpack('<H', 1) }} {{ unpack(pack(1.5, '>f'), '>f') }}", "00ff01", "511 1.5"),
+        ("{{ 'a b/ä' | urlencode }} {{ {'a': 1, 'b': 'x y'} | urlencode }}", "", "a%20b/%C3%A4 a=1&b=x%20y"),
+        ("{{ [1, [2, [3]]] | flatten }} {{ [[1, [2]]] | flatten(levels=1) }}", "", "[1, 2, 3] [1, [2]]"),
+        (
+            "{{ [1, 2] | union([2, 3]) }} {{ [1, 2] | intersect([2]) }} {{ [1, 2] | difference([2]) }}",
+            "",
+            "[1, 2, 3] [2] [1]",
+        ),
+        (
+            "{{ combine({'a': 1, 'b': {'x': 1}}, {'b': {'y': 2}}, recursive=true) }}",
+            "",
+            "{'a': 1, 'b': {'x': 1, 'y': 2}}",
+        ),
+        ("{{ typeof(value_json.a) }} {{ 1.5 | typeof }} {{ typeof({}) }}", r#"{"a":"x"}"#, "str float dict"),
+        (
+            "{{ 75 | remap(0, 100, 0, 255) }} {{ remap(2, 0, 1, 0, 10, edges='clamp') }} {{ wrap(370, 0, 360) }}",
+            "",
+            "191.25 10.0 10.0",
+        ),
+        ("{{ value | clamp(0, 10) }} {{ atan2(1, 1) | round(3) }}", "12", "10.0 0.785"),
+        ("{{ 'Küche Licht-1' | slugify }} {{ slugify('A b', '-') }}", "", "küche_licht_1 a-b"),
+        (
+            "{{ (now() - timedelta(hours=2)) | relative_time }} {{ time_since(now() - timedelta(seconds=3725), 2) }}",
+            "",
+            "2 hours 1 hour 2 minutes",
+        ),
+        ("{{ time_until(now() + timedelta(days=3)) }}", "", "3 days"),
+        (
+            "{{ '1:30:05' | as_timedelta }} {{ as_timedelta('2 days, 0:00:01').total_seconds() }}",
+            "",
+            "1:30:05 172801.0",
+        ),
+        (
+            "{{ 'a,b;c'.split(',')[1].partition(';')[0] }} {{ 'key=a=b'.rpartition('=')[2] }} {{ 'aBc'.swapcase() }}",
+            "",
+            "b b AbC",
+        ),
+        ("{{ value[0:2] }} {{ value[-2:] }} {{ value[::-1] }} {{ value_json[1:] }}", "[1,2,3]", "[1 3] ]3,2,1[ [2, 3]"),
+        ("{{ value_json.x[2:] }}", "{}", "-"),
+        ("{{ value_json.x | bitwise_and(4) }} {{ bitwise_or(1, 2) }}", r#"{"x":6}"#, "4 3"),
+        ("{{ 5 is string_like }} {{ [1] is list }} {{ now() is datetime }}", "", "False True True"),
+        ("{{ value_json.log | default(value_json.lin) | log(10) | round(2) }}", r#"{"lin":1000}"#, "3.0"),
+        ("{{ '<b>' | safe }} {{ {'b': [1]} | to_json(pretty_print=true) | length }}", "", "<b> 22"),
+        ("{{ namespace is defined }}", "", "!!«namespace» is a namespace: only its attributes may be used"),
+        ("{{ this is defined }} {{ states is defined }} {{ entity_id | default('none') }}", "", "False False none"),
+    ]);
 }
 
 /// Pieces of which templates are made, in any order.

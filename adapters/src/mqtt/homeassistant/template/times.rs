@@ -8,40 +8,109 @@ use std::sync::Arc;
 
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, Zoned, civil, fmt::strtime};
-use minijinja::value::{Kwargs, Object, ObjectRepr, Rest, Value, ValueOrKwargs, from_args};
+use minijinja::value::{Kwargs, Object, ObjectRepr, Value, from_args};
 use minijinja::{Environment, Error, ErrorKind, State};
 
 use super::engine::Purse;
-use super::filters::{given_or, named, undefined, wrong};
+use super::filters::{Args, given_or, named, priced, priced_in, undefined, wrong};
 use super::numbers::float;
 
 type Answer = Result<Value, Error>;
-type Args = Rest<ValueOrKwargs>;
 
 pub(super) fn furnish(environment: &mut Environment<'static>) {
     environment.add_function("now", now);
     environment.add_function("utcnow", now);
     environment.add_function("timedelta", timedelta);
-    environment.add_filter("as_timestamp", as_timestamp);
-    environment.add_function("as_timestamp", as_timestamp);
-    for name in ["as_datetime", "as_local"] {
-        environment.add_filter(name, as_datetime);
-        environment.add_function(name, as_datetime);
+    macro_rules! both {
+        ($($name:literal $function:expr),* $(,)?) => {$(
+            environment.add_filter($name, priced($function));
+            environment.add_function($name, priced($function));
+        )*};
     }
-    environment.add_filter("timestamp_local", iso);
-    environment.add_filter("timestamp_utc", iso);
-    environment.add_filter("timestamp_custom", custom);
-    environment.add_function("strptime", |args: Args| {
-        let [text, format, default] = named(args, ["string", "fmt", "default"])?;
-        let parsed = text.as_str().zip(format.as_str()).and_then(|(text, format)| parse(text, format));
-        parsed.map(at).or_else(|| given_or(&default)).ok_or_else(|| wrong("strptime: the text does not fit the format"))
-    });
-    environment.add_function("today_at", |state: &mut State<'_, '_>, text: Option<&str>| {
-        let today = moment(state)?;
-        let time: civil::Time = text.unwrap_or("00:00").parse().map_err(|_| wrong("today_at: this is no time"))?;
-        let zoned = today.date().to_datetime(time).to_zoned(TimeZone::UTC);
-        zoned.map(|zoned| Value::from_object(Moment(zoned))).map_err(|_| wrong("today_at: there is no such time"))
-    });
+    both!(
+        "as_timestamp" as_timestamp, "as_datetime" as_datetime, "as_local" as_datetime, "as_timedelta" as_timedelta,
+        "timestamp_local" iso, "timestamp_utc" iso, "timestamp_custom" custom, "strptime" strptime,
+    );
+    for name in ["relative_time", "time_since", "time_until"] {
+        let sign = if name == "time_until" { -1 } else { 1 };
+        environment.add_filter(name, priced_in(move |state, args| ago(state, args, sign)));
+        environment.add_function(name, priced_in(move |state, args| ago(state, args, sign)));
+    }
+    environment.add_test("datetime", |value: &Value| value.downcast_object_ref::<Moment>().is_some());
+    environment.add_function("today_at", priced_in(today_at));
+}
+
+fn strptime(args: Args) -> Answer {
+    let [text, format, default] = named(args, ["string", "fmt", "default"])?;
+    let parsed = text.as_str().zip(format.as_str()).and_then(|(text, format)| parse(text, format));
+    parsed.map(at).or_else(|| given_or(&default)).ok_or_else(|| wrong("strptime: the text does not fit the format"))
+}
+
+fn today_at(state: &mut State<'_, '_>, args: Args) -> Answer {
+    let [text] = named(args, ["time_str"])?;
+    let today = moment(state)?;
+    let text = text.as_str().unwrap_or("00:00");
+    let time: Option<civil::Time> = if text.len() > 64 { None } else { text.parse().ok() };
+    let time = time.ok_or_else(|| wrong("today_at: this is no time"))?;
+    let zoned = today.date().to_datetime(time).to_zoned(TimeZone::UTC);
+    zoned.map(|zoned| Value::from_object(Moment(zoned))).map_err(|_| wrong("today_at: there is no such time"))
+}
+
+/// How long ago a moment was, in words: the largest unit, or as many units as are asked for. A moment on the other side
+/// of now is given back as it is.
+fn ago(state: &mut State<'_, '_>, args: Args, sign: i64) -> Answer {
+    let [value, precision] = named(args, ["value", "precision"])?;
+    let Some(then) = value.downcast_object_ref::<Moment>().map(|moment| moment.0.timestamp()) else {
+        return if value.is_undefined() { Err(undefined("relative_time")) } else { Ok(value) };
+    };
+    let mut left = sign * (moment(state)?.timestamp().as_second() - then.as_second());
+    if left < 0 {
+        return Ok(value);
+    }
+    let units =
+        [("year", 31_536_000), ("month", 2_592_000), ("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)];
+    let wanted = precision.as_usize().unwrap_or(1).clamp(1, units.len());
+    let mut words = Vec::new();
+    for (name, seconds) in units {
+        let count = left / seconds;
+        if count > 0 && words.len() < wanted {
+            words.push(format!("{count} {name}{}", if count == 1 { "" } else { "s" }));
+            left %= seconds;
+        }
+    }
+    Ok(Value::from(if words.is_empty() { "0 seconds".to_owned() } else { words.join(" ") }))
+}
+
+/// A span as Python writes it (`1 day, 2:03:04`), or as a number of seconds.
+fn as_timedelta(args: Args) -> Answer {
+    let [value, default] = named(args, ["value", "default"])?;
+    let seconds = match value.as_str() {
+        Some(text) if text.len() <= 64 => span(text.trim()),
+        Some(_) => None,
+        None => float(&value),
+    };
+    let found = seconds
+        .filter(|seconds| seconds.abs() < 1e11)
+        .map(|seconds| Value::from_object(Span(SignedDuration::from_secs_f64(seconds))));
+    or(&value, found, given_or(&default), "as_timedelta")
+}
+
+fn span(text: &str) -> Option<f64> {
+    let (sign, text) = match text.strip_prefix('-') {
+        Some(rest) => (-1.0, rest),
+        None => (1.0, text),
+    };
+    let (days, clock) = match text.split_once("day") {
+        Some((days, rest)) => {
+            (days.trim().parse::<f64>().ok()?, rest.trim_start_matches('s').trim_start_matches(',').trim())
+        }
+        None => (0.0, text),
+    };
+    let mut seconds = 0.0;
+    for part in clock.split(':').filter(|part| !part.is_empty()) {
+        seconds = seconds * 60.0 + part.parse::<f64>().ok()?;
+    }
+    Some(sign * (days * 86_400.0 + seconds))
 }
 
 fn moment(state: &mut State<'_, '_>) -> Result<Zoned, Error> {
