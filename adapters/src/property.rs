@@ -25,6 +25,11 @@ pub struct PropertyInfo {
     /// What it measures or does, in the words of Home Assistant's device classes and components: `temperature`,
     /// `moisture`, `valve`, `light`.
     pub class: Option<Box<str>>,
+    /// What kind of thing it belongs to, in the words of Home Assistant's components: the position of a `valve`, the tilt
+    /// of a `cover`. Apart from the class, which may be the medium (`water`) or the feature (`cover.position`).
+    pub kind: Option<Box<str>>,
+    /// The class of that thing as a whole: `garage` of a cover, whatever of it this property is.
+    pub kind_class: Option<Box<str>>,
     /// For whom it is.
     pub category: Category,
     /// The danger that it reports when it is true; a choice, when it says `alarm`.
@@ -52,6 +57,8 @@ impl PropertyInfo {
             presets: Vec::new(),
             label: None,
             class: None,
+            kind: None,
+            kind_class: None,
             category: Category::Main,
             hazard: None,
             expires_after_s: None,
@@ -59,6 +66,20 @@ impl PropertyInfo {
             reach: 0,
             broken: None,
         }
+    }
+}
+
+impl PropertyInfo {
+    /// Whether it is, or belongs to, something of one of these classes or kinds.
+    pub fn is_of(&self, words: &[&str]) -> bool {
+        let own = [&self.class, &self.kind, &self.kind_class];
+        own.into_iter().flatten().any(|own| words.iter().any(|word| word.eq_ignore_ascii_case(own)))
+    }
+
+    /// Whether it is what things of this kind are there for: of a valve whether it is open, not where it stands.
+    pub fn is_main_of(&self, kind: &str) -> bool {
+        let class = self.class.as_deref();
+        class == Some(kind) || (self.kind.as_deref() == Some(kind) && class.is_some_and(|class| !class.contains('.')))
     }
 }
 

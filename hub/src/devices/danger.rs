@@ -8,21 +8,17 @@ use rust_decimal::Decimal;
 /// Whatever is told to them.
 const ALWAYS: [&str; 6] = ["lock", "garage", "garage_door", "gate", "alarm", "alarm_control_panel"];
 
-/// Unless it closes them. Home Assistant's valves have the medium as their device class.
-const OPENING: [&str; 4] = ["valve", "water_valve", "gas_valve", "gas"];
+/// Unless it closes them. What belongs to a valve is of that kind, whatever the medium is that its class names.
+const OPENING: [&str; 3] = ["valve", "water_valve", "gas_valve"];
 
 /// Whether a command to this property is dangerous.
 pub fn is_dangerous(info: &PropertyInfo, value: &Value) -> bool {
-    is_of(info, &ALWAYS) || (is_of(info, &OPENING) && !closes(value))
+    info.is_of(&ALWAYS) || (info.is_of(&OPENING) && !closes(value))
 }
 
 /// Whether any command to this property is.
 pub fn can_be_dangerous(info: &PropertyInfo) -> bool {
-    is_of(info, &ALWAYS) || is_of(info, &OPENING)
-}
-
-fn is_of(info: &PropertyInfo, classes: &[&str]) -> bool {
-    info.class.as_deref().is_some_and(|class| classes.iter().any(|one| one.eq_ignore_ascii_case(class)))
+    info.is_of(&ALWAYS) || info.is_of(&OPENING)
 }
 
 /// Whether a value means "closed" to whatever has it.
@@ -65,6 +61,31 @@ mod tests {
             (Some("valve"), text("CLOSE"), false),
         ] {
             assert_eq!(is_dangerous(&of(class), &value), dangerous, "{class:?} {value}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_valve_or_a_garage_door_is_as_dangerous_as_the_whole() {
+        let of = |class: &str, kind: &str, whole: Option<&str>| PropertyInfo {
+            class: Some(class.into()),
+            kind: Some(kind.into()),
+            kind_class: whole.map(Into::into),
+            ..PropertyInfo::new("x", Shape::Unknown)
+        };
+        let number = |number: i64| Value::Number(number.into());
+        for (info, value, dangerous) in [
+            (of("valve.position", "valve", None), number(100), true),
+            (of("valve.position", "valve", None), number(0), false),
+            (of("water", "valve", Some("water")), Value::Bool(true), true),
+            (of("gas", "valve", Some("gas")), Value::Bool(false), false),
+            (of("cover.position", "cover", Some("garage")), number(50), true),
+            (of("cover.tilt", "cover", Some("gate")), number(50), true),
+            (of("cover.position", "cover", Some("blind")), number(50), false),
+            (of("door", "lock", Some("door")), Value::Bool(false), true),
+            // What reports gas opens nothing.
+            (of("gas", "binary_sensor", Some("gas")), Value::Bool(true), false),
+        ] {
+            assert_eq!(is_dangerous(&info, &value), dangerous, "{info:?} {value}");
         }
     }
 }

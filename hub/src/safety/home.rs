@@ -162,10 +162,7 @@ fn is_organ(property: &PropertyInfo, organ: Organ) -> bool {
         Organ::Valve => "valve",
         Organ::Siren => "siren",
     };
-    property.writable
-        && property.broken.is_none()
-        && property.category == Category::Main
-        && property.class.as_deref() == Some(class)
+    property.writable && property.broken.is_none() && property.category == Category::Main && property.is_main_of(class)
 }
 
 /// The value that closes a valve or sounds a siren.

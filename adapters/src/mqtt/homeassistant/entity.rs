@@ -188,6 +188,8 @@ impl<'o, 'a> Plan<'o, 'a> {
             (None, "") => Some(component.into()),
             (_, suffix) => Some(format!("{component}.{suffix}").into_boxed_str()),
         };
+        info.kind = Some(component.into());
+        info.kind_class.clone_from(&self.class);
         info.reported = false;
         let places = self.entity.properties.len();
         self.entity.properties.push(Property { suffix, info, reading, say: None, tolerance: Decimal::ZERO });

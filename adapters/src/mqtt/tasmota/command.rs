@@ -60,7 +60,9 @@ fn say(order: &Order, value: &Value, shape: Option<&Shape>) -> Result<(String, S
         (Order::Flag(_), _) => Err("yes or no".to_owned()),
         (Order::Number(command), _) => Ok((command.clone(), whole(value, shape)?.to_string())),
         (Order::Inverted(command), _) => {
-            Ok((command.clone(), (Decimal::ONE_HUNDRED - whole(value, shape)?).to_string()))
+            let position = whole(value, shape)?;
+            let other_end = Decimal::ONE_HUNDRED.checked_sub(position).ok_or("a whole number from 0 to 100")?;
+            Ok((command.clone(), other_end.to_string()))
         }
         // Color2 leaves the dimmer where it is; Color would set it to the colour's own brightness.
         (Order::Colour(suffix), Value::Text(text)) => {
@@ -99,11 +101,20 @@ pub(super) fn confirms(command: &Command, report: &Observation, directory: &Dire
         (Some(Order::Colour(_)), Value::Text(wanted), Value::Text(said)) => {
             Colour::parse(wanted).zip(Colour::parse(said)).is_some_and(|(wanted, said)| wanted.is_near(said))
         }
-        // A speed is what it is; a dimmer and a shutter round by one.
-        (Some(Order::Number(name)), wanted, said) if name == "FanSpeed" => wanted == said,
-        (_, Value::Number(wanted), Value::Number(said)) => (*wanted - *said).abs() <= Decimal::ONE,
+        (Some(Order::Number(name) | Order::Inverted(name)), Value::Number(wanted), Value::Number(said))
+            if rounds(name) && !wanted.is_zero() =>
+        {
+            wanted.checked_sub(*said).is_some_and(|apart| apart.abs() <= Decimal::ONE)
+        }
+        // A speed, a scheme, an angle is what it was told to be; and a lamp at 1 is not dark.
         (_, wanted, said) => wanted == said,
     }
+}
+
+/// What the firmware keeps on a scale of its own (10 bits of a dimmer, the time that a shutter runs) and says in per cent.
+fn rounds(command: &str) -> bool {
+    let name = command.trim_end_matches(|c: char| c.is_ascii_digit());
+    matches!(name, "Dimmer" | "White" | "Channel" | "HsbColor" | "ShutterPosition")
 }
 
 /// What a device that was just found is asked: its state, and its sensors, which would else be silent for five minutes

@@ -246,30 +246,37 @@ impl<'a> Said<'a> {
     pub(super) fn shutter(&mut self, n: usize, members: &Members<'_>) {
         let shutter =
             self.config.and_then(|config| config.shutters.get(n.checked_sub(1)?)).copied().unwrap_or_default();
-        let take = |said: &mut Self, key: &str, unit: Unit, turn: &dyn Fn(Decimal) -> Decimal| -> Option<Decimal> {
-            let raw = members.get(key)?;
-            let property = format!("shutter{n}_{}", key.to_lowercase());
-            match json::scalar(raw).map(|value| value.and_then(|value| value.number())) {
-                Ok(Some(number)) => {
-                    let number = if shutter.is_inverted { turn(number) } else { number };
-                    said.push(&property, Value::Number(number), unit);
-                    Some(number)
+        let take =
+            |said: &mut Self, key: &str, unit: Unit, turn: &dyn Fn(Decimal) -> Option<Decimal>| -> Option<Decimal> {
+                let raw = members.get(key)?;
+                let property = format!("shutter{n}_{}", key.to_lowercase());
+                match json::scalar(raw).map(|value| value.and_then(|value| value.number())) {
+                    Ok(Some(number)) => match if shutter.is_inverted { turn(number) } else { Some(number) } {
+                        Some(number) => {
+                            said.push(&property, Value::Number(number), unit);
+                            Some(number)
+                        }
+                        None => {
+                            said.fault(What::OutOfRange, &property, raw);
+                            None
+                        }
+                    },
+                    Ok(None) => {
+                        said.fault(What::WrongType, &property, raw);
+                        None
+                    }
+                    Err(what) => {
+                        said.fault(what, &property, raw);
+                        None
+                    }
                 }
-                Ok(None) => {
-                    said.fault(What::WrongType, &property, raw);
-                    None
-                }
-                Err(what) => {
-                    said.fault(what, &property, raw);
-                    None
-                }
-            }
-        };
-        let other_end = |position: Decimal| Decimal::ONE_HUNDRED - position;
+            };
+        // A number of 28 digits is a number, and nothing can be taken from it.
+        let other_end = |position: Decimal| Decimal::ONE_HUNDRED.checked_sub(position);
         let position = take(self, "Position", Unit::Percent, &other_end);
-        let direction = take(self, "Direction", Unit::None, &|direction| -direction);
+        let direction = take(self, "Direction", Unit::None, &|direction| Decimal::ZERO.checked_sub(direction));
         take(self, "Target", Unit::Percent, &other_end);
-        take(self, "Tilt", Unit::None, &|tilt| tilt);
+        take(self, "Tilt", Unit::None, &Some);
         let word = match (direction, position) {
             (Some(direction), _) if direction > Decimal::ZERO => "OPENING",
             (Some(direction), _) if direction < Decimal::ZERO => "CLOSING",

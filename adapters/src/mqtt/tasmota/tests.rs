@@ -164,3 +164,51 @@ fn nothing_of_a_result_or_a_status_is_quoted() {
         assert!(!error.to_string().contains("topsecret"), "{error}");
     }
 }
+
+const LARGEST: &str = "79228162514264337593543950335";
+
+fn device() -> DeviceRef {
+    DeviceRef::new(NAME, MAC)
+}
+
+fn shutter_with_a_dimmer() -> Directory {
+    let mut directory = Directory::default();
+    let config =
+        format!(r#"{{"mac":"{MAC}","t":"x","ft":"%prefix%/%topic%/","rl":[3,3,2],"sho":[1],"lt_st":1,"if":0}}"#);
+    take(&mut directory, &format!("tasmota/discovery/{MAC}/config"), config.as_bytes()).unwrap();
+    directory
+}
+
+#[test]
+fn a_position_from_which_nothing_can_be_taken_is_a_fault() {
+    let mut directory = shutter_with_a_dimmer();
+    for (topic, number) in [("stat/x/RESULT", format!("-{LARGEST}")), ("tele/x/SENSOR", format!("-{LARGEST}"))] {
+        let said = format!(r#"{{"Shutter1":{{"Position":{number},"Direction":{LARGEST},"Target":30}}}}"#);
+        let decoded = take(&mut directory, topic, said.as_bytes()).unwrap();
+        assert_eq!(decoded.faults.iter().map(|fault| fault.what).collect::<Vec<_>>(), [What::OutOfRange], "{topic}");
+        let target = decoded.observations.iter().find(|one| one.property == "shutter1_target").unwrap();
+        assert_eq!(target.value, Value::Number(70.into()), "{topic}");
+    }
+}
+
+#[test]
+fn a_state_of_before_confirms_nothing() {
+    let directory = shutter_with_a_dimmer();
+    for (property, wanted, said, yes) in [
+        ("dimmer", "50", "49", true),
+        ("dimmer", "50", "48", false),
+        ("dimmer", "0", "1", false),
+        ("scheme", "2", "1", false),
+        ("speed", "5", "4", false),
+        ("shutter1_position", "30", "31", true),
+        ("shutter1_position", LARGEST, &format!("-{LARGEST}"), false),
+    ] {
+        let number = |text: &str| Value::Number(text.parse().unwrap());
+        let target = CommandTarget { device: device(), property: property.to_owned() };
+        let mut reading = Said::new(&target.device, &directory, false);
+        reading.push(property, number(said), Unit::None);
+        let report = reading.out.observations.remove(0);
+        let command = Command { target: target.clone(), value: number(wanted) };
+        assert_eq!(command::confirms(&command, &report, &directory), yes, "{property} {wanted} {said}");
+    }
+}

@@ -183,21 +183,32 @@ pub(super) fn confirms(command: &Command, report: &Observation, directory: &Dire
     let wanted = info.and_then(|info| preset(info, &command.value)).unwrap_or(&command.value);
     let wanted = understand(property, wanted.clone(), info);
     match (&wanted, &report.value) {
-        (Value::Number(wanted), Value::Number(said)) => (*wanted - *said).abs() <= tolerance(info),
+        (Value::Number(wanted), Value::Number(said)) => {
+            // Two numbers of 28 digits may be too far apart to be told how far.
+            wanted == said
+                || (!wanted.is_zero() && wanted.checked_sub(*said).is_some_and(|apart| apart.abs() <= tolerance(info)))
+        }
         (wanted, said) => wanted == said,
     }
 }
 
-/// How far from what was wanted a device may end up: its step, or a hundredth of its range, which is what dimmers and
-/// covers (brightness 0 to 254, position 0 to 100) round to.
+/// Lamps and covers round what they are told (brightness 0 to 254, position 0 to 100) to some hundredth of their range.
+const ROUNDS: &[&str] = &["light", "cover"];
+
+/// How far from what was wanted a device may end up: half of its step, so that the step before it confirms nothing; of
+/// what has no step and rounds, a hundredth of its range. Anything else is what it was told to be. None at all where
+/// nothing was wanted: a lamp at 1 is not dark.
 fn tolerance(info: Option<&PropertyInfo>) -> Decimal {
-    match info.map(|info| (info.step, &info.shape)) {
-        Some((Some(step), _)) => step,
-        Some((None, Shape::Number { min: Some(min), max: Some(max) })) => {
-            (*max - *min).abs().checked_div(Decimal::ONE_HUNDRED).unwrap_or_default()
+    let Some(info) = info else { return Decimal::ZERO };
+    let rounds = info.kind.as_deref().is_some_and(|kind| ROUNDS.contains(&kind));
+    let part = match (info.step, &info.shape) {
+        (Some(step), _) => step.abs().checked_div(Decimal::TWO),
+        (None, Shape::Number { min: Some(min), max: Some(max) }) if rounds => {
+            max.checked_sub(*min).and_then(|range| range.abs().checked_div(Decimal::ONE_HUNDRED))
         }
-        _ => Decimal::ZERO,
-    }
+        _ => None,
+    };
+    part.unwrap_or_default()
 }
 
 fn same_colour(wanted: &Value, said: &Value) -> bool {

@@ -139,12 +139,44 @@ struct Place<'a> {
     /// The name of the composite around it.
     composite: Option<&'a str>,
     nested: usize,
+    thing: Thing,
 }
 
-/// Reads the list.
-pub(super) fn read(raw: &str) -> Exposed {
+/// What a device is by its definition's own words, where its list only says `switch`: Tuya's and Sonoff's valves (TS0601,
+/// SWV) are switches with ON and OFF, and garage doors are a button beside a contact.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Thing {
+    /// What the list says.
+    #[default]
+    Listed,
+    /// It lets water or gas through when it is on.
+    Valve,
+    /// It opens the house.
+    Garage,
+}
+
+/// Words for what lets water or gas through.
+const VALVES: &[&str] = &["valve", "faucet", "shut-off", "shutoff", "irrigation", "sprinkler", "watering"];
+
+impl Thing {
+    /// A radiator's valve lets heat through and is a thermostat.
+    fn of(words: &str, list: &str) -> Self {
+        let words = words.to_lowercase();
+        let has = |all: &[&str]| all.iter().any(|word| words.contains(word));
+        if has(VALVES) && !has(&["radiator", "thermostat"]) && !list.contains("\"climate\"") {
+            Thing::Valve
+        } else if has(&["garage"]) {
+            Thing::Garage
+        } else {
+            Thing::Listed
+        }
+    }
+}
+
+/// Reads the list of what the definition calls so.
+pub(super) fn read(raw: &str, words: &str) -> Exposed {
     let mut out = Exposed::default();
-    out.walk(raw, Place::default());
+    out.walk(raw, Place { thing: Thing::of(words, raw), ..Place::default() });
     out
 }
 
@@ -318,7 +350,12 @@ fn described(mut info: PropertyInfo, expose: &Members<'_>, place: Place<'_>) -> 
     info.presets = presets(expose);
     info.label = expose.text("label").filter(|label| !label.is_empty()).map(|label| printable(&label).into());
     info.category = category(expose, &info.name);
-    info.class = class(&name, &info.shape, place).map(Into::into);
+    let class = class(&name, &info, place);
+    let is_main = matches!(class, Some("valve" | CHILD_LOCK));
+    info.kind = class.filter(|_| is_main).or(place.component).map(Into::into);
+    info.class = class.map(Into::into);
+    let opens_the_house = place.thing == Thing::Garage && info.writable && info.category == Category::Main;
+    info.kind_class = opens_the_house.then(|| "garage".into());
     info.hazard = match &info.shape {
         Shape::Switch { .. } => hazard(&name),
         Shape::Choice(words) if words.iter().any(|word| word == ALARM) => hazard(&name),
@@ -355,13 +392,22 @@ fn category(expose: &Members<'_>, property: &str) -> Category {
     }
 }
 
-fn class<'a>(name: &str, shape: &Shape, place: Place<'a>) -> Option<&'a str> {
+/// The lock that keeps children from its buttons; it opens no door.
+const CHILD_LOCK: &str = "child_lock";
+
+fn class<'a>(name: &str, info: &PropertyInfo, place: Place<'a>) -> Option<&'a str> {
     // Tuya's and others' valves are switches that say OPEN and CLOSE.
-    let opens = matches!(shape, Shape::Switch { on: Value::Text(on), .. } if on == "OPEN");
+    let opens = match &info.shape {
+        Shape::Switch { on: Value::Text(on), .. } => on == "OPEN",
+        Shape::Choice(words) => place.thing == Thing::Valve && words.iter().any(|word| word == "OPEN"),
+        _ => false,
+    };
+    let is_switch = matches!(info.shape, Shape::Switch { .. });
     match (name, place.component) {
-        ("state", Some("switch") | None) if opens => Some("valve"),
+        ("state", Some("switch") | None) if opens || (place.thing == Thing::Valve && is_switch) => Some("valve"),
+        ("state", Some("lock")) if info.name.starts_with(CHILD_LOCK) => Some(CHILD_LOCK),
         ("state", Some(component)) => Some(component),
-        ("state", None) if matches!(shape, Shape::Switch { .. }) => Some("switch"),
+        ("state", None) if is_switch => Some("switch"),
         _ => CLASSES.iter().find(|(other, _)| *other == name).map(|(_, class)| *class),
     }
 }

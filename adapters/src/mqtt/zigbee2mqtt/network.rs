@@ -125,7 +125,8 @@ fn entry(base: &str, raw: &str, directory: &Directory) -> Result<Option<Announce
         return Err((What::BadName, "friendly_name"));
     }
     let definition = entry.get("definition").and_then(|raw| json::members(raw).ok()).unwrap_or_default();
-    let mut exposed = definition.get("exposes").map(exposes::read).unwrap_or_default();
+    let words = [definition.text("description"), definition.text("model")].map(Option::unwrap_or_default).join(" ");
+    let mut exposed = definition.get("exposes").map(|raw| exposes::read(raw, &words)).unwrap_or_default();
     if definition.get("supports_ota") == Some("true") {
         exposed.properties.extend(firmware(&exposed.properties));
     }

@@ -194,3 +194,87 @@ fn three_hundred_devices_are_read_whole() {
         directory.devices().skip(1).all(|known| known.device.id.starts_with("bridge:") || known.properties.len() == 12)
     );
 }
+
+/// A device of which the definition says these words, with these exposes; its name is `a`.
+fn described(words: &str, exposes: &str) -> Directory {
+    let list = format!(
+        r#"[{{"ieee_address":"0x0000000000000001","type":"Router","friendly_name":"a","definition":{{"vendor":"V","model":"M","description":"{words}","exposes":[{exposes}]}}}}]"#
+    );
+    let mut directory = Directory::default();
+    hear(&mut directory, "zigbee2mqtt/bridge/devices", &list);
+    directory
+}
+
+fn device() -> DeviceRef {
+    DeviceRef::new(NAME, "0x0000000000000001")
+}
+
+const SWITCH: &str = r#"{"type":"switch","features":[{"type":"binary","name":"state","property":"state","access":7,"value_on":"ON","value_off":"OFF"}]}"#;
+
+#[test]
+fn a_valve_that_is_listed_as_a_switch_is_a_valve() {
+    // Tuya TS0601_water_valve, Sonoff SWV, and a socket; the words as zigbee-herdsman-converters 25 has them.
+    for (words, class) in [
+        ("Water valve", "valve"),
+        ("Zigbee smart water valve", "valve"),
+        ("Smart gas shut-off controller", "valve"),
+        ("Smart plug", "switch"),
+    ] {
+        let directory = described(words, SWITCH);
+        let state = directory.property(&device(), "state").unwrap();
+        assert_eq!((state.class.as_deref(), state.kind.as_deref()), (Some(class), Some(class)), "{words}");
+        // What is sent stays what the device takes.
+        let target = CommandTarget { device: device(), property: "state".into() };
+        let said = command::encode(&Command { target, value: Value::Bool(false) }, &directory).unwrap();
+        assert_eq!(said[0].payload, br#"{"state":"OFF"}"#);
+    }
+    // A radiator's is a thermostat, whatever else of it can be switched.
+    let climate = r#"{"type":"climate","features":[{"type":"numeric","name":"current_heating_setpoint","property":"current_heating_setpoint","access":3}]}"#;
+    for words in ["Thermostatic radiator valve", "Zigbee valve"] {
+        let directory = described(words, &format!("{climate},{SWITCH}"));
+        assert_eq!(directory.property(&device(), "state").unwrap().class.as_deref(), Some("switch"), "{words}");
+    }
+    // A garage door is a button beside a contact.
+    let trigger =
+        r#"{"type":"binary","name":"trigger","property":"trigger","access":3,"value_on":true,"value_off":false}"#;
+    let directory = described("Garage door opener", trigger);
+    assert!(directory.property(&device(), "trigger").unwrap().is_of(&["garage"]));
+}
+
+fn confirms(directory: &Directory, property: &str, wanted: &str, said: &str) -> bool {
+    let value = |text: &str| Value::Number(text.parse().unwrap());
+    let target = CommandTarget { device: device(), property: property.to_owned() };
+    let claim = Claim { dialect: NAME, device: device(), part: String::new() };
+    let report = state::plain(&claim, property, value(said), domovoi_model::Unit::None);
+    command::confirms(&Command { target, value: value(wanted) }, &report, directory)
+}
+
+#[test]
+fn a_state_of_before_confirms_nothing() {
+    let numeric = |name: &str, more: &str| {
+        format!(r#"{{"type":"numeric","name":"{name}","property":"{name}","access":7{more}}}"#)
+    };
+    let exposes = [
+        numeric("setpoint", r#","value_min":5,"value_max":35,"value_step":0.5"#),
+        numeric("level", r#","value_min":1,"value_max":100,"value_step":1"#),
+        numeric("countdown", r#","value_min":0,"value_max":43200"#),
+        format!(r#"{{"type":"light","features":[{}]}}"#, numeric("brightness", r#","value_min":0,"value_max":254"#)),
+        numeric("wide", r#","value_min":-79228162514264337593543950335,"value_max":79228162514264337593543950335"#),
+    ];
+    let directory = described("T", &exposes.join(","));
+    for (property, wanted, said, yes) in [
+        ("setpoint", "21", "20.5", false),
+        ("setpoint", "21", "21.0", true),
+        ("setpoint", "21.2", "21.0", true),
+        ("level", "51", "50", false),
+        ("countdown", "300", "310", false),
+        ("brightness", "128", "127", true),
+        ("brightness", "128", "120", false),
+        ("brightness", "0", "1", false),
+        // Numbers that cannot be taken from each other.
+        ("wide", "1", "-79228162514264337593543950335", false),
+        ("setpoint", "79228162514264337593543950335", "-79228162514264337593543950335", false),
+    ] {
+        assert_eq!(confirms(&directory, property, wanted, said), yes, "{property} {wanted} {said}");
+    }
+}
