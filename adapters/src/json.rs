@@ -176,7 +176,12 @@ impl<'a> Members<'a> {
 
 /// Reads an object of at most 512 members.
 pub(crate) fn members(raw: &str) -> Result<Members<'_>, What> {
-    struct Walk;
+    members_up_to(raw, MAX_MEMBERS)
+}
+
+/// Reads an object of at most so many members.
+pub(crate) fn members_up_to(raw: &str, limit: usize) -> Result<Members<'_>, What> {
+    struct Walk(usize);
     impl<'de> Visitor<'de> for Walk {
         type Value = Vec<(String, &'de RawValue)>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -184,7 +189,7 @@ pub(crate) fn members(raw: &str) -> Result<Members<'_>, What> {
         }
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut out = Vec::new();
-            while out.len() <= MAX_MEMBERS {
+            while out.len() <= self.0 {
                 match map.next_entry()? {
                     Some(entry) => out.push(entry),
                     None => return Ok(out),
@@ -195,8 +200,8 @@ pub(crate) fn members(raw: &str) -> Result<Members<'_>, What> {
         }
     }
     let Json::Object(raw) = Json::of(raw) else { return Err(What::WrongType) };
-    let all = serde_json::Deserializer::from_str(raw).deserialize_map(Walk).map_err(|_| What::NotJson)?;
-    if all.len() > MAX_MEMBERS {
+    let all = serde_json::Deserializer::from_str(raw).deserialize_map(Walk(limit)).map_err(|_| What::NotJson)?;
+    if all.len() > limit {
         return Err(What::TooMany);
     }
     // A usual message has a dozen members, each once: to compare them with each other costs less than any map.

@@ -120,7 +120,7 @@ impl Outgoing {
     }
 }
 
-/// A dialect: a name and five functions, in the order in which every dialect's file has them.
+/// A dialect: a name and its functions, in the order in which every dialect's file has them.
 #[derive(Debug)]
 pub struct Dialect {
     /// The name, as it stands in `DeviceRef::dialect`, in the settings and as the folder of its captures.
@@ -139,6 +139,9 @@ pub struct Dialect {
     pub is_command: fn(&str, &Directory) -> bool,
     /// Whether a device's report says that a command was carried out. Asked for reports of the command's property only.
     pub confirms: fn(&Command, &Observation, &Directory) -> bool,
+    /// Whether a device's report says that a command is on its way to being carried out: a motor turns. Asked for reports
+    /// of any property of the device; the wait begins anew.
+    pub underway: fn(&Command, &Observation, &Directory) -> bool,
     /// What the house says when its broker is there again: births, requests for states that nobody retains.
     pub greetings: fn(&Directory) -> Vec<Outgoing>,
     /// How something is asked of a bridge; the text is the id of the transaction, which the reply repeats.

@@ -9,6 +9,11 @@ pub(crate) fn confirms(command: &Command, report: &Observation, _: &Directory) -
     report.value == command.value
 }
 
+/// What a device does takes no time that it would speak of.
+pub(crate) fn never_underway(_: &Command, _: &Observation, _: &Directory) -> bool {
+    false
+}
+
 /// Nobody waits to be greeted.
 pub(crate) fn no_greetings(_: &Directory) -> Vec<Outgoing> {
     Vec::new()

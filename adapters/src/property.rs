@@ -40,6 +40,8 @@ pub struct PropertyInfo {
     pub off_after_s: Option<u32>,
     /// Which of the device's [`Reach`]es it hangs on; 0 is the device's own.
     pub reach: u8,
+    /// How long it takes to do what it is told, where that is longer than with most of its dialect: a motor takes its time.
+    pub settles_within_s: Option<u16>,
     /// Why it does not work, if something in what the device said of it is wrong: a template that cannot be read.
     pub broken: Option<Box<str>>,
 }
@@ -64,6 +66,7 @@ impl PropertyInfo {
             expires_after_s: None,
             off_after_s: None,
             reach: 0,
+            settles_within_s: None,
             broken: None,
         }
     }

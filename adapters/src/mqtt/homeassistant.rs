@@ -44,6 +44,7 @@ pub const DIALECT: Dialect = Dialect {
     encode,
     is_command,
     confirms,
+    underway,
     greetings,
     errand: plain::no_errands,
     retained,
@@ -107,6 +108,11 @@ fn confirms(command: &Command, report: &Observation, directory: &Directory) -> b
         Some(facts) => saying::confirms(command, report, facts),
         None => plain::confirms(command, report, directory),
     }
+}
+
+fn underway(command: &Command, report: &Observation, directory: &Directory) -> bool {
+    let facts = directory.known(&command.target.device).and_then(Facts::borrowed);
+    facts.is_some_and(|facts| saying::underway(command, report, facts))
 }
 
 /// The birth message: producers send their configs and states again.

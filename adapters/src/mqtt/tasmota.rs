@@ -36,6 +36,7 @@ pub const DIALECT: Dialect = Dialect {
     encode: command::encode,
     is_command,
     confirms: command::confirms,
+    underway: crate::plain::never_underway,
     greetings: command::greetings,
     errand: command::errand,
     retained: command::retained,

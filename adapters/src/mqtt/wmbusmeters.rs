@@ -27,6 +27,7 @@ pub const DIALECT: Dialect = Dialect {
     encode,
     is_command,
     confirms: plain::confirms,
+    underway: plain::never_underway,
     greetings: plain::no_greetings,
     errand: plain::no_errands,
     retained: plain::nothing_retained,

@@ -38,6 +38,7 @@ pub const DIALECT: Dialect = Dialect {
     encode: command::encode,
     is_command,
     confirms: command::confirms,
+    underway: crate::plain::never_underway,
     greetings: errands::greetings,
     errand: errands::errand,
     retained: errands::retained,

@@ -28,6 +28,9 @@ const REMEMBERED: usize = 4096;
 /// A device that sleeps hears what waits for it when it wakes; most do within minutes, thermostats within the hour.
 const SLEEPS: Duration = Duration::from_secs(3600);
 
+/// How often a device may say that it is about it before that is no answer any more.
+const MAX_UNDERWAY: u32 = 10;
+
 /// The longest text that a command may carry, in bytes.
 const MAX_TEXT: usize = 4096;
 
@@ -79,6 +82,8 @@ struct Lives {
 struct Life {
     told: watch::Sender<Arc<CommandLife>>,
     ends_at: Instant,
+    /// How often a device has said that it is about it.
+    underway: u32,
     by: Option<Asker>,
 }
 
@@ -165,14 +170,17 @@ impl Inner {
         }
         let dialect = domovoi_adapters::dialect(&device.dialect);
         let dialect = dialect.ok_or_else(|| Refused::Cannot(format!("«{}» is no dialect", device.dialect)))?;
-        let (outgoing, reported, sleeps, reach) = {
+        let (outgoing, reported, sleeps, settles, reach) = {
             let directory = self.ingest.directory();
             let outgoing = (dialect.encode)(command, &directory).map_err(|error: EncodeError| cannot(&error))?;
             let info = directory.property(device, &command.target.property);
             let sleeps = directory.known(device).is_some_and(|known| known.sleeps);
-            (outgoing, info.is_none_or(|info| info.reported), sleeps, info.map_or(0, |info| info.reach))
+            let settles =
+                info.and_then(|info| info.settles_within_s).map_or(Duration::ZERO, |s| Duration::from_secs(s.into()));
+            (outgoing, info.is_none_or(|info| info.reported), sleeps, settles, info.map_or(0, |info| info.reach))
         };
-        let within = if sleeps { SLEEPS.max(dialect.confirms_within) } else { dialect.confirms_within };
+        let within = dialect.confirms_within.max(settles);
+        let within = if sleeps { SLEEPS.max(within) } else { within };
         let life = Arc::new(CommandLife {
             id: random_id(),
             command: command.clone(),
@@ -210,7 +218,7 @@ impl Inner {
             return Err(Refused::TooMany);
         }
         let told = watch::Sender::new(Arc::clone(life));
-        lives.all.insert(life.id, Life { told, ends_at: Instant::now() + within, by });
+        lives.all.insert(life.id, Life { told, ends_at: Instant::now() + within, underway: 0, by });
         if waits {
             lives.waiting.entry(target.device.clone()).or_default().push(life.id);
             self.commands.waiting.fetch_add(1, Ordering::Relaxed);
@@ -263,21 +271,27 @@ impl Inner {
             }
             let Some(dialect) = domovoi_adapters::dialect(&observation.device.dialect) else { continue };
             let directory = self.ingest.directory();
-            let done: Vec<Id> = wanted
-                .into_iter()
-                .filter(|(_, command)| (dialect.confirms)(command, observation, &directory))
-                .map(|(id, _)| id)
-                .collect();
+            let (mut done, mut underway) = (Vec::new(), Vec::new());
+            for (id, command) in &wanted {
+                if command.target.property == observation.property
+                    && (dialect.confirms)(command, observation, &directory)
+                {
+                    done.push(*id);
+                } else if (dialect.underway)(command, observation, &directory) {
+                    underway.push(*id);
+                }
+            }
             drop(directory);
             done.into_iter().for_each(|id| self.ends(id, CommandState::Confirmed, None));
+            self.commands.lives().go_on(&underway);
         }
     }
 
+    /// The commands to a device that wait.
     fn waiting_for(&self, observation: &Observation) -> Vec<(Id, Command)> {
         let lives = self.commands.lives();
         let Some(waiting) = lives.waiting.get(&observation.device) else { return Vec::new() };
-        let of = |id: &Id| Some((*id, lives.all.get(id)?.told.borrow().command.clone()));
-        waiting.iter().filter_map(of).filter(|(_, command)| command.target.property == observation.property).collect()
+        waiting.iter().filter_map(|id| Some((*id, lives.all.get(id)?.told.borrow().command.clone()))).collect()
     }
 
     /// Ends what has taken too long, until the house stops.
@@ -342,6 +356,19 @@ impl Inner {
 }
 
 impl Lives {
+    /// The device is about them: the wait begins anew.
+    fn go_on(&mut self, ids: &[Id]) {
+        for id in ids {
+            if let Some(life) = self.all.get_mut(id)
+                && life.underway < MAX_UNDERWAY
+            {
+                life.underway += 1;
+                let within = Duration::from_millis(life.told.borrow().within_millis);
+                life.ends_at = life.ends_at.max(Instant::now() + within);
+            }
+        }
+    }
+
     fn is_over(&mut self, id: Id) {
         self.over.push_back(id);
         if self.over.len() > REMEMBERED

@@ -82,7 +82,13 @@ impl Inner {
             let topics = announcement.speaks.iter().map(|topic| format!("{}{topic}", MAKESHIFT[1]));
             // Tasmota's topic is its alias.
             let short = announcement.alias.iter().map(|alias| format!("{}{alias}", MAKESHIFT[1]));
-            let before = names.chain(topics).chain(short).map(|id| DeviceRef::new(dialect.clone(), id)).collect();
+            let before = names.chain(topics).chain(short).map(|id| DeviceRef::new(dialect.clone(), id));
+            // Two devices that turned out to be one: the other is gone in the same breath.
+            let ids = announcement.identities.iter().map(|id| DeviceRef::new(dialect.clone(), id.clone()));
+            let joined = ids.filter(|id| {
+                announcements.iter().any(|other| other.gone && other.device == *id && *id != announcement.device)
+            });
+            let before = before.chain(joined).collect();
             told.insert(announcement.device.clone(), Told { gone: announcement.gone, before });
             if !announcement.gone && !self.knows(&announcement.device) {
                 self.found.add(&announcement.device, telling.road, telling.sender);

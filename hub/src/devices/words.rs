@@ -35,21 +35,34 @@ struct State {
     known: HashMap<Key, Known>,
     bytes: usize,
     pending: BTreeMap<Key, DeviceWord>,
+    /// The place of the next topic that was never heard before.
+    next: u64,
 }
 
 struct Known {
     /// Of the payload and the road.
     hash: u64,
     bytes: usize,
+    /// Its place among the topics, in the order in which they were first heard.
+    first: u64,
     /// The devices that it speaks of.
     devices: Vec<DeviceRef>,
     written: Option<Instant>,
 }
 
 impl Words {
-    /// Reads them through the dialects again.
+    /// Reads them through the dialects again: in the order in which their topics were first heard, so that who was first to
+    /// have a name has it again, then in the order of writing, because the last word counts.
     pub fn recalled(ingest: &Ingest, words: Vec<DeviceWord>) -> Self {
         let this = Words { hasher: RandomState::new(), state: Mutex::default() };
+        if !words.is_sorted_by_key(|word| word.first) {
+            let mut first: Vec<&DeviceWord> = words.iter().collect();
+            first.sort_by_key(|word| word.first);
+            for word in first {
+                let road = if word.external { Road::External } else { Road::Embedded };
+                ingest.recall(road, &word.topic, &word.payload);
+            }
+        }
         {
             let mut state = this.state.lock().unwrap_or_else(PoisonError::into_inner);
             for word in words {
@@ -57,7 +70,9 @@ impl Words {
                 let devices = ingest.recall(road, &word.topic, &word.payload);
                 let (hash, bytes) = (this.hash(&word.payload, word.external), word.payload.len());
                 state.bytes += bytes;
-                state.known.insert((word.dialect, word.topic), Known { hash, bytes, devices, written: None });
+                state.next = state.next.max(word.first + 1);
+                let known = Known { hash, bytes, first: word.first, devices, written: None };
+                state.known.insert((word.dialect, word.topic), known);
             }
         }
         this
@@ -70,11 +85,11 @@ impl Words {
         let key: Key = (telling.dialect.to_owned(), telling.topic.to_owned());
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = telling.payload.len();
-        let before = state.known.get(&key).map(|known| (known.hash, known.bytes, known.written));
+        let before = state.known.get(&key).map(|known| (known.hash, known.bytes, known.written, known.first));
         if before.is_some_and(|(before, ..)| before == hash) || (before.is_none() && bytes == 0) {
             return;
         }
-        let others = state.bytes.saturating_sub(before.map_or(0, |(_, bytes, _)| bytes));
+        let others = state.bytes.saturating_sub(before.map_or(0, |(_, bytes, ..)| bytes));
         let room = (before.is_some() || state.known.len() < MAX_TOPICS) && others + bytes <= MAX_BYTES;
         if !room || bytes > WORD_LIMIT {
             tracing::warn!(
@@ -84,11 +99,13 @@ impl Words {
             return;
         }
         state.bytes = others + bytes;
-        let word =
-            DeviceWord { dialect: key.0.clone(), topic: key.1.clone(), payload: telling.payload.to_vec(), external };
+        let first = before.map_or(state.next, |(.., first)| first);
+        state.next = state.next.max(first + 1);
+        let (dialect, topic) = key.clone();
+        let word = DeviceWord { dialect, topic, payload: telling.payload.to_vec(), external, first };
         let devices = announcements.iter().map(|announcement| announcement.device.clone()).collect();
-        let written = before.and_then(|(.., written)| written);
-        state.known.insert(key.clone(), Known { hash, bytes, devices, written });
+        let written = before.and_then(|(_, _, written, _)| written);
+        state.known.insert(key.clone(), Known { hash, bytes, first, devices, written });
         state.pending.insert(key, word);
     }
 

@@ -13,6 +13,7 @@ mod hooks;
 mod known;
 mod limits;
 mod mouth;
+mod once;
 mod refusals;
 mod repeats;
 mod shelf;
@@ -24,7 +25,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use domovoi_adapters::{Directory, Envelope, Road};
+use domovoi_adapters::{Directory, Envelope, Fault, Road};
 use domovoi_config::SiftRule;
 use domovoi_model::{DeviceRef, Moment, Observation, Sample, Timestamp, Value};
 use domovoi_store::{Store, Urgency};
@@ -151,6 +152,7 @@ pub struct Ingest {
     clock: Clock,
     directory: RwLock<Directory>,
     misread: Mutex<VecDeque<Misread>>,
+    faults: Mutex<once::Once>,
     heard: Mutex<HeardDevices>,
     sieve: Sieve,
     repeats: Mutex<Repeats>,
@@ -180,6 +182,7 @@ impl Ingest {
             clock,
             directory: RwLock::new(directory),
             misread: Mutex::default(),
+            faults: Mutex::default(),
             heard: Mutex::default(),
             sieve: Sieve::new(sift),
             repeats: Mutex::default(),
@@ -234,7 +237,7 @@ impl Ingest {
         let decoded = match decoded {
             Ok(decoded) => decoded,
             Err(error) => {
-                self.misread(&envelope, error.to_string());
+                self.misread(&envelope, &error.0);
                 return None;
             }
         };
@@ -244,7 +247,7 @@ impl Ingest {
         }
         let telling = Telling { dialect: dialect.name, road, sender, topic, payload, at: received_at, news };
         for fault in &decoded.faults {
-            self.misread(&envelope, fault.to_string());
+            self.misread(&envelope, fault);
         }
         if !decoded.announcements.is_empty() {
             self.learn(&decoded.announcements, road);
@@ -422,19 +425,24 @@ impl Ingest {
         &self.store
     }
 
-    fn misread(&self, envelope: &Envelope<'_>, what: String) {
+    /// The same fault in the same place is written into the log once, whatever the values are in which it was found.
+    fn misread(&self, envelope: &Envelope<'_>, fault: &Fault) {
         self.counters.misread.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(sender = %printable(envelope.sender), topic = %printable(envelope.topic), "{}", printable(&what));
+        let (sender, topic) = (printable(envelope.sender), printable(envelope.topic));
+        let what = printable(&fault.to_string());
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = faults.is_news((&topic, fault.what, &fault.at), Instant::now());
+        drop(faults);
+        if is_news {
+            tracing::warn!(%sender, %topic, "{what}");
+        }
         let mut misread = self.misread.lock().unwrap_or_else(PoisonError::into_inner);
-        if misread.len() == FAULTS_KEPT {
+        if let Some(before) = misread.iter().position(|before| before.topic == topic && before.what == what) {
+            misread.remove(before);
+        } else if misread.len() == FAULTS_KEPT {
             misread.pop_front();
         }
-        misread.push_back(Misread {
-            at: self.clock.wall(),
-            sender: printable(envelope.sender),
-            topic: printable(envelope.topic),
-            what: printable(&what),
-        });
+        misread.push_back(Misread { at: self.clock.wall(), sender, topic, what });
     }
 }
 

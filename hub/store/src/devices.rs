@@ -65,6 +65,8 @@ pub struct DeviceWord {
     pub payload: Vec<u8>,
     /// It came through a broker that the home already had.
     pub external: bool,
+    /// Its place in the order in which topics first announced something: what was first to have a name keeps it.
+    pub first: u64,
 }
 
 /// A device that was forgotten, and what is still to be cleared at the broker.
@@ -353,10 +355,14 @@ impl DeviceShelf {
 
 /// `external u8 | len(dialect) u16 BE | dialect | len(topic) u16 BE | topic | lz4(payload)`. Announcements are JSON that
 /// says the same for every device: a tenth of it is written to the card.
+/// Beside the road in the first byte: the place follows. Words of before have none.
+const HAS_PLACE: u8 = 2;
+
 fn pack(word: &DeviceWord) -> Zeroizing<Vec<u8>> {
     let packed = lz4_flex::compress_prepend_size(&word.payload);
-    let mut plain = Zeroizing::new(Vec::with_capacity(5 + word.dialect.len() + word.topic.len() + packed.len()));
-    plain.push(u8::from(word.external));
+    let mut plain = Zeroizing::new(Vec::with_capacity(13 + word.dialect.len() + word.topic.len() + packed.len()));
+    plain.push(u8::from(word.external) | HAS_PLACE);
+    plain.extend_from_slice(&word.first.to_be_bytes());
     for text in [&word.dialect, &word.topic] {
         // Both are bounded far below this by whoever read them: 512 bytes of topic, a name of ours.
         let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
@@ -368,7 +374,11 @@ fn pack(word: &DeviceWord) -> Zeroizing<Vec<u8>> {
 }
 
 fn unpack(plain: &[u8]) -> Option<DeviceWord> {
-    let (external, rest) = plain.split_first()?;
+    let (flags, rest) = plain.split_first()?;
+    let (first, rest) = match flags & HAS_PLACE {
+        0 => (0, rest),
+        _ => rest.split_first_chunk::<8>().map(|(first, rest)| (u64::from_be_bytes(*first), rest))?,
+    };
     let text = |bytes: &[u8]| -> Option<(String, usize)> {
         let (len, rest) = bytes.split_first_chunk::<2>()?;
         let len = usize::from(u16::from_be_bytes(*len));
@@ -383,7 +393,7 @@ fn unpack(plain: &[u8]) -> Option<DeviceWord> {
         return None;
     }
     let payload = lz4_flex::decompress_size_prepended(packed).ok()?;
-    Some(DeviceWord { dialect, topic, payload, external: *external != 0 })
+    Some(DeviceWord { dialect, topic, payload, external: flags & 1 != 0, first })
 }
 
 #[cfg(test)]
@@ -435,7 +445,8 @@ mod tests {
             dialect: "homeassistant".into(),
             topic: topic.into(),
             payload: payload.repeat(100).into_bytes(),
-            external: false,
+            external: topic == "a",
+            first: topic.len() as u64 + 6,
         };
         devices.put_words(&[word("a", "1"), word("b", "2")]).await.unwrap();
         devices.put_words(&[word("a", "3")]).await.unwrap();
@@ -467,6 +478,7 @@ mod tests {
             topic: topic.into(),
             payload: b"x".to_vec(),
             external: false,
+            first: 0,
         };
         devices.put_words(&[word("own"), word("of all")]).await.unwrap();
         let farewell =

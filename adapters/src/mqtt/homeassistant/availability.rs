@@ -12,15 +12,10 @@ use crate::{Reach, What};
 /// Topics of one entity. More is no availability but a mistake.
 const MAX_SOURCES: usize = 32;
 
-/// The keys of the root that a component inherits.
-pub(super) const SHARED: &[&str] = &[
-    "availability",
-    "availability_mode",
-    "availability_topic",
-    "availability_template",
-    "payload_available",
-    "payload_not_available",
-];
+/// The keys of the root that say where an availability is told: a component that has one of them inherits none.
+pub(super) const PLACES: &[&str] = &["availability", "availability_topic", "availability_template"];
+/// Those that say what its words mean, each inherited by itself.
+pub(super) const WORDS: &[&str] = &["availability_mode", "payload_available", "payload_not_available"];
 
 /// When an entity can be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,6 +18,7 @@ use super::facts::{Facts, MAX_ENTITIES};
 use super::naming;
 use super::options::{Bad, Options};
 use super::template::Template;
+use crate::fault::printable;
 use crate::json::{self, MAX_PAYLOAD};
 use crate::{Announcement, DecodeError, Decoded, Directory, Envelope, Fault, PropertyInfo, Shape, What};
 
@@ -34,29 +35,47 @@ pub(super) struct Topic<'t> {
 
 /// Takes a topic apart; `None` if it is no config's.
 pub(super) fn place<'t>(topic: &'t str, directory: &Directory) -> Option<Topic<'t>> {
-    let below = |base: &String| topic.strip_prefix(base.as_str())?.strip_prefix('/')?.strip_suffix("/config");
-    let rest = directory.bases(NAME).iter().find_map(below)?;
-    let levels: Vec<&str> = rest.split('/').collect();
-    let (component, node, object) = match levels.as_slice() {
-        [component, object] => (*component, None, *object),
-        [component, node, object] => (*component, Some(*node), *object),
-        _ => return None,
-    };
-    // Home Assistant takes only A-Za-z0-9_- here; producers that write more are understood all the same.
-    let ok = (component == "device" || Component::read(component).is_some()) && node != Some("") && !object.is_empty();
-    ok.then_some(Topic { component, node, object })
+    // One prefix may stand within another: `ha` and `ha/attic`.
+    directory.bases(NAME).iter().find_map(|base| {
+        let rest = topic.strip_prefix(base.as_str())?.strip_prefix('/')?.strip_suffix("/config")?;
+        let levels: Vec<&str> = rest.split('/').collect();
+        let (component, node, object) = match levels.as_slice() {
+            [component, object] => (*component, None, *object),
+            [component, node, object] => (*component, Some(*node), *object),
+            _ => return None,
+        };
+        // Home Assistant takes only A-Za-z0-9_- here; producers that write more are understood all the same.
+        let known = component == "device" || Component::read(component).is_some();
+        (known && node != Some("") && !object.is_empty()).then_some(Topic { component, node, object })
+    })
 }
 
 /// The device that a config is about, as far as can be told without reading more than that.
 pub(super) fn device(envelope: &Envelope<'_>, place: &Topic<'_>, directory: &Directory) -> DeviceRef {
-    let known = || directory.speaker(NAME, envelope.topic).filter(|(_, rest)| rest.is_empty()).map(|(d, _)| d.clone());
+    let known = owner(envelope.topic, directory);
+    if let Some(known) = known
+        && is_said_again(envelope, known, directory)
+    {
+        return known.clone();
+    }
     let told = || {
         let document = json::document(envelope.payload, MAX_PAYLOAD).ok()?;
         let options = Options::read(&document, Place::General).ok()?;
-        Some(whose(&options, envelope.topic, place, directory).0)
+        Some(whose(&options, envelope.topic, place, directory).device)
     };
     let unknown = || DeviceRef::new(NAME, lonely(None, envelope.topic, place));
-    told().or_else(known).unwrap_or_else(unknown)
+    told().or_else(|| known.cloned()).unwrap_or_else(unknown)
+}
+
+/// Whose config stands under this topic.
+fn owner<'d>(topic: &str, directory: &'d Directory) -> Option<&'d DeviceRef> {
+    directory.speaker(NAME, topic).filter(|(_, rest)| rest.is_empty()).map(|(device, _)| device)
+}
+
+/// Whether all that stands under its topic was built from this very config. Then it need not even be read.
+fn is_said_again(envelope: &Envelope<'_>, owner: &DeviceRef, directory: &Directory) -> bool {
+    let facts = directory.known(owner).and_then(Facts::borrowed);
+    facts.is_some_and(|facts| facts.has_exactly(envelope.topic, naming::digest(envelope.payload)))
 }
 
 /// The id of an entity that has no device.
@@ -68,22 +87,27 @@ fn lonely(unique_id: Option<&str>, topic: &str, place: &Topic<'_>) -> String {
     if json::is_name(&id) { id } else { format!("entity:{}.{:08x}", place.component, naming::checksum(&id)) }
 }
 
-fn whose(
-    options: &Options<'_>,
-    topic: &str,
-    place: &Topic<'_>,
-    directory: &Directory,
-) -> (DeviceRef, Option<Result<Block, Bad>>) {
+/// Whose a config is.
+struct Whose {
+    device: DeviceRef,
+    /// Devices that are the same, as this config says.
+    joined: Vec<DeviceRef>,
+    block: Option<Result<Block, Bad>>,
+}
+
+fn whose(options: &Options<'_>, topic: &str, place: &Topic<'_>, directory: &Directory) -> Whose {
     let block = options.raw("device").map(|raw| Block::read(raw, directory));
     let alone = || {
         let id = lonely(options.text("unique_id").as_deref(), topic, place);
         directory.identified(NAME, &id).cloned().unwrap_or_else(|| DeviceRef::new(NAME, id))
     };
-    let device = match &block {
+    let (device, joined) = match &block {
         Some(Ok(block)) => block.device(directory),
-        Some(Err(_)) | None => alone(),
+        // A block that cannot be read says nothing of whose it is: it stays whose it was.
+        Some(Err(_)) => (owner(topic, directory).cloned().unwrap_or_else(alone), Vec::new()),
+        None => (alone(), Vec::new()),
     };
-    (device, block)
+    Whose { device, joined, block }
 }
 
 /// Whether a config is to be left alone because its producer is heard in its own language.
@@ -118,11 +142,22 @@ pub(super) fn decode(
 ) -> Result<Decoded, DecodeError> {
     let mut changes = Changes { directory, facts: BTreeMap::new(), digest: naming::digest(envelope.payload) };
     if envelope.payload.is_empty() {
-        changes.clear(envelope.topic, |_| true);
+        changes.clear(envelope.topic, None, |_| true);
         return Ok(Decoded { announcements: changes.announcements(None), ..Decoded::default() });
     }
-    let document = json::document(envelope.payload, MAX_PAYLOAD)?;
-    let bad = |what| DecodeError::new(what, "config", &document);
+    let before = owner(envelope.topic, directory);
+    if let Some(known) = before.filter(|owner| is_said_again(envelope, owner, directory)) {
+        // Nothing is new.
+        let announcements = directory.known(known).cloned().into_iter().collect();
+        return Ok(Decoded { announcements, ..Decoded::default() });
+    }
+    // A config may have the code of an alarm in it: nothing of it is quoted.
+    let unquoted = |mut error: DecodeError| {
+        error.0.excerpt.clear();
+        error
+    };
+    let document = json::document(envelope.payload, MAX_PAYLOAD).map_err(unquoted)?;
+    let bad = |what| DecodeError::new(what, "config", "");
     let options = Options::read(&document, Place::General).map_err(bad)?;
     if options.keys().eq(["migrate_discovery"]) {
         // Another form follows and takes the entities over; what it does not take goes when this topic is emptied.
@@ -131,14 +166,7 @@ pub(super) fn decode(
     if Natives::default().leave(&document, &options, directory) {
         return Ok(Decoded::default());
     }
-    let (device, block) = whose(&options, envelope.topic, place, directory);
-    let digest = naming::digest(envelope.payload);
-    if let Some(known) = directory.known(&device)
-        && Facts::borrowed(known).is_some_and(|facts| facts.has_exactly(envelope.topic, digest))
-    {
-        // Said again: nothing is new.
-        return Ok(Decoded { announcements: vec![known.clone()], ..Decoded::default() });
-    }
+    let Whose { mut device, joined, block } = whose(&options, envelope.topic, place, directory);
     let (block, bad_block) = match block.transpose() {
         Ok(block) => (block, None),
         Err(bad) => (None, Some(bad)),
@@ -150,6 +178,7 @@ pub(super) fn decode(
             return Err(bad(bad_block));
         }
         let Some(block) = block else { return Err(bad(Bad::missing("device"))) };
+        changes.join(&device, &joined);
         whole(envelope, place, &options, &device, &block, &mut changes, &mut faults).map_err(bad)?;
     } else {
         let Some(component) = Component::read(place.component) else {
@@ -160,13 +189,25 @@ pub(super) fn decode(
         if let Some(bad) = bad_block {
             drafted.result = Err(bad);
         }
-        changes.clear(envelope.topic, |entity| entity.key != drafted.key);
-        match &block {
-            Some(block) => changes.of(&device).card.learn(block),
-            None => changes.of(&device).card.alone(&device.id, options.text("name")),
+        let has = |owner: &&DeviceRef| {
+            let facts = directory.known(owner).and_then(Facts::borrowed);
+            facts.is_some_and(|facts| facts.at(envelope.topic).any(|entity| entity.key == drafted.key))
+        };
+        match before.filter(has).filter(|_| drafted.result.is_err()) {
+            // What worked before goes on working where it was.
+            Some(before) => device.clone_from(before),
+            None => {
+                changes.join(&device, &joined);
+                changes.clear(envelope.topic, Some(&device), |entity| entity.key != drafted.key);
+                match &block {
+                    Some(block) => changes.of(&device).card.learn(block),
+                    None => changes.of(&device).card.alone(&device.id, options.text("name")),
+                }
+            }
         }
         changes.put(&device, drafted, &mut faults);
     }
+    changes.bridge(&device);
     Ok(Decoded { announcements: changes.announcements(Some(&device)), faults, ..Decoded::default() })
 }
 
@@ -185,14 +226,25 @@ fn whole(
         return Err(Bad::missing("origin.name"));
     }
     let raw = root.raw("components").ok_or_else(|| Bad::missing("components"))?;
-    let parts = json::members(raw).map_err(|what| Bad::new(what, "components", "is no object"))?;
+    let parts = json::members_up_to(raw, MAX_ENTITIES);
+    let parts = parts.map_err(|what| Bad::new(what, "components", "is no object of at most 1024"))?;
+    // What stood under this topic for another device is this one's now.
+    changes.clear(envelope.topic, Some(device), |_| false);
     changes.of(device).card.learn(block);
+    // A part that cannot be read is there all the same: what it was before goes on.
     let mut there: Vec<&str> = Vec::new();
+    for (part, _) in &parts.twice {
+        if !there.contains(&part.as_str()) {
+            there.push(part);
+            faults.push(Fault::new(What::SaidTwice, &format!("components.{part}"), ""));
+        }
+    }
     for (part, raw) in &parts.list {
         let mut options = match Options::read(raw, Place::General) {
             Ok(options) => options,
             Err(what) => {
-                faults.push(Fault::new(what, &format!("components.{part}"), raw));
+                faults.push(Fault::new(what, &format!("components.{part}"), ""));
+                there.push(part);
                 continue;
             }
         };
@@ -204,16 +256,16 @@ fn whole(
         };
         if options.keys().eq(["platform"]) {
             // Nothing but its platform: it is taken away.
-            changes.clear(envelope.topic, |entity| entity.part.as_deref() == Some(part.as_str()));
+            changes.clear(envelope.topic, Some(device), |entity| entity.part.as_deref() == Some(part.as_str()));
             continue;
         }
         there.push(part);
-        let own = availability::SHARED
-            .iter()
-            .any(|key| options.has(key) && matches!(*key, "availability" | "availability_topic"));
+        // A list of topics and a single one exclude each other; payloads and mode are inherited one by one.
+        let own = availability::PLACES.iter().any(|key| options.has(key));
         if !own {
-            options.inherit(root, availability::SHARED);
+            options.inherit(root, availability::PLACES);
         }
+        options.inherit(root, availability::WORDS);
         options.inherit(root, SHARED);
         let called = match place.node {
             Some(node) => format!("{node} {part}"),
@@ -225,7 +277,9 @@ fn whole(
             drafted.result = Err(Bad::missing("unique_id"));
         }
         let key = drafted.key.clone();
-        changes.clear(envelope.topic, |entity| entity.part.as_deref() == Some(part.as_str()) && entity.key != key);
+        changes.clear(envelope.topic, Some(device), |entity| {
+            entity.part.as_deref() == Some(part.as_str()) && entity.key != key
+        });
         changes.put(device, drafted, faults);
     }
     changes.leave_out(envelope.topic, &there);
@@ -300,9 +354,19 @@ fn build(options: &Options<'_>, entity: Entity) -> Result<Entity, Bad> {
     // Most have one of each, and there may be ten thousand.
     entity.properties.shrink_to_fit();
     entity.channels.shrink_to_fit();
+    // A motor valve takes half a minute, a shutter a whole one.
+    let settles = match component {
+        Component::Cover => Some(90),
+        Component::Valve => Some(60),
+        Component::Lock => Some(20),
+        _ => None,
+    };
     for property in &mut entity.properties {
         if property.info.reported {
             property.info.expires_after_s = expires;
+        }
+        if property.info.writable {
+            property.info.settles_within_s = settles;
         }
     }
     Ok(entity)
@@ -322,13 +386,44 @@ impl Changes<'_> {
         self.facts.entry(device.clone()).or_insert_with(|| Facts::of(directory.known(device)))
     }
 
-    /// Takes away those entities of a topic's config for which it is so.
-    fn clear(&mut self, topic: &str, which: impl Fn(&Entity) -> bool) {
-        let speaker = self.directory.speaker(NAME, topic).filter(|(_, rest)| rest.is_empty());
-        let owner = speaker.map(|(device, _)| device.clone());
+    /// Takes away what stands under a topic, of the device whose it is now only those entities for which it is so: what
+    /// another device has from there is of before.
+    fn clear(&mut self, topic: &str, whose: Option<&DeviceRef>, which: impl Fn(&Entity) -> bool) {
+        let owner = owner(topic, self.directory).cloned();
         for device in owner.into_iter().chain(self.facts.keys().cloned().collect::<Vec<_>>()) {
+            let is_old = whose.is_some_and(|whose| *whose != device);
             let facts = self.of(&device);
-            facts.entities.retain(|_, entity| !(&*entity.at == topic && which(entity)));
+            facts.entities.retain(|_, entity| !(&*entity.at == topic && (is_old || which(entity))));
+        }
+    }
+
+    /// These devices are the same as this one.
+    fn join(&mut self, device: &DeviceRef, others: &[DeviceRef]) {
+        for other in others {
+            self.of(other);
+            if let Some(mut facts) = self.facts.remove(other) {
+                self.of(device).join(&mut facts);
+                self.facts.insert(other.clone(), facts);
+            }
+        }
+    }
+
+    /// Those that speak through this device by an id that it has now know whom they mean.
+    fn bridge(&mut self, device: &DeviceRef) {
+        let directory = self.directory;
+        let Some(facts) = self.facts.get(device) else { return };
+        if facts.card.ids().len() <= directory.known(device).map_or(0, |known| known.identities.len()) {
+            return;
+        }
+        let mut found = Vec::new();
+        for known in directory.devices().filter(|known| known.device.dialect == NAME && known.device != *device) {
+            let via = Facts::borrowed(known).and_then(|facts| facts.card.via());
+            if via.is_some_and(|(id, via)| via != device && facts.card.ids().iter().any(|own| own == id)) {
+                found.push(known.device.clone());
+            }
+        }
+        for other in found {
+            self.of(&other).card.is_via(device);
         }
     }
 
@@ -393,7 +488,7 @@ fn broken(mut entity: Entity, bad: &Bad) -> Entity {
     let mut info = PropertyInfo::new(String::new(), Shape::Unknown);
     info.reported = false;
     info.class = Some(entity.key.component.word().into());
-    info.broken = Some(bad.to_string().chars().take(200).collect::<String>().into());
+    info.broken = Some(printable(&bad.to_string()).into());
     let tolerance = rust_decimal::Decimal::ZERO;
     entity.properties.push(Property { suffix: "", info, reading: Reading::Text, say: None, tolerance });
     entity

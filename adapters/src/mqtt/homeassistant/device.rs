@@ -5,6 +5,7 @@ use domovoi_model::DeviceRef;
 use super::NAME;
 use super::abbreviations::Place;
 use super::options::{Bad, Options};
+use crate::fault::printable;
 use crate::json::{self, Json};
 use crate::{Announcement, Directory, What};
 
@@ -29,7 +30,8 @@ pub(super) struct Card {
     model_id: Option<String>,
     serial: Option<String>,
     area: Option<String>,
-    via: Option<DeviceRef>,
+    /// An id of the device through which it speaks, and the device that has it.
+    via: Option<(String, DeviceRef)>,
 }
 
 impl Block {
@@ -63,11 +65,12 @@ impl Block {
         if ids.is_empty() {
             return Err(Bad::new(What::WrongType, "device", "has neither an identifier nor a connection"));
         }
-        let via = options
-            .text("via_device")
-            .filter(|via| json::is_name(via))
-            .map(|via| directory.identified(NAME, &via).cloned().unwrap_or_else(|| DeviceRef::new(NAME, via)));
-        let word = |key| options.text(key).filter(|text| !text.trim().is_empty());
+        let via = options.text("via_device").filter(|via| json::is_name(via));
+        let via = via.map(|via| {
+            let device = directory.identified(NAME, &via).cloned();
+            (via.clone(), device.unwrap_or_else(|| DeviceRef::new(NAME, via)))
+        });
+        let word = |key| options.text(key).filter(|text| !text.trim().is_empty()).map(|text| printable(&text));
         let card = Card {
             ids: Vec::new(),
             name: word("name"),
@@ -81,12 +84,25 @@ impl Block {
         Ok(Block { ids, card })
     }
 
-    /// The device that it is: the first known that shares an id, else one by the first id.
-    pub(super) fn device(&self, directory: &Directory) -> DeviceRef {
-        let known = self.ids.iter().find_map(|id| directory.identified(NAME, id));
-        let first = || DeviceRef::new(NAME, self.ids.first().cloned().unwrap_or_default());
-        known.cloned().unwrap_or_else(first)
+    /// The device that it is, and those that are known and, as it now turns out, the same. Of several ids, and of several
+    /// devices, the first in a fixed order counts, never the one that came first. A device that is known keeps its own.
+    pub(super) fn device(&self, directory: &Directory) -> (DeviceRef, Vec<DeviceRef>) {
+        let mut known: Vec<DeviceRef> =
+            self.ids.iter().filter_map(|id| directory.identified(NAME, id).cloned()).collect();
+        known.sort_by(|one, other| order(&one.id).cmp(&order(&other.id)));
+        known.dedup();
+        if known.is_empty() {
+            let first = self.ids.iter().min_by_key(|id| order(id)).cloned().unwrap_or_default();
+            return (DeviceRef::new(NAME, first), known);
+        }
+        let device = known.remove(0);
+        (device, known)
     }
+}
+
+/// A MAC address stays what it is over every firmware; of the rest the alphabet decides.
+fn order(id: &str) -> (bool, &str) {
+    (!id.starts_with("mac:"), id)
 }
 
 impl Card {
@@ -115,13 +131,37 @@ impl Card {
         }
     }
 
+    /// Takes over what a device said that has become one with this.
+    pub(super) fn join(&mut self, other: &Card) {
+        let mut all = other.clone();
+        all.learn(&Block { ids: self.ids.clone(), card: self.clone() });
+        *self = all;
+    }
+
+    /// Its ids.
+    pub(super) fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// The id of the device through which it speaks.
+    pub(super) fn via(&self) -> Option<(&str, &DeviceRef)> {
+        self.via.as_ref().map(|(id, device)| (id.as_str(), device))
+    }
+
+    /// The device through which it speaks is this one.
+    pub(super) fn is_via(&mut self, device: &DeviceRef) {
+        if let Some((_, via)) = &mut self.via {
+            via.clone_from(device);
+        }
+    }
+
     /// An entity without a device is one by itself.
     pub(super) fn alone(&mut self, id: &str, name: Option<String>) {
         if !self.ids.iter().any(|known| known == id) {
             self.ids.push(id.to_owned());
         }
-        if name.is_some() {
-            self.name = name;
+        if let Some(name) = name {
+            self.name = Some(printable(&name));
         }
     }
 
@@ -138,7 +178,7 @@ impl Card {
         };
         out.serial.clone_from(&self.serial);
         out.area.clone_from(&self.area);
-        out.via = self.via.clone().filter(|via| *via != out.device);
+        out.via = self.via.as_ref().map(|(_, via)| via.clone()).filter(|via| *via != out.device);
         out.identities.clone_from(&self.ids);
     }
 }

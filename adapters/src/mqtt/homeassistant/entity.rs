@@ -13,6 +13,7 @@ use super::options::{Bad, Options};
 use super::reading::Sink;
 use super::saying::Form;
 use super::template::{Out, Template};
+use crate::fault::printable;
 use crate::{Category, PropertyInfo, Shape, What};
 
 /// What an entity is recognised by, whatever topic its config has.
@@ -163,9 +164,9 @@ impl<'o, 'a> Plan<'o, 'a> {
             Some("diagnostic") => Category::Diagnostic,
             Some(_) => return Err(Bad::new(What::WrongType, "entity_category", "is neither config nor diagnostic")),
         };
-        let label = options.text("name").filter(|name| !name.trim().is_empty()).map(String::into_boxed_str);
+        let label = options.text("name").filter(|name| !name.trim().is_empty()).map(|name| printable(&name).into());
         let class = options.text("device_class").filter(|class| !class.is_empty() && class != "None");
-        Ok(Plan { options, entity, category, label, class: class.map(String::into_boxed_str) })
+        Ok(Plan { options, entity, category, label, class: class.map(|class| printable(&class).into()) })
     }
 
     pub(super) fn class(&self) -> Option<&str> {
@@ -205,6 +206,9 @@ impl<'o, 'a> Plan<'o, 'a> {
     /// The last property is heard on the topic of one key, through the template of another.
     pub(super) fn hears(&mut self, topic: &str, template: &str) -> Result<bool, Bad> {
         let Some(topic) = self.options.hears(topic)? else { return Ok(false) };
+        // Here one template may stand for all that have none of their own.
+        let shared = matches!(self.entity.key.component, Component::Climate | Component::WaterHeater);
+        let template = if shared && !self.options.has(template) { "value_template" } else { template };
         let template = self.options.template(template)?.unwrap_or(Template::Value);
         let Some(place) = self.entity.properties.len().checked_sub(1) else { return Ok(false) };
         self.listen(topic, template, place);

@@ -64,6 +64,17 @@ impl Facts {
         known.lore.as_ref()?.get()
     }
 
+    /// Takes over the entities of a device that has become one with this, and what they are called.
+    pub(super) fn join(&mut self, other: &mut Facts) {
+        self.card.join(&other.card);
+        for (key, entity) in std::mem::take(&mut other.entities) {
+            if self.entities.len() < MAX_ENTITIES {
+                self.entities.entry(key).or_insert(entity);
+            }
+        }
+        self.before.append(&mut other.before);
+    }
+
     /// The entities whose config stands under this topic.
     pub(super) fn at<'f>(&'f self, topic: &'f str) -> impl Iterator<Item = &'f Arc<Entity>> {
         self.entities.values().filter(move |entity| &*entity.at == topic)
@@ -177,7 +188,8 @@ impl Facts {
     fn name(&mut self) {
         let known = self.before.iter().filter_map(|(key, stem)| Some((self.entities.get(key)?, Some(stem))));
         let mut order: Vec<(&Arc<Entity>, Option<&Box<str>>)> = known.collect();
-        let is_known: HashSet<&Key> = order.iter().map(|(entity, _)| &entity.key).collect();
+        let mut is_known: HashSet<&Key> = HashSet::new();
+        order.retain(|(entity, _)| is_known.insert(&entity.key));
         let mut new: Vec<&Arc<Entity>> =
             self.entities.values().filter(|entity| !is_known.contains(&entity.key)).collect();
         new.sort_by_key(|entity| (!entity.is_hazard(), &entity.key));
@@ -203,7 +215,9 @@ impl Facts {
             named.push((Arc::clone(entity), stem.clone().into_boxed_str()));
         }
         named.sort_by(|(one, _), (other, _)| (!one.is_hazard(), &one.key).cmp(&(!other.is_hazard(), &other.key)));
+        named.shrink_to_fit();
         self.named = named;
+        self.before = Vec::new();
     }
 
     /// The group of each named entity. The first availability of a device is the device's own.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use domovoi_model::{Command, Observation, Value};
 use rust_decimal::Decimal;
 
+use super::components::Component;
 use super::entity::{Entity, Extra, Property, Reading, Say};
 use super::facts::Facts;
 use super::template::{Given, Template};
@@ -21,7 +22,7 @@ pub(super) enum Form {
     /// A number within the bounds of its property.
     Number,
     /// A share of a hundred, on the device's own scale.
-    Percent { zero: Decimal, full: Decimal, whole: bool },
+    Percent(Scale),
     /// A text.
     Text,
     /// One of the words of its property.
@@ -32,6 +33,39 @@ pub(super) enum Form {
     Press(Box<str>),
     /// The main value as a word of a position: yes is open.
     Own(Own),
+}
+
+/// The scale of a share, in whole steps, and what its template may know of it.
+#[derive(Debug, Clone)]
+pub(super) struct Scale {
+    pub(super) zero: Decimal,
+    pub(super) full: Decimal,
+    /// What the share itself is called there; `value` is the number on the device's scale.
+    pub(super) share: &'static str,
+    pub(super) constants: Vec<(&'static str, Decimal)>,
+}
+
+impl Scale {
+    /// One of which templates know no more than the number on the device's scale.
+    pub(super) fn of(zero: Decimal, full: Decimal) -> Self {
+        Scale { zero, full, share: "percentage", constants: Vec::new() }
+    }
+
+    /// A share on the device's scale.
+    fn raw(&self, share: Decimal) -> Option<Decimal> {
+        let span = self.full.checked_sub(self.zero)?;
+        let raw = share.checked_mul(span)?.checked_div(Decimal::ONE_HUNDRED)?.checked_add(self.zero)?;
+        Some(raw.round())
+    }
+}
+
+/// The publish of a share.
+pub(super) fn share(say: &Say, scale: &Scale, shape: &Shape, value: &Value) -> Result<Outgoing, String> {
+    let share = bounded(value, shape)?;
+    let raw = scale.raw(share).ok_or("a number from 0 to 100")?;
+    let mut given = vec![("value", Given::Number(raw)), (scale.share, Given::Number(share))];
+    given.extend(scale.constants.iter().map(|(name, number)| (*name, Given::Number(*number))));
+    with(&say.topic, say.template.as_ref(), &raw.normalize().to_string(), &given)
 }
 
 /// What a component makes of a command by itself: the publishes, or what it takes instead.
@@ -59,6 +93,7 @@ pub(super) fn encode(command: &Command, known: &Announcement, facts: &Facts) -> 
     debug_assert!(known.property(&property).is_some());
     let sends = match &say.form {
         Form::Own(own) => own.0(entity, found, say, &command.value),
+        Form::Percent(scale) => share(say, scale, &found.info.shape, &command.value).map(|out| vec![out]),
         form => payload(form, found, &command.value)
             .and_then(|(text, given)| publish(say, &text, given))
             .map(|out| vec![out]),
@@ -84,14 +119,6 @@ fn payload(form: &Form, property: &Property, value: &Value) -> Result<(String, O
             word.map(|word| (word.to_owned(), None)).ok_or_else(wanted)
         }
         Form::Number => bounded(value, shape).map(|number| (number.normalize().to_string(), Some(number))),
-        Form::Percent { zero, full, whole } => {
-            let share = bounded(value, shape)?;
-            let span = full.checked_sub(*zero).unwrap_or(Decimal::ONE_HUNDRED);
-            let raw = share.checked_mul(span).and_then(|n| n.checked_div(Decimal::ONE_HUNDRED));
-            let raw = raw.and_then(|n| n.checked_add(*zero)).ok_or("a number from 0 to 100")?;
-            let raw = if *whole { raw.round() } else { raw };
-            Ok((raw.normalize().to_string(), Some(raw)))
-        }
         Form::Text => match value {
             Value::Text(text) => Ok((text.clone(), None)),
             Value::Number(number) => Ok((number.to_string(), None)),
@@ -111,7 +138,7 @@ fn payload(form: &Form, property: &Property, value: &Value) -> Result<(String, O
             found.map(|(_, payload)| (payload.to_string(), None)).ok_or_else(|| one_of(&names))
         }
         Form::Press(payload) => Ok((payload.to_string(), None)),
-        Form::Own(_) => Err("nothing".to_owned()),
+        Form::Own(_) | Form::Percent(_) => Err("nothing".to_owned()),
     }
 }
 
@@ -152,8 +179,7 @@ pub(super) fn bounded(value: &Value, shape: &Shape) -> Result<Decimal, String> {
 pub(super) fn publish(say: &Say, text: &str, number: Option<Decimal>) -> Result<Outgoing, String> {
     let value = number.map_or(Given::Text(text), Given::Number);
     // Components call what they are asked for by different names; nobody minds those that are not theirs.
-    let given =
-        [("value", value), ("action", value), ("code", Given::None), ("position", value), ("tilt_position", value)];
+    let given = [("value", value), ("action", value), ("code", Given::None)];
     with(&say.topic, say.template.as_ref(), text, &given)
 }
 
@@ -201,5 +227,34 @@ pub(super) fn confirms(command: &Command, report: &Observation, facts: &Facts) -
             wanted => flag(wanted, shape) == Some(*said),
         },
         (wanted, said) => wanted == said,
+    }
+}
+
+/// Whether a report says that a command is being carried out: what opens is opening, what locks is locking.
+pub(super) fn underway(command: &Command, report: &Observation, facts: &Facts) -> bool {
+    let (Some((entity, property)), Some((other, state))) =
+        (facts.property(&command.target.property), facts.property(&report.property))
+    else {
+        return false;
+    };
+    let Value::Text(word) = &report.value else { return false };
+    if !std::ptr::eq(entity, other) || state.suffix != "state" {
+        return false;
+    }
+    let locks = entity.key.component == Component::Lock;
+    let wanted = match &command.value {
+        Value::Bool(flag) => Some(*flag),
+        Value::Text(word) if matches!(word.as_str(), "open" | "lock") => Some(true),
+        Value::Text(word) if matches!(word.as_str(), "close" | "unlock") => Some(false),
+        value => flag(value, &property.info.shape),
+    };
+    let latch = matches!(&command.value, Value::Text(word) if word == "open");
+    match (word.as_str(), wanted) {
+        ("opening", wanted) if locks => latch || wanted == Some(false),
+        ("locking", wanted) => wanted == Some(true) && !latch,
+        ("unlocking", wanted) => latch || wanted == Some(false),
+        ("opening", wanted) => wanted != Some(false),
+        ("closing", wanted) => wanted != Some(true),
+        _ => false,
     }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use domovoi_model::{CommandTarget, Moment, Timestamp, Value};
 use proptest::prelude::*;
 
+mod devices;
+
 use super::*;
 use crate::{Announcement, Road};
 

@@ -1,5 +1,10 @@
-//! What opens and closes: `cover` and `valve`. The main value is yes for open; `_state` tells what lies between,
-//! `_position` and `_tilt` are per cent, whatever the device's own scale is, 100 being open.
+//! What opens and closes: `cover` and `valve`. The main value is yes for open, which is everything that is not closed:
+//! what begins to open is open. `_state` tells what lies between, `_position` and `_tilt` are per cent, whatever the
+//! device's own scale is, 100 being open.
+//!
+//! What stopped on its way, or is closing, says nothing of the main value: it stays what it was, and where a position is
+//! told that one decides. Home Assistant takes a cover without a position that stopped while it was closing for closed; a
+//! garage door that hangs half way is not.
 
 use domovoi_model::{Unit, Value};
 use rust_decimal::Decimal;
@@ -7,7 +12,7 @@ use rust_decimal::Decimal;
 use super::super::entity::{Channel, Entity, Extra, Hears, Plan, Property, Reading, Say};
 use super::super::options::{Bad, Options, scalar};
 use super::super::reading::{Sink, value};
-use super::super::saying::{Form, Own, one_of, publish};
+use super::super::saying::{Form, Own, Scale, one_of, publish};
 use super::super::template::{Out, Template};
 use super::value::half;
 use crate::fault::What;
@@ -19,7 +24,7 @@ type States = [(&'static str, &'static str, &'static str, Option<bool>)];
 const STATES: &States = &[
     ("state_open", "open", "open", Some(true)),
     ("state_closed", "closed", "closed", Some(false)),
-    ("state_opening", "opening", "opening", None),
+    ("state_opening", "opening", "opening", Some(true)),
     ("state_closing", "closing", "closing", None),
     ("state_stopped", "stopped", "stopped", None),
 ];
@@ -37,7 +42,7 @@ pub(super) fn cover(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
         let property = percent(plan, "position", closed, open);
         property.tolerance = Decimal::from(2);
         plan.hears("position_topic", "position_template")?;
-        let form = Form::Percent { zero: closed, full: open, whole: true };
+        let form = Form::Percent(scale(options, "position", closed, open)?);
         plan.says("set_position_topic", "set_position_template", form)?;
         if let Some(topic) = options.hears("position_topic")? {
             let template = options.template("position_template")?.unwrap_or(Template::Value);
@@ -69,7 +74,7 @@ pub(super) fn valve(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
         }
     }
     main(plan, false)?;
-    let scale = Form::Percent { zero: closed, full: open, whole: true };
+    let scale = Form::Percent(scale(options, "position", closed, open)?);
     plan.says("command_topic", "command_template", Form::Own(Own(say_valve)))?;
     states(plan)?;
     percent(plan, "position", closed, open).tolerance = Decimal::from(2);
@@ -150,8 +155,18 @@ fn tilt(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     let (min, max) = (options.number_or("tilt_min", 0)?, options.number_or("tilt_max", 100)?);
     percent(plan, "tilt", min, max).tolerance = Decimal::from(2);
     plan.hears("tilt_status_topic", "tilt_status_template")?;
-    plan.says("tilt_command_topic", "tilt_command_template", Form::Percent { zero: min, full: max, whole: true })?;
+    let form = Form::Percent(scale(options, "tilt_position", min, max)?);
+    plan.says("tilt_command_topic", "tilt_command_template", form)?;
     Ok(())
+}
+
+/// What the template of a position knows: the share as `position` or `tilt_position`, the number on the device's scale as
+/// `value`, and the ends of both scales.
+fn scale(options: &Options<'_>, share: &'static str, zero: Decimal, full: Decimal) -> Result<Scale, Bad> {
+    let ends = [("position_open", 100), ("position_closed", 0), ("tilt_min", 0), ("tilt_max", 100)];
+    let constants: Result<Vec<_>, Bad> =
+        ends.iter().map(|(name, usual)| Ok((*name, options.number_or(name, *usual)?))).collect();
+    Ok(Scale { zero, full, share, constants: constants? })
 }
 
 fn say_valve(entity: &Entity, _: &Property, say: &Say, value: &Value) -> Result<Vec<Outgoing>, String> {
@@ -188,11 +203,8 @@ fn word(entity: &Entity, text: &str, sink: &mut Sink<'_, '_>) {
     sink.value(entity, "state", state);
 }
 
-/// A position: anything but closed is open. Where a topic of states speaks for itself, that one counts.
+/// A position: anything but closed is open.
 fn by_position(entity: &Entity, out: &Out<'_>, sink: &mut Sink<'_, '_>) {
-    if entity.place("state").is_some() {
-        return;
-    }
     if let Some(text) = out.said() {
         open_at(entity, text, sink);
     }

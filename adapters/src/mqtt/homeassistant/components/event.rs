@@ -71,7 +71,8 @@ fn triggered(entity: &Entity, out: &Out<'_>, sink: &mut Sink<'_, '_>) {
         Out::Json(raw) => raw,
         Out::Unknown | Out::Nothing => return,
     };
-    if word("payload").is_none_or(|payload| same(text, payload)) {
+    // Without a payload of its own any will do, but not that of a topic which is cleared.
+    if word("payload").map_or(!text.is_empty(), |payload| same(text, payload)) {
         sink.value(entity, "", Value::Text(word("type").unwrap_or_default().to_owned()));
     }
 }

@@ -3,12 +3,12 @@
 use domovoi_model::{Unit, Value};
 use rust_decimal::Decimal;
 
-use super::super::entity::{Plan, Reading};
+use super::super::entity::{Entity, Plan, Property, Reading, Say};
 use super::super::options::Bad;
-use super::super::saying::Form;
+use super::super::saying::{Form, Own, Scale, publish, share};
 use super::value::half;
-use crate::Shape;
 use crate::fault::What;
+use crate::{Outgoing, Shape};
 
 pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     let options = plan.options;
@@ -44,6 +44,19 @@ pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     Ok(())
 }
 
+/// A speed of nothing is off, said as off is said: below its range the device has no speed.
+fn say_speed(entity: &Entity, property: &Property, say: &Say, value: &Value) -> Result<Vec<Outgoing>, String> {
+    let off = entity.properties.first().and_then(|main| main.say.as_ref());
+    if value.number().is_some_and(|share| share.is_zero())
+        && let Some(main) = off
+        && let Form::Flag { off: Some(off), .. } = &main.form
+    {
+        return publish(main, off, None).map(|out| vec![out]);
+    }
+    let Reading::Percent { zero, full } = property.reading else { return Err("nothing".to_owned()) };
+    share(say, &Scale::of(zero, full), &property.info.shape, value).map(|out| vec![out])
+}
+
 /// A device with three speeds says 1 to 3, which are thirds of a hundred; off is none of them.
 fn speed(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     let options = plan.options;
@@ -59,8 +72,7 @@ fn speed(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
         let steps = max.checked_sub(zero).and_then(|steps| Decimal::ONE_HUNDRED.checked_div(steps));
         property.tolerance = half(steps.unwrap_or(Decimal::ONE));
         plan.hears("percentage_state_topic", "percentage_value_template")?;
-        let form = Form::Percent { zero, full: max, whole: true };
-        plan.says("percentage_command_topic", "percentage_command_template", form)?;
+        plan.says("percentage_command_topic", "percentage_command_template", Form::Own(Own(say_speed)))?;
     }
     // Firmwares of before 2021 have words for their speeds.
     if options.has("speed_command_topic") || options.has("speed_state_topic") {

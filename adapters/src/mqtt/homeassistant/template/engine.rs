@@ -39,9 +39,10 @@ const MAX_INPUT: usize = 128 << 10;
 const MAX_FRAMES: usize = 40;
 /// Bytes that all compiled templates of the house may take together. Whoever comes when they are used up is compiled at
 /// each reading, and pays for it.
-const MAX_KEPT: usize = 24 << 20;
-/// Bytes of one instruction, and what belongs to it.
-const INSTRUCTION: usize = 64;
+const MAX_KEPT: usize = 20 << 20;
+/// Bytes of one program: the engine keeps room for 256 instructions from the beginning, for the rest as many as there are.
+const PROGRAM: usize = 10_000;
+const INSTRUCTION: usize = 40;
 
 self_cell!(
     struct Compiled {
@@ -253,7 +254,7 @@ pub(super) fn render(program: &Program, root: Value, budget: &Budget) -> Result<
         }
         None => {
             // There was no room to keep it: this is what it costs to make it again.
-            if !budget.pay(BEGINNING + 10 * program.source.len() as u64) {
+            if !budget.pay(1000 + 10 * program.source.len() as u64) {
                 return Err(sentence(&too_much()));
             }
             run(&compile(&program.source)?, root, budget)
@@ -325,7 +326,7 @@ pub(super) fn program(source: &str) -> Result<Arc<Program>, String> {
     let compiled = Compiled::try_new(Arc::clone(&source), |source| {
         compile(source).inspect(|code| instructions = length(&code.instructions))
     })?;
-    let weight = 2 * source.len() + instructions * INSTRUCTION;
+    let weight = PROGRAM + 2 * source.len() + instructions * INSTRUCTION;
     let fits = WEIGHT.fetch_add(weight, Ordering::Relaxed) + weight <= MAX_KEPT;
     let program = if fits {
         Program { source: Arc::clone(&source), compiled: Some(compiled), weight }
