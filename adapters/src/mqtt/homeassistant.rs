@@ -92,6 +92,20 @@ fn encode(command: &Command, directory: &Directory) -> Result<Vec<Outgoing>, Enc
     saying::encode(command, known, facts)
 }
 
+/// The dialect that knows whose a topic is and reads it by itself: what is said there is not heard here.
+fn read_by_another(topic: &str, directory: &Directory) -> Option<&'static str> {
+    // What was said there does not matter yet; some dialects want an id in it.
+    let payload = br#"{"id":"00000000","meter":"auto","name":"x"}"#;
+    let received_at = domovoi_model::Moment::Wall(domovoi_model::Timestamp(0));
+    let road = crate::Road::External;
+    let envelope = Envelope { road, sender: "", topic, payload, retained: false, received_at };
+    let others = crate::mqtt::DIALECTS.iter().filter(|other| other.name != NAME);
+    let mut claims = others.filter(|other| !directory.bases(other.name).is_empty());
+    claims
+        .find(|other| (other.claim)(&envelope, directory).is_some_and(|claim| !crate::is_provisional(&claim.device)))
+        .map(|other| other.name)
+}
+
 /// Where some config says that commands go, unless the place is one that is heard, or another dialect's: a stranger's
 /// config cannot make a command of what a bridge says.
 fn is_command(topic: &str, directory: &Directory) -> bool {

@@ -449,7 +449,10 @@ impl Changes<'_> {
         let Draft { key, result, empty } = draft;
         let had = self.of(device).entities.contains_key(&key);
         let entity = match result {
-            Ok(entity) => entity,
+            Ok(mut entity) => {
+                deafen(&mut entity, self.directory);
+                entity
+            }
             Err(bad) => {
                 let path = match &empty.part {
                     Some(part) => format!("components.{part}.{}", bad.key),
@@ -481,6 +484,26 @@ impl Changes<'_> {
             facts.filter(|announced| !announced.gone || directory.known(&announced.device).is_some()).collect();
         out.sort_by_key(|announced| Some(&announced.device) == to);
         out
+    }
+}
+
+/// Says of properties that are told where another dialect reads why nothing is heard of them: producers that have a dialect
+/// of their own here announce themselves in this way too.
+fn deafen(entity: &mut Entity, directory: &Directory) {
+    let Entity { channels, properties, .. } = entity;
+    for channel in channels.iter().filter(|channel| !channel.topic.contains(['+', '#'])) {
+        let Some(other) = super::read_by_another(&channel.topic, directory) else { continue };
+        let why = format!("its topic is read as {other}'s: the device is there under that name");
+        for (place, property) in properties.iter_mut().enumerate() {
+            let is_its = match channel.hears {
+                Hears::Property(its) => usize::from(its) == place,
+                Hears::Own(_) | Hears::Event(_) => property.info.reported,
+                Hears::Attributes => false,
+            };
+            if is_its {
+                property.info.broken = Some(why.as_str().into());
+            }
+        }
     }
 }
 

@@ -253,3 +253,25 @@ fn what_is_on_its_way_is_not_late() {
         assert_eq!(property(&directory, "m", name).settles_within_s, seconds, "{name}");
     }
 }
+
+#[test]
+fn what_another_dialect_reads_says_why_it_is_silent() {
+    let mut directory = Directory::default();
+    let listed = envelope("zigbee2mqtt/bridge/devices", br#"[{"ieee_address":"0x00158d0001a2b3c4","friendly_name":"lamp","type":"Router","supported":true,"definition":{"model":"m","vendor":"v","exposes":[]}}]"#);
+    let (dialect, found) = crate::claim(&listed, &directory).unwrap();
+    for announcement in (dialect.decode)(&found, &listed, &directory).unwrap().announcements {
+        directory.learn(&announcement);
+    }
+    for (uid, topic, other) in [
+        ("a", "zigbee2mqtt/lamp", Some("zigbee2mqtt")),
+        ("b", "wmbusmeters/cellar", Some("wmbusmeters")),
+        ("c", "esp/sensor", None),
+        ("d", "tele/plug/SENSOR", None),
+    ] {
+        let config = format!(r#"{{"stat_t":"{topic}","uniq_id":"{uid}","dev":{{"ids":["x"]}}}}"#);
+        take(&mut directory, &format!("homeassistant/sensor/{uid}/config"), &config).unwrap();
+        let broken = property(&directory, "x", uid).broken.clone();
+        let wanted = other.map(|other| format!("its topic is read as {other}'s: the device is there under that name"));
+        assert_eq!(broken.as_deref(), wanted.as_deref(), "{topic}");
+    }
+}
