@@ -365,6 +365,7 @@ fn compile(source: &str) -> Result<Code<'_>, String> {
             Instruction::Add => filter("add!"),
             Instruction::Sub => filter("sub!"),
             Instruction::Mul => filter("mul!"),
+            Instruction::Rem => filter("rem!"),
             Instruction::StringConcat => filter("concat!"),
             Instruction::Eq => filter("eq!"),
             Instruction::Ne => filter("ne!"),
@@ -382,7 +383,12 @@ fn compile(source: &str) -> Result<Code<'_>, String> {
                 let count = u16::try_from(*count * 2).map_err(|_| "a dictionary is too long")?;
                 Instruction::CallFunction("map!", Some(count))
             }
-            Instruction::BuildList(None) | Instruction::BuildTuple(None) => {
+            // A loop with a condition gathers what passes: no more than it has turns.
+            Instruction::BuildList(None) => {
+                at += 1;
+                continue;
+            }
+            Instruction::BuildTuple(None) => {
                 return Err("`*` in a list is not available in a device's template".to_owned());
             }
             Instruction::CompareAndPreserve(_) => {

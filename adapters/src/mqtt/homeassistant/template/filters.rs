@@ -265,6 +265,16 @@ pub(super) fn furnish(environment: &mut Environment<'static>) {
         },
     );
     environment.add_filter("safe", |value: Value| value);
+    environment.add_filter(
+        "wordcount",
+        priced(|args| {
+            let [text] = named(args, ["s"])?;
+            Ok(Value::from(print(&text)?.split_whitespace().count()))
+        }),
+    );
+    environment.add_filter("center", |state: &mut State<'_, '_>, text: Value, width: Option<Value>| {
+        method(state, &text, "center", &[width.unwrap_or_else(|| Value::from(80))])
+    });
     environment.add_filter("iif", priced(iif));
     environment.add_function("iif", priced(iif));
     environment.add_filter("to_json", priced(to_json));
@@ -340,6 +350,22 @@ fn operators(environment: &mut Environment<'static>) {
         None => super::numbers::reckon('-', &a, &b),
     });
     environment.add_filter("mul!", |a: Value, b: Value| super::numbers::reckon('*', &a, &b));
+    environment.add_filter("rem!", |state: &mut State<'_, '_>, a: Value, b: Value| {
+        if a.as_str().is_none() {
+            return super::numbers::reckon('%', &a, &b);
+        }
+        // Python's oldest way to write numbers into a text: `'%.1f' % value`.
+        let parts = [a, b];
+        pay(state, &parts)?;
+        let [text, value] = parts;
+        let mut args = vec![text];
+        match value.kind() {
+            ValueKind::Seq => args.extend(value.try_iter()?),
+            _ => args.push(value),
+        }
+        grows("format", &args)?;
+        state.apply_filter("format!", &args)
+    });
     environment.add_filter(
         "cut!",
         |state: &mut State<'_, '_>, value: Value, start: Value, stop: Value, step: Value| {

@@ -301,7 +301,7 @@ fn round(args: Args) -> Answer {
     }
 }
 
-/// Addition, subtraction and multiplication of numbers; whole ones stay whole, as in Python.
+/// Addition, subtraction, multiplication and remainder of numbers; whole ones stay whole, as in Python.
 pub(super) fn reckon(operator: char, a: &Value, b: &Value) -> Answer {
     if a.is_undefined() || b.is_undefined() {
         return Err(undefined("arithmetic"));
@@ -315,6 +315,9 @@ pub(super) fn reckon(operator: char, a: &Value, b: &Value) -> Answer {
         let out = match operator {
             '+' => a.checked_add(b),
             '-' => a.checked_sub(b),
+            '%' if b == 0 => return Err(wrong("a remainder of a division by zero")),
+            // It has the sign of what is divided by.
+            '%' => a.checked_rem(b).map(|rest| if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest }),
             _ => a.checked_mul(b),
         };
         if let Some(out) = out {
@@ -328,6 +331,8 @@ pub(super) fn reckon(operator: char, a: &Value, b: &Value) -> Answer {
     Ok(Value::from(match operator {
         '+' => x + y,
         '-' => x - y,
+        '%' if y == 0.0 => return Err(wrong("a remainder of a division by zero")),
+        '%' => x - y * (x / y).floor(),
         _ => x * y,
     }))
 }

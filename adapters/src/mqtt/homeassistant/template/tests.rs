@@ -232,6 +232,11 @@ fn statements() {
         ("{% for k, v in value_json.items() %}{{ k }}={{ v }};{% endfor %}", r#"{"z":1,"a":2}"#, "z=1;a=2;"),
         ("{% macro f(x) %}<{{ x }}>{% endmacro %}{{ f(value) }}", "1", "<1>"),
         ("{% if 0 < value | int < 10 %}in{% endif %}", "5", "in"),
+        (
+            "{% for x in value_json if x > 1 %}{{ loop.index }}{{ x }}{% else %}none{% endfor %}{% for x in value_json if x > 9 %}{% else %}none{% endfor %}",
+            "[3,1,2]",
+            "1322none",
+        ),
         ("{{ loop is defined }} {% for x in [1] %}{{ loop.index }}{% endfor %}", "", "False 1"),
         ("{%- set x = 1 -%}\n {{- x -}} \n", "", "1"),
         ("{# nothing #}{{ value }}", "v", "v"),
@@ -362,6 +367,8 @@ fn hostile_templates_end() {
         "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}".into(),
         "{{ '%999999999d' | format(1) }}".into(),
         "{{ '%*d' | format(999999999, 1) }}".into(),
+        "{{ '%999999999d' % 1 }}{{ value % 5 }}{{ 5 % 0 }}".into(),
+        "{% for i in range(4000) if i % 2 %}{% for j in range(4000) if j %}x{% endfor %}{% endfor %}".into(),
         "{{ '{:>999999999}'.format(1) }}".into(),
         "{{ value.center(999999999) }}".into(),
         "{{ 'aaaa' | indent(999999999) }}".into(),
@@ -558,6 +565,12 @@ fn what_home_assistant_adds() {
         ("{{ 5 is string_like }} {{ [1] is list }} {{ now() is datetime }}", "", "False True True"),
         ("{{ value_json.log | default(value_json.lin) | log(10) | round(2) }}", r#"{"lin":1000}"#, "3.0"),
         ("{{ '<b>' | safe }} {{ {'b': [1]} | to_json(pretty_print=true) | length }}", "", "<b> 22"),
+        (
+            "{{ '%.1f' % value_json.b }} {{ '%s=%d' % ('a', 5) }} {{ -7 % 3 }} {{ 7 % -3 }} {{ 7.5 % 2 }} {{ '%d%%' | format(50) }}",
+            r#"{"b":2.55}"#,
+            "2.5 a=5 2 -2 1.5 50%",
+        ),
+        ("{{ 'a b  c' | wordcount }}{{ 'x' | center(3) }}|", "", "3 x |"),
         ("{{ namespace is defined }}", "", "!!«namespace» is a namespace: only its attributes may be used"),
         ("{{ this is defined }} {{ states is defined }} {{ entity_id | default('none') }}", "", "False False none"),
     ]);
