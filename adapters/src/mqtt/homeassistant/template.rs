@@ -163,7 +163,8 @@ pub(super) struct Message<'m> {
     index: RefCell<Index<'m>>,
     root: OnceCell<Result<minijinja::Value, Arc<str>>>,
     budget: Arc<Budget>,
-    rendered: RefCell<HashMap<*const Program, Rendered>>,
+    /// By the place of a program in memory, which is its own as long as it is held here.
+    rendered: RefCell<HashMap<*const Program, (Arc<Program>, Rendered)>>,
 }
 
 impl<'m> Message<'m> {
@@ -207,7 +208,7 @@ impl<'m> Message<'m> {
 
     fn render(&self, program: &Arc<Program>) -> Rendered {
         let key = Arc::as_ptr(program);
-        if let Some(known) = self.rendered.borrow().get(&key) {
+        if let Some((_, known)) = self.rendered.borrow().get(&key) {
             return known.clone();
         }
         let root = self.root.get_or_init(|| {
@@ -222,7 +223,7 @@ impl<'m> Message<'m> {
         let small = !matches!(&rendered, Ok(Some(text)) if text.len() > MAX_RESULT);
         // Another who has the same template may have been given more than was left here.
         if small && !self.is_spent() && self.rendered.borrow().len() < MAX_RESULTS {
-            self.rendered.borrow_mut().insert(key, rendered.clone());
+            self.rendered.borrow_mut().insert(key, (Arc::clone(program), rendered.clone()));
         }
         rendered
     }
