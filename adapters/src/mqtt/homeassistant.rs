@@ -9,6 +9,7 @@
 
 mod abbreviations;
 mod availability;
+mod changes;
 mod components;
 mod config;
 mod device;

@@ -12,6 +12,7 @@ mod filters;
 mod lists;
 mod numbers;
 mod plain;
+mod python;
 mod regexes;
 #[cfg(test)]
 mod tests;
