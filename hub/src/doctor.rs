@@ -76,6 +76,8 @@ pub struct Doctor {
     pub broker: BrokerStands,
     /// Whether devices can be heard here: a command without a daemon hears nobody, and that is no finding.
     pub listening: bool,
+    /// A standby in memory runs, because the store does not open.
+    pub is_standby: bool,
 }
 
 #[derive(Default)]
@@ -99,6 +101,12 @@ impl Doctor {
     /// Looks at everything; with `verify`, opens every sealed thing too.
     pub async fn examine(&self, verify: bool) -> Vec<Finding> {
         let mut sheet = Sheet::default();
+        if self.is_standby {
+            sheet.broken(
+                "the store does not open: a standby in memory has the broker and the reflex, and nothing is recorded",
+                "see the log for what is wrong with the store; mend the disk or restore a backup: the house then takes over",
+            );
+        }
         self.clock(&mut sheet);
         self.keys(&mut sheet, verify).await;
         self.journal(&mut sheet, verify).await;

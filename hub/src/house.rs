@@ -4,6 +4,7 @@
 
 mod picture;
 mod sockets;
+mod standby;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use domovoi_adapters::Directory;
 use domovoi_broker::{Broker, Door, WebSockets};
 use domovoi_config::Settings;
 use domovoi_store::{FolderLock, LockError, Store};
-use domovoi_vault::{Absent, MasterError, Secret};
+use domovoi_vault::{Absent, MasterError, MasterKey, Secret};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -28,7 +29,8 @@ use crate::devices::{Devices, DevicesError};
 use crate::doctor::Doctor;
 use crate::extract;
 use crate::ingest::{
-    BrokerShelf, BrokerStanding, BrokerStands, ExternalBroker, HubGate, Ingest, report_resumed, run_external,
+    BrokerShelf, BrokerStanding, BrokerStands, ExternalBroker, HubGate, Ingest, report_resumed, run_ear,
+    run_external,
 };
 use crate::metering::{Metering, MeteringError, Rules};
 use crate::people::{People, PeopleError};
@@ -39,6 +41,7 @@ use crate::signin::{self, SignIn, SignInError};
 use crate::web::{self, Desk};
 
 pub use sockets::Sockets;
+pub use standby::keep;
 
 /// Why the house does not open or run.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +119,9 @@ pub struct House {
     certificates: Option<Certificates>,
     front: web::Front,
     stop: watch::Sender<bool>,
-    _lock: FolderLock,
+    /// The standby has none: the folder is held by whoever waits for the store.
+    _lock: Option<Arc<FolderLock>>,
+    is_standby: bool,
 }
 
 impl House {
@@ -136,23 +141,20 @@ impl House {
         passphrase: Option<Secret<String>>,
         stage: Stage,
     ) -> Result<Self, HouseError> {
-        let mut store_settings = settings.store.to_store();
-        store_settings.history = domovoi_store::HistorySettings {
-            followers: vec![crate::metering::JOURNAL_READER.to_owned()],
-            home_time: home_time(&clock, settings.home.time_zone.clone()),
-            ..settings.history.to_store()
-        };
-        let data_dir = store_settings.data_dir.clone();
-        let lock = Store::lock(&data_dir)?;
-        let vault = settings.vault.to_vault();
-        let absent = if Store::exists(&data_dir) { Absent::Refuse } else { Absent::Create };
-        let folder = data_dir.clone();
-        // Stretching a passphrase takes a second of CPU.
-        let master = tokio::task::spawn_blocking(move || vault.obtain(&folder, passphrase.as_ref(), absent))
-            .await
-            .map_err(|error| HouseError::Setting(format!("the master key could not be made: {error}")))??;
-        let store = Store::open(&store_settings, &master).await?;
+        let (lock, master) = unlock(&settings, passphrase).await?;
+        let store = Store::open(&store_settings(&settings, &clock), &master).await?;
         drop(master);
+        Self::furnish(settings, clock, stage, store, Some(Arc::new(lock))).await
+    }
+
+    /// Opens every room on a store that is open.
+    async fn furnish(
+        settings: Settings,
+        clock: Clock,
+        stage: Stage,
+        store: Store,
+        lock: Option<Arc<FolderLock>>,
+    ) -> Result<Self, HouseError> {
         store.boots().begin(clock.boot()).await?;
         // Only the portal's own time proves that a moment has been: a wrong clock of ours must not prove itself.
         for act in store.acts().list(domovoi_store::ActFilter::default()).await? {
@@ -177,6 +179,9 @@ impl House {
                 .map_err(|error| HouseError::Setting(format!("[dialects]: {error}")))?;
         }
         let ingest = Ingest::new(store.clone(), clock.clone(), directory, &settings.sift);
+        if stage.is_standby {
+            ingest.keeps_nothing();
+        }
         let submission = &settings.submission;
         let rules = Rules {
             jitter_millis: millis(submission.jitter),
@@ -263,12 +268,18 @@ impl House {
             front,
             stop,
             _lock: lock,
+            is_standby: stage.is_standby,
         })
     }
 
     /// What happens in the house.
     pub fn bus(&self) -> &Bus {
         &self.bus
+    }
+
+    /// Whether it stands in for the house on the store, and lies in memory.
+    pub fn is_standby(&self) -> bool {
+        self.is_standby
     }
 
     /// Metering, for the demo and the tests that look inside.
@@ -321,6 +332,7 @@ impl House {
                 certificates: self.certificates.clone(),
                 broker: Arc::clone(&self.broker_stands),
                 listening,
+                is_standby: self.is_standby,
             },
             linking: self.linking.clone(),
             rotation: self.rotation.clone(),
@@ -340,6 +352,10 @@ impl House {
         let (safety, stop) = (self.safety.clone(), self.stop.subscribe());
         rooms.spawn(async move { safety.run(stop).await });
         self.start_rooms(&mut rooms);
+        if !self.is_standby {
+            let copy = self.store.standby(&self.settings.store.data_dir);
+            rooms.spawn(standby::keep_copy(copy, self.bus.clone(), self.stop.subscribe()));
+        }
         self.start_external(&mut rooms).await?;
         let (ingest, journal, stop) = (Arc::clone(&self.ingest), self.journal.clone(), self.stop.subscribe());
         rooms.spawn(async move { ingest.tell_refusals(journal, stop).await });
@@ -356,7 +372,9 @@ impl House {
                 .await;
             });
         }
-        self.start_web(&mut rooms, sockets.https, sockets.help, sockets.in_clear);
+        if !self.is_standby {
+            self.start_web(&mut rooms, sockets.https, sockets.help, sockets.in_clear);
+        }
         let mut died = false;
         tokio::select! {
             () = shutdown => tracing::info!("stopping"),
@@ -483,6 +501,7 @@ impl House {
             keep_alive: section.keep_alive,
             tls: section.tls.then(|| tls_config(section.ca_file.as_deref())).transpose()?,
         };
+        rooms.spawn(run_ear(broker.clone(), Arc::clone(&self.ingest), self.stop.subscribe()));
         rooms.spawn(run_external(broker, Arc::clone(&self.ingest), self.stop.subscribe()));
         Ok(())
     }
@@ -502,6 +521,32 @@ impl House {
     }
 }
 
+/// Makes this process the only one that works in the data folder, and fetches the master key.
+async fn unlock(
+    settings: &Settings,
+    passphrase: Option<Secret<String>>,
+) -> Result<(FolderLock, MasterKey), HouseError> {
+    let data_dir = settings.store.data_dir.clone();
+    let lock = Store::lock(&data_dir)?;
+    let vault = settings.vault.to_vault();
+    let absent = if Store::exists(&data_dir) { Absent::Refuse } else { Absent::Create };
+    // Stretching a passphrase takes a second of CPU.
+    let master = tokio::task::spawn_blocking(move || vault.obtain(&data_dir, passphrase.as_ref(), absent))
+        .await
+        .map_err(|error| HouseError::Setting(format!("the master key could not be made: {error}")))??;
+    Ok((lock, master))
+}
+
+fn store_settings(settings: &Settings, clock: &Clock) -> domovoi_store::Settings {
+    let mut store = settings.store.to_store();
+    store.history = domovoi_store::HistorySettings {
+        followers: vec![crate::metering::JOURNAL_READER.to_owned()],
+        home_time: home_time(clock, settings.home.time_zone.clone()),
+        ..settings.history.to_store()
+    };
+    store
+}
+
 /// Opens the house and runs it: the whole daemon.
 pub async fn run(
     settings: Settings,
@@ -512,9 +557,12 @@ pub async fn run(
     House::open(settings, clock, None).await?.run(sockets, shutdown).await
 }
 
-/// What the demo does otherwise than a home.
+/// What the demo, or the standby, does otherwise than a home.
 #[derive(Debug, Default)]
 pub struct Stage {
+    /// The store lies in memory and is gone with the process: nothing is recorded, and nothing acknowledged that would
+    /// have to be.
+    pub is_standby: bool,
     /// The site is served in clear at `http://localhost` with this port, which browsers take for a safe place as they do
     /// https (W3C Secure Contexts, 3.1).
     pub clear_port: Option<u16>,

@@ -52,7 +52,7 @@ impl Site {
     pub async fn in_clear(folder: &Path, text: &str, clock: Clock) -> Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let stage = Stage { clear_port: Some(port) };
+        let stage = Stage { clear_port: Some(port), ..Stage::default() };
         let sockets = Sockets { in_clear: Some(listener), ..Sockets::default() };
         Self::start(folder, text, clock, stage, sockets, format!("http://localhost:{port}"), port).await
     }

@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::Common;
 use super::{Failure, Said, client, exit, log_to_stderr, settings};
-use crate::house::{House, Sockets};
+use crate::house::{self, House, Sockets};
 use crate::metering::sign::PublicKey;
 
 /// An act's file, signature or key is never larger.
@@ -27,17 +27,20 @@ pub async fn run(common: &Common) -> Result<Said, Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let passphrase = client::ask_passphrase(&settings)?;
     let clock = client::system_clock()?;
-    let house = Box::pin(House::open(settings.clone(), clock, passphrase)).await.map_err(client::house_failure)?;
-    let sockets = Sockets::bind(&settings).await.map_err(client::house_failure)?;
-    for listener in &sockets.mqtt {
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!("MQTT on {address}");
+    let data_dir = settings.store.data_dir.clone();
+    let opened = async |house: &House, sockets: &Sockets| {
+        for listener in &sockets.mqtt {
+            if let Ok(address) = listener.local_addr() {
+                tracing::info!("MQTT on {address}");
+            }
         }
-    }
-    invite(&house.desk(true)).await;
-    tracing::info!(data = %settings.store.data_dir.display(), "the house is open");
-    // systemd is not there in a test or in a terminal; that is no error.
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        if !house.is_standby() {
+            invite(&house.desk(true)).await;
+            tracing::info!(data = %data_dir.display(), "the house is open");
+        }
+        // systemd is not there in a test or in a terminal; that is no error.
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    };
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -45,7 +48,7 @@ pub async fn run(common: &Common) -> Result<Said, Failure> {
         }
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     };
-    Box::pin(house.run(sockets, shutdown)).await.map_err(client::house_failure)?;
+    Box::pin(house::keep(settings, clock, passphrase, opened, shutdown)).await.map_err(client::house_failure)?;
     Ok(Said::new(json!({ "state": "stopped" }), ""))
 }
 

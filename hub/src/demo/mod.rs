@@ -63,7 +63,7 @@ pub async fn run(options: Options) -> Result<()> {
         Err(mistakes) => bail!("{}", mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     };
     let clock = Clock::for_this_run()?;
-    let stage = Stage { clear_port: Some(site_port) };
+    let stage = Stage { clear_port: Some(site_port), ..Stage::default() };
     let house = Box::pin(House::open_on(settings.clone(), clock, None, stage)).await?;
     if !options.json {
         // One JSON object per line leaves no room for letters.

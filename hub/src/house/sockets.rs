@@ -42,10 +42,32 @@ impl Sockets {
         })
     }
 
+    /// The same ports once more, for who takes over later. The control socket is not among them: it goes with its file.
+    pub(super) fn spare(&self) -> Result<Self, HouseError> {
+        let again = |all: &[TcpListener]| all.iter().map(again).collect::<Result<Vec<_>, _>>();
+        Ok(Sockets {
+            mqtt: again(&self.mqtt)?,
+            mqtt_tls: again(&self.mqtt_tls)?,
+            https: again(&self.https)?,
+            help: again(&self.help)?,
+            ..Sockets::default()
+        })
+    }
+
     /// The control socket alone, for a caller that brings its own listener for MQTT.
     pub fn bind_control_only(settings: &Settings) -> Result<UnixListener, HouseError> {
         bind_control(&settings.control.socket)
     }
+}
+
+fn again(listener: &TcpListener) -> Result<TcpListener, HouseError> {
+    use std::os::fd::AsFd as _;
+    let made = || {
+        let listener = std::net::TcpListener::from(listener.as_fd().try_clone_to_owned()?);
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    };
+    made().map_err(|error| HouseError::Bind { what: "the ports of the standby".into(), error })
 }
 
 async fn bind_all(addresses: &[SocketAddr], key: &str) -> Result<Vec<TcpListener>, HouseError> {

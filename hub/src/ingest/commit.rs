@@ -19,17 +19,24 @@ pub struct Commit {
     /// Empty but for messages that say a part of what was said before.
     others: Vec<Offered>,
     seq: Seq,
+    /// Nothing is kept here: it is never durable.
+    never: bool,
 }
 
 impl Commit {
     /// Of these samples.
     pub(super) fn of(offered: Offered) -> Self {
-        Commit { offered: Some(offered), others: Vec::new(), seq: Seq(0) }
+        Commit { offered: Some(offered), others: Vec::new(), seq: Seq(0), never: false }
+    }
+
+    /// Of what is kept nowhere: whoever waits for it waits until the connection ends.
+    pub(super) fn never() -> Self {
+        Commit { offered: None, others: Vec::new(), seq: Seq(0), never: true }
     }
 
     /// Of all of these; `None` if there are none.
     pub(super) fn of_all(offered: Option<Offered>, others: Vec<Offered>) -> Option<Self> {
-        (offered.is_some() || !others.is_empty()).then_some(Commit { offered, others, seq: Seq(0) })
+        (offered.is_some() || !others.is_empty()).then_some(Commit { offered, others, seq: Seq(0), never: false })
     }
 }
 
@@ -38,6 +45,9 @@ impl Future for Commit {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        if this.never {
+            return Poll::Pending;
+        }
         loop {
             if this.offered.is_none() {
                 this.offered = this.others.pop();

@@ -5,13 +5,13 @@
 //! are worked around here: one task owns the event loop and only polls; acknowledgements are manual, in order, after
 //! the commit, and never cross a reconnect; after any error client and loop are built anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use domovoi_adapters::Road;
 use rumqttc::{
-    AsyncClient, Event, EventLoop, Incoming, MqttOptions, Publish, QoS, SubscribeFilter, SubscribeReasonCode, Transport,
+    AsyncClient, Event, EventLoop, Incoming, MqttOptions, Outgoing, Publish, QoS, SubscribeFilter, SubscribeReasonCode, Transport,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -20,18 +20,27 @@ use super::{Arrival, Commit, Ingest};
 /// zigbee2mqtt's list of 300 devices is a megabyte; the client's default of 10 KiB breaks the connection for ever.
 const MAX_PACKET: usize = 4 * 1024 * 1024;
 
-/// How many messages may wait for their commit before the socket is no longer read.
-const IN_FLIGHT: u16 = 100;
+/// As many messages as there are packet ids may wait for their commit, each without its payload: the socket is read on
+/// while the disk is stalled, for pings and acknowledgements come on it, too. What may wait to be written is bounded by
+/// the store.
+const IN_FLIGHT: usize = 65_535;
 
 /// As many as there are packet ids: an acknowledgement never waits for room, so that the loop and the acknowledger cannot
 /// wait for each other when a broker without a window of its own replays a long queue.
-const REQUESTS: usize = 65_535;
+pub(super) const REQUESTS: usize = 65_535;
 
 /// How many filters are asked for in one packet.
-const FILTERS_AT_ONCE: usize = 64;
+pub(super) const FILTERS_AT_ONCE: usize = 64;
 
 /// How long devices are waited for that are announced one after another.
 const FOUND_TOGETHER: Duration = Duration::from_millis(200);
+
+/// How much of what is said may be unacknowledged.
+const INFLIGHT: u16 = 20;
+
+/// A broker that has not acknowledged something for so long is joined anew: the client then never says anything again
+/// (rumqttc 0.25 waits for a packet id that is taken, for good).
+const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
 
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
@@ -101,22 +110,28 @@ fn jitter() -> f64 {
     }
 }
 
-/// One connection, from CONNECT to its end. Returns why it ended.
-async fn run_once(broker: &ExternalBroker, ingest: &Arc<Ingest>) -> String {
+/// What both links have in common.
+pub(super) fn options(broker: &ExternalBroker) -> MqttOptions {
     let mut options = MqttOptions::new(&broker.client_id, &broker.host, broker.port);
-    options.set_clean_session(false);
-    options.set_manual_acks(true);
     options.set_keep_alive(broker.keep_alive);
     options.set_max_packet_size(MAX_PACKET, MAX_PACKET);
-    options.set_inflight(20);
+    options.set_inflight(INFLIGHT);
     if let Some((username, password)) = &broker.login {
         options.set_credentials(username, password);
     }
     if let Some(tls) = &broker.tls {
         options.set_transport(Transport::tls_with_config(rumqttc::TlsConfiguration::Rustls(Arc::clone(tls))));
     }
+    options
+}
+
+/// One connection, from CONNECT to its end. Returns why it ended.
+async fn run_once(broker: &ExternalBroker, ingest: &Arc<Ingest>) -> String {
+    let mut options = options(broker);
+    options.set_clean_session(false);
+    options.set_manual_acks(true);
     let (client, events) = AsyncClient::new(options, REQUESTS);
-    let (offer, offered) = mpsc::channel(usize::from(IN_FLIGHT));
+    let (offer, offered) = mpsc::channel(IN_FLIGHT);
     // Both end with the connection: acks of this one must not reach the next, where packet ids mean something else.
     // The loop is not cancelled in the middle of a packet and used again: after either ends it is thrown away.
     let (granted, is_granted) = watch::channel(false);
@@ -142,16 +157,27 @@ async fn poll(
     // must not be asked every second.
     let mut standing = Standing::Joining;
     let mut suback_by: Option<tokio::time::Instant> = None;
+    let mut unacknowledged: BTreeMap<u16, tokio::time::Instant> = BTreeMap::new();
     loop {
-        let event = match suback_by {
+        let acknowledged_by = unacknowledged.values().min().map(|said| *said + UNACKNOWLEDGED);
+        let by = suback_by.into_iter().chain(acknowledged_by).min();
+        // Cut off in the middle of a packet the loop is thrown away and not polled again.
+        let event = match by {
             None => events.poll().await,
             Some(by) => match tokio::time::timeout_at(by, events.poll()).await {
                 Ok(event) => event,
-                Err(_) => return "it did not answer the subscription".into(),
+                Err(_) if suback_by == Some(by) => return "it did not answer the subscription".into(),
+                Err(_) => return "it does not acknowledge what is said to it".into(),
             },
         };
         match event {
             Err(error) => return error.to_string(),
+            Ok(Event::Outgoing(Outgoing::Publish(id) | Outgoing::AwaitAck(id))) if id > 0 => {
+                unacknowledged.entry(id).or_insert_with(tokio::time::Instant::now);
+            }
+            Ok(Event::Incoming(Incoming::PubAck(ack))) => {
+                unacknowledged.remove(&ack.pkid);
+            }
             Ok(Event::Incoming(Incoming::ConnAck(connack))) => {
                 standing = if connack.session_present { Standing::Resumed } else { Standing::Fresh };
                 tracing::info!(host = %broker.host, resumed = connack.session_present, "joined the home's broker");
@@ -197,7 +223,9 @@ async fn poll(
                     retained: publish.retain,
                     again: publish.dup,
                 });
-                if publish.qos != QoS::AtMostOnce && offer.send((publish, commit)).await.is_err() {
+                // The acknowledgement wants the number and the quality.
+                let stub = Publish { payload: Default::default(), topic: String::new(), ..publish };
+                if stub.qos != QoS::AtMostOnce && offer.send((stub, commit)).await.is_err() {
                     return NOT_KEPT.into();
                 }
             }

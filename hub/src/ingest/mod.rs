@@ -5,6 +5,7 @@
 
 mod access;
 mod commit;
+mod ear;
 mod external;
 mod gate;
 mod guesses;
@@ -21,8 +22,8 @@ mod sift;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use domovoi_adapters::{Directory, Envelope, Fault, Road};
@@ -44,6 +45,7 @@ use crate::clock::Clock;
 
 pub use access::Access;
 pub use commit::Commit;
+pub use ear::run as run_ear;
 pub use external::{ExternalBroker, Standing, run as run_external};
 pub use gate::HubGate;
 pub use heard::Heard;
@@ -170,6 +172,10 @@ pub struct Ingest {
     learnt: watch::Sender<u64>,
     /// The filters with which devices are found.
     base_topics: Vec<String>,
+    /// The filters under which the reflex is spoken to, at a broker of others.
+    close: watch::Sender<BTreeSet<String>>,
+    /// There is no store to record in.
+    keeps_nothing: AtomicBool,
 }
 
 impl Ingest {
@@ -195,6 +201,8 @@ impl Ingest {
             hooks: Hooks::default(),
             roads: Mutex::default(),
             learnt: watch::Sender::default(),
+            close: watch::Sender::default(),
+            keeps_nothing: AtomicBool::new(false),
         })
     }
 
@@ -207,7 +215,32 @@ impl Ingest {
         if observations.is_empty() || arrival.news() == News::Replayed {
             return None;
         }
+        if self.keeps_nothing.load(Ordering::Relaxed) {
+            return Some(Commit::never());
+        }
         self.record(&arrival, observations, at)
+    }
+
+    /// From now on nothing is recorded, and nothing acknowledged that would have to be: there is no store that would outlive
+    /// this process. What is read is felt and known all the same.
+    pub fn keeps_nothing(&self) {
+        self.keeps_nothing.store(true, Ordering::Relaxed);
+    }
+
+    /// Feels what a publish says, and does nothing else with it: it comes again by another way.
+    pub(super) fn feel(&self, arrival: &Arrival<'_>) {
+        let Some(felt) = self.hooks.felt.get() else { return };
+        let &Arrival { road, sender, topic, payload, retained, .. } = arrival;
+        let received_at = self.clock.moment();
+        let envelope = Envelope { road, sender, topic, payload, retained, received_at };
+        let decoded = {
+            let directory = self.directory();
+            let claimed = domovoi_adapters::claim(&envelope, &directory);
+            claimed.and_then(|(dialect, claim)| (dialect.decode)(&claim, &envelope, &directory).ok())
+        };
+        for observation in decoded.iter().flat_map(|decoded| &decoded.observations) {
+            felt(observation, received_at, arrival.news());
+        }
     }
 
     /// Looks at a publish for which there is no room: a hazard in it is heard, and nothing of it is recorded.

@@ -6,6 +6,7 @@
 //! and the store hold their locks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ pub enum NotSaid {
 pub struct Mouth {
     embedded: OnceLock<Weak<Broker<HubGate>>>,
     external: Mutex<Option<rumqttc::AsyncClient>>,
+    /// The reflex's own link.
+    urgent: Mutex<Option<rumqttc::AsyncClient>>,
+    turns: AtomicU32,
     later: mpsc::Sender<(Road, Vec<Outgoing>)>,
     queue: Mutex<Option<mpsc::Receiver<(Road, Vec<Outgoing>)>>>,
     /// Filters that somebody subscribed to lately and whose greetings are due.
@@ -60,6 +64,8 @@ impl Default for Mouth {
         Mouth {
             embedded: OnceLock::new(),
             external: Mutex::default(),
+            urgent: Mutex::default(),
+            turns: AtomicU32::new(0),
             later,
             queue: Mutex::new(Some(queue)),
             newcomers: Mutex::default(),
@@ -83,21 +89,20 @@ impl Ingest {
             }
             Road::External => {
                 let client = self.mouth.external.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let client = client.ok_or(NotSaid::NobodyThere)?;
-                for one in outgoing {
-                    if !rumqttc::valid_topic(&one.topic) || one.topic.is_empty() {
-                        return Err(NotSaid::Topic(printable(&one.topic)));
-                    }
-                    let quality = match one.qos {
-                        0 => rumqttc::QoS::AtMostOnce,
-                        // Twice the round trips for what a device confirms by its state anyway; and a broker of others may
-                        // not grant it.
-                        _ => rumqttc::QoS::AtLeastOnce,
-                    };
-                    client.try_publish(one.topic, quality, one.retain, one.payload).map_err(|_| NotSaid::Full)?;
-                }
-                Ok(())
+                say_out(&client.ok_or(NotSaid::NobodyThere)?, outgoing)
             }
+        }
+    }
+
+    /// The same for the reflex: at a broker of others by its own link and by the first in turn, where both are there, so that
+    /// of what is repeated every other comes through when one of them is dead and has not noticed.
+    pub fn say_urgently(&self, road: Road, outgoing: Vec<Outgoing>) -> Result<(), NotSaid> {
+        let urgent = self.mouth.urgent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(urgent) = urgent.filter(|_| road == Road::External) else { return self.say(road, outgoing) };
+        if self.mouth.turns.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+            say_out(&urgent, outgoing.clone()).or_else(|_| self.say(road, outgoing))
+        } else {
+            self.say(road, outgoing.clone()).or_else(|_| say_out(&urgent, outgoing))
         }
     }
 
@@ -118,6 +123,11 @@ impl Ingest {
     /// The link to the home's broker is there, or gone.
     pub(super) fn speaks_out(&self, client: Option<rumqttc::AsyncClient>) {
         *self.mouth.external.lock().unwrap_or_else(PoisonError::into_inner) = client;
+    }
+
+    /// The reflex's own link is there, or gone.
+    pub(super) fn speaks_urgently(&self, client: Option<rumqttc::AsyncClient>) {
+        *self.mouth.urgent.lock().unwrap_or_else(PoisonError::into_inner) = client;
     }
 
     /// Says to everybody on a road that the house is there again.
@@ -186,6 +196,21 @@ impl Ingest {
             tracing::debug!("a newcomer was not greeted");
         }
     }
+}
+
+fn say_out(client: &rumqttc::AsyncClient, outgoing: Vec<Outgoing>) -> Result<(), NotSaid> {
+    for one in outgoing {
+        if !rumqttc::valid_topic(&one.topic) || one.topic.is_empty() {
+            return Err(NotSaid::Topic(printable(&one.topic)));
+        }
+        let quality = match one.qos {
+            0 => rumqttc::QoS::AtMostOnce,
+            // Twice the round trips for what a device confirms by its state anyway; and a broker of others may not grant it.
+            _ => rumqttc::QoS::AtLeastOnce,
+        };
+        client.try_publish(one.topic, quality, one.retain, one.payload).map_err(|_| NotSaid::Full)?;
+    }
+    Ok(())
 }
 
 fn quality(qos: u8) -> QoS {

@@ -33,6 +33,8 @@ pub enum Order {
     Rules(Vec<Rule>),
     /// What was so before a restart.
     Remember(Vec<Remembered>),
+    /// Of these sensors the last word before this run was that there is no danger.
+    Calm(Vec<Place>),
     /// Nothing more is repeated.
     Hush,
     /// Try a rule out.
@@ -89,6 +91,11 @@ impl Hand {
                 let deeds = self.reflex.felt(observation, now, &fulfils);
                 changed |= self.perform(deeds);
             }
+            for observation in &arrived.replayed {
+                let now = self.now();
+                let deeds = self.reflex.replayed(observation, now);
+                changed |= self.perform(deeds);
+            }
             for order in arrived.orders {
                 match order {
                     Order::Stop => return,
@@ -126,6 +133,7 @@ impl Hand {
                 deeds
             }
             Order::Remember(all) => self.reflex.remember(all, now),
+            Order::Calm(places) => self.reflex.calm(places, now),
             Order::Hush => self.reflex.hush(now),
             Order::Test { rule, in_earnest, answer } => {
                 let begun = self.reflex.test(&rule, in_earnest, now);
@@ -183,7 +191,7 @@ impl Hand {
             let dialect = dialect(&device.dialect).ok_or_else(|| format!("nobody speaks {}", device.dialect))?;
             (dialect.encode)(command, &directory).map_err(|error| error.to_string())?
         };
-        self.ingest.say(self.ingest.road_of(device), outgoing).map_err(|error| error.to_string())
+        self.ingest.say_urgently(self.ingest.road_of(device), outgoing).map_err(|error| error.to_string())
     }
 
     fn ask(&self, device: DeviceRef) {

@@ -138,6 +138,13 @@ impl Home {
         }
     }
 
+    /// The accepted devices whose words count in danger: sensors of it, and what is closed, cut and sounded.
+    pub fn guarded(&self) -> Vec<DeviceRef> {
+        let organs = self.valves.iter().chain(&self.sirens).map(|found| &found.place.device);
+        let sensors = self.devices.iter().filter(|device| device.accepted && device.is_sensor()).map(|one| &one.device);
+        sensors.chain(organs).cloned().collect()
+    }
+
     /// What people call a device.
     pub fn name(&self, device: &DeviceRef) -> String {
         self.find(device).map_or_else(|| device.to_string(), |device| device.name.clone())

@@ -8,6 +8,7 @@ mod home;
 mod kept;
 mod record;
 mod reflex;
+mod remembering;
 mod rule;
 mod senses;
 mod testing;
@@ -20,14 +21,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use domovoi_adapters::dialect;
-use domovoi_model::{Command, CommandTarget, Moment, Sample, Value};
+use domovoi_model::{Command, CommandTarget, Moment, Sample, Timestamp, Value};
 use domovoi_store::{Notice, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
 use crate::audit::Journal;
 use crate::bus::{Bus, Event};
 use crate::clock::Clock;
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, News};
 use hand::{Hand, Order};
 use record::{Desk, Record};
 use reflex::Reflex;
@@ -47,6 +48,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// the power went.
 const LOOKED_BACK: u64 = 20_000;
 const LOOKED_BACK_MILLIS: i64 = 3_600_000;
+
+/// The last word is meant, whenever it was: the year 2200.
+const ALL_TIME: Timestamp = Timestamp(7_258_118_400_000);
 
 /// Samples read at once.
 const AT_ONCE: usize = 2_000;
@@ -132,7 +136,10 @@ impl Safety {
         };
         hand.show();
         let (felt, feeling) = (Arc::clone(&senses), clock.clone());
-        ingest.hooks().felt_by(move |observation, _, _| felt.feel(observation, || feeling.ticking_millis()));
+        ingest.hooks().felt_by(move |observation, _, news| match news {
+            News::Fresh => felt.feel(observation, || feeling.ticking_millis()),
+            News::Replayed => felt.recall(observation),
+        });
         Safety(Arc::new(Inner {
             store,
             clock,
@@ -161,6 +168,9 @@ impl Safety {
     pub fn look_at_devices(&self) {
         if let Some(list) = self.0.devices.get() {
             let home = Arc::new(Home::new(list()));
+            let mut close = home.guarded();
+            close.extend(self.standing().rules.iter().flat_map(Rule::named).cloned());
+            self.0.ingest.listen_closely(&close);
             if !self.standing().home.is_as(&home) {
                 self.give(Order::Home(home));
             }
@@ -263,6 +273,18 @@ impl Safety {
         }
     }
 
+    /// What is open, as it is remembered over a restart.
+    pub fn open_dangers(&self) -> Vec<Remembered> {
+        self.0.keep.borrow().clone()
+    }
+
+    /// What was open where another stood in until now: its sensors are asked, as after a restart.
+    pub fn take_over(&self, open: Vec<Remembered>) {
+        if !open.is_empty() {
+            self.give(Order::Remember(open));
+        }
+    }
+
     /// Runs the reflex on its thread, and beside it what keeps its picture of the home and its records, until `stop`.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let hand = self.0.hand.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -319,6 +341,7 @@ impl Safety {
 
     async fn begin(&self) {
         self.remember().await;
+        self.give(Order::Calm(self.said_no().await));
         const KIND: &str = "safety_rules_unreadable";
         if self.0.unreadable {
             let notice = Notice { kind: KIND.to_owned(), params: Vec::new(), at: self.0.clock.moment() };
@@ -362,6 +385,25 @@ impl Safety {
             is_danger.then_some(Remembered { key, since: Moment::Wall(said), value: sample.value, answered: false })
         };
         Ok(words.into_iter().filter_map(remembered).collect())
+    }
+
+    /// The accepted sensors whose last word in history was that there is no danger, whenever that was.
+    async fn said_no(&self) -> Vec<Place> {
+        let history = self.0.store.history();
+        let standing = self.standing();
+        let mut calm = Vec::new();
+        for device in standing.home.devices().iter().filter(|device| device.accepted) {
+            for property in device.properties.iter().filter(|property| property.hazard.is_some()) {
+                match history.last_at(&device.device, &property.name, ALL_TIME).await {
+                    Ok(last) if last.point.as_ref().is_some_and(|point| point.value == Value::Bool(false)) => {
+                        calm.push(Place::new(device.device.clone(), property.name.clone()));
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::debug!(device = %device.device, "its last word cannot be read: {error}"),
+                }
+            }
+        }
+        calm
     }
 
     /// Whether the devices take what the rule would set.

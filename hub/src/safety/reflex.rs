@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use domovoi_adapters::PropertyInfo;
 use domovoi_model::{Command, CommandTarget, DeviceRef, Observation, Value};
 
-use super::danger::{Deed, Key, News, Now, Open, Pursuit, Remembered};
+use super::danger::{Deed, Key, News, Now, Open, Pursuit};
 use super::home::Home;
 use super::rule::{Danger, Place, Rule, Target};
 use super::testing::{Outcome, TestRun, Tests};
@@ -31,14 +32,7 @@ const STRANGERS: usize = 128;
 const STRANGERS_FORGOTTEN_MS: i64 = 3_600_000;
 
 /// More dangers at once than a home has sensors.
-const MOST_DANGERS: usize = 4096;
-
-/// After a restart a sensor is asked and given so long to take back what it had said, before what had been begun is ended.
-const DENIED_WITHIN_MS: i64 = 10_000;
-
-/// It is asked again so often, and so many times: a sensor on a battery sleeps.
-const ASKED_EVERY_MS: i64 = 30_000;
-const ASKED_TIMES: u32 = 5;
+pub(super) const MOST_DANGERS: usize = 4096;
 
 /// Silence is looked for so often.
 const LOOK_EVERY_MS: i64 = 1_000;
@@ -67,6 +61,10 @@ pub struct Reflex {
     /// Nothing was heard of them, and nobody has said when something was.
     presumed: HashSet<DeviceRef>,
     pub(super) unreached: HashMap<DeviceRef, i64>,
+    /// Sensors whose last word, so far as it is known when it was said, was that there is no danger.
+    pub(super) calm: HashSet<Place>,
+    /// Dangers that are open because they were replayed.
+    pub(super) recalled: HashSet<Key>,
     pub(super) started_ms: Option<i64>,
     next_look_ms: i64,
     strangers_beyond: u64,
@@ -151,6 +149,7 @@ impl Reflex {
         self.heard.retain(|device, _| home.find(device).is_some());
         self.presumed.retain(|device| home.find(device).is_some());
         self.unreached.retain(|device, _| home.find(device).is_some());
+        self.calm.retain(|place| home.find(&place.device).is_some());
         for (key, open) in &mut self.dangers {
             open.accepted = key.test.is_some() || home.accepts(&key.place.device);
         }
@@ -168,8 +167,15 @@ impl Reflex {
             self.presumed.remove(&observation.device);
         }
         match observation.hazard {
-            Some(hazard) => self.begin(Danger::of(hazard), place.clone(), &observation.value, now, &mut deeds),
+            Some(hazard) => {
+                self.calm.remove(&place);
+                self.begin(Danger::of(hazard), place.clone(), &observation.value, now, &mut deeds);
+            }
             None => {
+                let warns = |info: &PropertyInfo| info.hazard.is_some();
+                if observation.value == Value::Bool(false) && self.home.property(&place).is_some_and(warns) {
+                    self.calm.insert(place.clone());
+                }
                 for danger in Danger::ALL.into_iter().filter(|danger| danger.is_reported()) {
                     let key = Key { danger, place: place.clone(), test: None };
                     // «unknown» is not «dry».
@@ -202,9 +208,7 @@ impl Reflex {
         self.started_ms.get_or_insert(now.millis);
         let mut over = Vec::new();
         for (key, open) in &mut self.dangers {
-            if open.remembered && now.millis >= open.ask_at_ms && open.asked < ASKED_TIMES {
-                open.asked += 1;
-                open.ask_at_ms = now.millis.saturating_add(ASKED_EVERY_MS);
+            if open.remembered && super::remembering::is_asked(open, now) {
                 deeds.push(Deed::Ask(key.place.device.clone()));
             }
             if open.remembered && open.counts_from_ms <= now.millis {
@@ -231,33 +235,6 @@ impl Reflex {
             self.next_look_ms = now.millis.saturating_add(LOOK_EVERY_MS);
             self.look_for_silence(now, &mut deeds);
         }
-        self.settled(deeds, now)
-    }
-
-    /// What was so before a restart: it is asked about, and not assumed.
-    pub fn remember(&mut self, all: Vec<Remembered>, now: Now) -> Vec<Deed> {
-        let mut deeds = Vec::new();
-        for one in all.into_iter().filter(|one| one.key.test.is_none()) {
-            if self.dangers.contains_key(&one.key) || self.dangers.len() >= MOST_DANGERS {
-                continue;
-            }
-            let wait = if one.answered { i64::MAX } else { now.millis.saturating_add(DENIED_WITHIN_MS) };
-            let open = Open {
-                since: one.since,
-                value: one.value,
-                accepted: self.home.accepts(&one.key.place.device),
-                hushed: false,
-                remembered: true,
-                lowest: None,
-                last_ms: now.millis,
-                counts_from_ms: wait,
-                asked: 0,
-                ask_at_ms: now.millis,
-            };
-            deeds.push(Deed::Tell(News::Began(one.key.clone(), open.clone())));
-            self.dangers.insert(one.key, open);
-        }
-        self.moved = true;
         self.settled(deeds, now)
     }
 
@@ -302,24 +279,6 @@ impl Reflex {
         pursuits.min().unwrap_or(i64::MAX).min(self.next_look_ms)
     }
 
-    /// The dangers as they are to be kept over a restart.
-    pub fn to_keep(&self) -> Vec<Remembered> {
-        let kept =
-            self.dangers.iter().filter(|(key, open)| key.test.is_none() && key.danger.is_reported() && open.accepted);
-        let remembered = |(key, open): (&Key, &Open)| Remembered {
-            key: key.clone(),
-            since: open.since,
-            value: open.value.clone(),
-            answered: open.remembered && open.counts_from_ms == i64::MAX || self.is_answered(key, open),
-        };
-        kept.map(remembered).collect()
-    }
-
-    fn is_answered(&self, key: &Key, open: &Open) -> bool {
-        let mut targets = self.rules_for(key, open).flat_map(|rule| rule.targets(&self.home));
-        targets.all(|target| self.pursuits.get(&target.place).is_some_and(|pursuit| pursuit.confirmed))
-    }
-
     pub(super) fn begin(&mut self, danger: Danger, place: Place, value: &Value, now: Now, deeds: &mut Vec<Deed>) {
         let key = Key { danger, place, test: None };
         let accepted = self.home.accepts(&key.place.device);
@@ -328,6 +287,7 @@ impl Reflex {
             open.value = value.clone();
             self.moved |= open.remembered;
             open.remembered = false;
+            self.recalled.remove(&key);
             return;
         }
         let strangers = || self.dangers.values().filter(|open| !open.accepted).count();
@@ -342,6 +302,7 @@ impl Reflex {
     }
 
     pub(super) fn end(&mut self, key: &Key, deeds: &mut Vec<Deed>) {
+        self.recalled.remove(key);
         if let Some(open) = self.dangers.remove(key) {
             self.moved = true;
             if key.test.is_none() {
@@ -365,7 +326,7 @@ impl Reflex {
     }
 
     /// The rules that answer a danger.
-    fn rules_for<'a>(&'a self, key: &'a Key, open: &'a Open) -> impl Iterator<Item = &'a Rule> {
+    pub(super) fn rules_for<'a>(&'a self, key: &'a Key, open: &'a Open) -> impl Iterator<Item = &'a Rule> {
         self.rules.iter().filter(move |rule| match key.test {
             Some(test) => self.tests.rule_of(test) == Some(rule.id.as_str()),
             None => {
@@ -402,7 +363,7 @@ impl Reflex {
     }
 
     /// What follows from all that is known.
-    fn settled(&mut self, mut deeds: Vec<Deed>, now: Now) -> Vec<Deed> {
+    pub(super) fn settled(&mut self, mut deeds: Vec<Deed>, now: Now) -> Vec<Deed> {
         if std::mem::take(&mut self.moved) {
             self.pursue(now);
         }

@@ -222,6 +222,19 @@ impl Rule {
         }
     }
 
+    /// The devices that it names.
+    pub fn named(&self) -> impl Iterator<Item = &DeviceRef> {
+        let sensors = match &self.sensors {
+            Sensors::These(places) => places.as_slice(),
+            _ => &[],
+        };
+        let answers = self.answers.iter().filter_map(|answer| match answer {
+            Answer::Set(place, _) => Some(&place.device),
+            _ => None,
+        });
+        sensors.iter().map(|place| &place.device).chain(answers)
+    }
+
     /// What it sets in this home.
     pub fn targets(&self, home: &Home) -> Vec<Target> {
         let mut targets = Vec::new();

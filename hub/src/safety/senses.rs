@@ -42,6 +42,8 @@ struct Waiting {
 #[derive(Debug)]
 struct Queue<T> {
     waiting: HashMap<Place, Waiting>,
+    /// Dangers that a broker of others replays: said some time or other.
+    replayed: BTreeMap<(Danger, Place), Observation>,
     strangers: usize,
     orders: VecDeque<T>,
 }
@@ -58,7 +60,7 @@ pub struct Senses<T> {
 impl<T> Default for Senses<T> {
     fn default() -> Self {
         Senses {
-            queue: Mutex::new(Queue { waiting: HashMap::new(), strangers: 0, orders: VecDeque::new() }),
+            queue: Mutex::new(Queue { waiting: HashMap::new(), replayed: BTreeMap::new(), strangers: 0, orders: VecDeque::new() }),
             arrived: Condvar::new(),
             concerns: RwLock::default(),
             beyond: AtomicU64::new(0),
@@ -71,6 +73,8 @@ impl<T> Default for Senses<T> {
 pub struct Arrived<T> {
     /// In this order.
     pub observations: Vec<Observation>,
+    /// Dangers that were replayed, the gravest first.
+    pub replayed: Vec<Observation>,
     /// In the order in which they were given.
     pub orders: Vec<T>,
 }
@@ -115,6 +119,24 @@ impl<T> Senses<T> {
         self.arrived.notify_one();
     }
 
+    /// A broker of others replays what somebody retained there, perhaps weeks ago. A danger in it is asked about, if the
+    /// device is known; that there was none says nothing of now.
+    pub fn recall(&self, observation: &Observation) {
+        let Some(hazard) = observation.hazard else { return };
+        let is_known = {
+            let concerns = self.concerns.read().unwrap_or_else(PoisonError::into_inner);
+            concerns.always.get(&observation.device).is_some_and(|of| of.properties.contains(&observation.property))
+        };
+        if !is_known {
+            return;
+        }
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = Place::new(observation.device.clone(), observation.property.clone());
+        queue.replayed.insert((Danger::of(hazard), place), observation.clone());
+        drop(queue);
+        self.arrived.notify_one();
+    }
+
     /// Gives an order. Callers are few and wait for the answer, which bounds them.
     pub fn order(&self, order: T) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).orders.push_back(order);
@@ -124,11 +146,12 @@ impl<T> Senses<T> {
     /// Waits for something, at most so long.
     pub fn wait(&self, at_most: Duration) -> Arrived<T> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = |queue: &mut Queue<T>| queue.waiting.is_empty() && queue.orders.is_empty();
+        let idle = |queue: &mut Queue<T>| queue.waiting.is_empty() && queue.replayed.is_empty() && queue.orders.is_empty();
         let (mut queue, _) =
             self.arrived.wait_timeout_while(queue, at_most, idle).unwrap_or_else(PoisonError::into_inner);
         let waiting = std::mem::take(&mut queue.waiting);
         queue.strangers = 0;
+        let replayed = std::mem::take(&mut queue.replayed).into_values().collect();
         let orders = queue.orders.drain(..).collect();
         drop(queue);
         let mut dangers = Vec::new();
@@ -139,7 +162,7 @@ impl<T> Senses<T> {
         }
         dangers.sort_by_key(|(danger, _)| *danger);
         let observations = dangers.into_iter().map(|(_, observation)| observation).chain(others).collect();
-        Arrived { observations, orders }
+        Arrived { observations, replayed, orders }
     }
 
     /// What is felt from now on of each known device.

@@ -270,6 +270,11 @@ impl Db {
         if busy == 0 { Ok(()) } else { Err(StoreError::Io("the log is in use and could not be emptied".into())) }
     }
 
+    /// Where the database lies.
+    pub(crate) fn path(&self) -> &Path {
+        self.writing.get_filename()
+    }
+
     pub async fn close_readers(&self) {
         self.readers.close().await;
     }
@@ -325,7 +330,7 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Made before SQLite makes it, because SQLite gives the log files the mode that the database has.
-fn private_file(path: &Path) -> io::Result<()> {
+pub(crate) fn private_file(path: &Path) -> io::Result<()> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     if file.metadata()?.permissions().mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600))?;

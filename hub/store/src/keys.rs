@@ -106,6 +106,7 @@ impl Keys {
         }
         rotation.retired = self.retire(current).await?;
         self.db.checkpoint().await?;
+        crate::standby::forget(&self.db)?;
         Ok(rotation)
     }
 
@@ -120,8 +121,9 @@ impl Keys {
         let mut tx = self.db.begin().await?;
         sqlx::query("DELETE FROM data_key WHERE master_id <> ?1").bind(id.to_vec()).execute(tx.conn()).await?;
         tx.commit().await?;
-        // The old wraps are in the log too, until it is emptied.
+        // The old wraps are in the log too, until it is emptied, and in the standby, until a daemon makes it anew.
         self.db.checkpoint().await?;
+        crate::standby::forget(&self.db)?;
         Ok(id)
     }
 

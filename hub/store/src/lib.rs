@@ -27,6 +27,7 @@ mod rows;
 mod safety;
 mod schema;
 mod secrets;
+mod standby;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,7 @@ pub use photos::{PHOTO_LIMIT, Photo, Photos};
 pub use register::Register;
 pub use safety::{Safety, SafetyRow};
 pub use secrets::{SECRET_LIMIT, Secrets};
+pub use standby::{InMemory, MemoryFolder, Standby};
 
 use crate::db::Db;
 
@@ -200,6 +202,22 @@ impl Store {
     /// Rooms, devices, and what devices said about themselves.
     pub fn devices(&self) -> DeviceShelf {
         DeviceShelf::new(Arc::clone(&self.db))
+    }
+
+    /// The copy of what a home needs in danger, beside the store in its folder.
+    pub fn standby(&self, data_dir: &Path) -> Standby {
+        Standby::new(Arc::clone(&self.db), data_dir)
+    }
+
+    /// Whether there is such a copy in this folder.
+    pub fn has_standby(data_dir: &Path) -> bool {
+        standby::is_there(data_dir)
+    }
+
+    /// A store in memory that is made of the copy; `memory` is a folder of a file system in memory. What is written there
+    /// is gone with it.
+    pub async fn open_standby(settings: &Settings, memory: &Path, master: &MasterKey) -> Result<InMemory, OpenError> {
+        standby::open(settings, memory, master).await
     }
 
     /// MQTT credentials.

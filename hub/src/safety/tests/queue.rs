@@ -84,3 +84,15 @@ fn what_nobody_asked_about_does_not_come_in_and_is_heard_all_the_same() {
     senses.feel(&said("other", "alarm", Value::Bool(false), None), || 79);
     assert_eq!(senses.wait(Duration::ZERO).observations.len(), 1);
 }
+
+#[test]
+fn what_is_replayed_waits_by_itself_and_is_nobody_s_sign_of_life() {
+    let senses = senses(&["s".to_owned()]);
+    senses.recall(&alarm("s", Hazard::WaterLeak));
+    senses.recall(&alarm("s", Hazard::WaterLeak));
+    senses.recall(&calm("s"));
+    (0..10_000).for_each(|n| senses.recall(&alarm(&format!("invented{n}"), Hazard::Gas)));
+    let arrived = senses.wait(Duration::ZERO);
+    assert_eq!((arrived.replayed.len(), arrived.observations.len()), (1, 0));
+    assert!(senses.heard().is_empty());
+}

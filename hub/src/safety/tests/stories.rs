@@ -275,3 +275,60 @@ fn rules_that_cannot_be_are_refused_in_words() {
     let many = vec![Answer::Valves(None); 65];
     assert_eq!(refused(Rule { answers: many, ..good }), RuleError::TooMany);
 }
+
+fn asks(deeds: &[Deed]) -> usize {
+    deeds.iter().filter(|deed| matches!(deed, Deed::Ask(_))).count()
+}
+
+#[test]
+fn what_a_broker_replays_is_told_and_asked_about_and_closes_nothing_by_itself() {
+    let mut reflex = reflex(vec![sensor("leak", "bath", Hazard::WaterLeak, true), valve("v", "bath", true)]);
+    let mut deeds = reflex.replayed(&alarm("leak", Hazard::WaterLeak), at(0));
+    deeds.extend(reflex.tick(at(1)));
+    assert_eq!((began(&deeds), asks(&deeds)), (vec![Danger::WaterLeak], 1));
+    (1..600).for_each(|second| deeds.extend(reflex.tick(at(second * 1000))));
+    assert!(commands(&deeds).is_empty(), "nobody knows when it was said");
+    assert_eq!(asks(&deeds), 5);
+    assert_eq!(reflex.dangers().len(), 1, "that the sensor says nothing is no «no»");
+    assert!(reflex.replayed(&alarm("leak", Hazard::WaterLeak), at(700_000)).is_empty(), "again, and nothing new");
+    let deeds = reflex.felt(&alarm("leak", Hazard::WaterLeak), at(701_000), &same);
+    assert_eq!(commands(&deeds).len(), 1, "now it has said so itself");
+    let stranger = reflex.replayed(&alarm("stranger", Hazard::Gas), at(702_000));
+    assert!(stranger.is_empty(), "{stranger:?}");
+}
+
+#[test]
+fn what_is_replayed_counts_where_the_sensor_had_said_no_before_unless_it_says_no_again() {
+    let devices = || vec![sensor("leak", "bath", Hazard::WaterLeak, true), valve("v", "bath", true)];
+    for (calm_first, denies) in [(true, false), (true, true), (false, false), (false, true)] {
+        let mut reflex = reflex(devices());
+        if calm_first {
+            reflex.felt(&calm("leak"), at(0), &same);
+        }
+        let mut deeds = reflex.replayed(&alarm("leak", Hazard::WaterLeak), at(1_000));
+        if !calm_first {
+            // What history knows comes later.
+            deeds.extend(reflex.calm([place("leak", "alarm")], at(2_000)));
+        }
+        if denies {
+            reflex.felt(&calm("leak"), at(5_000), &same);
+        }
+        (2..9).for_each(|second| deeds.extend(reflex.tick(at(second * 1000))));
+        assert!(commands(&deeds).is_empty(), "it may still deny it");
+        deeds.extend(reflex.tick(at(13_000)));
+        assert_eq!(commands(&deeds).len(), usize::from(!denies), "{calm_first} {denies}");
+    }
+}
+
+#[test]
+fn what_is_replayed_does_not_wake_what_was_answered_before_a_restart() {
+    use crate::safety::danger::Remembered;
+    let mut reflex = reflex(vec![sensor("leak", "bath", Hazard::WaterLeak, true), valve("v", "bath", true)]);
+    let key = Key { danger: Danger::WaterLeak, place: place("leak", "alarm"), test: None };
+    let kept = Remembered { key, since: at(0).moment, value: Value::Bool(true), answered: true };
+    reflex.remember(vec![kept], at(0));
+    let mut deeds = reflex.replayed(&alarm("leak", Hazard::WaterLeak), at(1_000));
+    deeds.extend(reflex.calm([place("leak", "alarm")], at(2_000)));
+    (2..100).for_each(|second| deeds.extend(reflex.tick(at(second * 1000))));
+    assert!(commands(&deeds).is_empty(), "it was closed once, and perhaps opened by a person since");
+}

@@ -9,6 +9,7 @@ mod opening;
 mod papers;
 mod rooms;
 mod sealing;
+mod standby;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,0 +1,109 @@
+//! Dangers that nobody says just now: those from before a restart, and those that a broker of others replays. Their sensors are
+//! asked and not assumed. Pure, as the reflex is, of which it is a part.
+
+use domovoi_model::Observation;
+
+use super::danger::{Deed, Key, News, Now, Open, Remembered};
+use super::reflex::{MOST_DANGERS, Reflex};
+use super::rule::{Danger, Place};
+
+/// After a restart a sensor is asked and given so long to take back what it had said, before what had been begun is ended.
+const DENIED_WITHIN_MS: i64 = 10_000;
+
+/// Waits between the questions to it: at the first nobody has connected again yet, and a sensor on a battery sleeps.
+const ASKED_AFTER_MS: [i64; 4] = [2_000, 3_000, 4_000, 30_000];
+const ASKED_TIMES: u32 = 5;
+
+/// Whether its sensor is to be asked now; then it has been.
+pub fn is_asked(open: &mut Open, now: Now) -> bool {
+    if now.millis < open.ask_at_ms || open.asked >= ASKED_TIMES {
+        return false;
+    }
+    let wait = usize::try_from(open.asked).ok().and_then(|asked| ASKED_AFTER_MS.get(asked)).copied();
+    open.asked += 1;
+    open.ask_at_ms = now.millis.saturating_add(wait.unwrap_or(i64::MAX));
+    true
+}
+
+impl Reflex {
+    /// What was so before a restart: it is asked about, and not assumed.
+    pub fn remember(&mut self, all: Vec<Remembered>, now: Now) -> Vec<Deed> {
+        let mut deeds = Vec::new();
+        for one in all.into_iter().filter(|one| one.key.test.is_none()) {
+            if self.dangers.contains_key(&one.key) || self.dangers.len() >= MOST_DANGERS {
+                continue;
+            }
+            let wait = if one.answered { i64::MAX } else { now.millis.saturating_add(DENIED_WITHIN_MS) };
+            let open = Open {
+                since: one.since,
+                value: one.value,
+                accepted: self.home.accepts(&one.key.place.device),
+                hushed: false,
+                remembered: true,
+                lowest: None,
+                last_ms: now.millis,
+                counts_from_ms: wait,
+                asked: 0,
+                ask_at_ms: now.millis,
+            };
+            deeds.push(Deed::Tell(News::Began(one.key.clone(), open.clone())));
+            self.dangers.insert(one.key, open);
+        }
+        self.moved = true;
+        self.settled(deeds, now)
+    }
+
+    /// A broker of others replays a danger that somebody retained there, perhaps weeks ago: people are told and the sensor is
+    /// asked. It counts where the sensor's word before it was another: then it was said while nobody listened.
+    pub fn replayed(&mut self, observation: &Observation, now: Now) -> Vec<Deed> {
+        let Some(hazard) = observation.hazard else { return Vec::new() };
+        let place = Place::new(observation.device.clone(), observation.property.clone());
+        let counts = self.calm.contains(&place);
+        let key = Key { danger: Danger::of(hazard), place, test: None };
+        if !self.home.accepts(&key.place.device) {
+            return Vec::new();
+        }
+        if let Some(open) = self.dangers.get_mut(&key) {
+            // It is known. After a connection that broke its sensor is worth another question.
+            open.ask_at_ms = open.ask_at_ms.min(now.millis);
+            return self.settled(Vec::new(), now);
+        }
+        let one = Remembered { key, since: now.moment, value: observation.value.clone(), answered: !counts };
+        self.recalled.insert(one.key.clone());
+        self.remember(vec![one], now)
+    }
+
+    /// What sensors said last before this run was that there is no danger.
+    pub fn calm(&mut self, places: impl IntoIterator<Item = Place>, now: Now) -> Vec<Deed> {
+        for place in places {
+            for (key, open) in self.dangers.iter_mut().filter(|(key, _)| key.place == place) {
+                if open.remembered && self.recalled.contains(key) {
+                    open.counts_from_ms = open.counts_from_ms.min(now.millis.saturating_add(DENIED_WITHIN_MS));
+                }
+            }
+            let is_open = self.dangers.keys().any(|key| key.place == place && key.test.is_none());
+            if !is_open {
+                self.calm.insert(place);
+            }
+        }
+        self.settled(Vec::new(), now)
+    }
+
+    /// The dangers as they are to be kept over a restart.
+    pub fn to_keep(&self) -> Vec<Remembered> {
+        let kept =
+            self.dangers.iter().filter(|(key, open)| key.test.is_none() && key.danger.is_reported() && open.accepted);
+        let remembered = |(key, open): (&Key, &Open)| Remembered {
+            key: key.clone(),
+            since: open.since,
+            value: open.value.clone(),
+            answered: open.remembered && open.counts_from_ms == i64::MAX || self.is_answered(key, open),
+        };
+        kept.map(remembered).collect()
+    }
+
+    fn is_answered(&self, key: &Key, open: &Open) -> bool {
+        let mut targets = self.rules_for(key, open).flat_map(|rule| rule.targets(&self.home));
+        targets.all(|target| self.pursuits.get(&target.place).is_some_and(|pursuit| pursuit.confirmed))
+    }
+}
