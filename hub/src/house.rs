@@ -29,8 +29,7 @@ use crate::devices::{Devices, DevicesError};
 use crate::doctor::Doctor;
 use crate::extract;
 use crate::ingest::{
-    BrokerShelf, BrokerStanding, BrokerStands, ExternalBroker, HubGate, Ingest, report_resumed, run_ear,
-    run_external,
+    BrokerShelf, BrokerStanding, BrokerStands, ExternalBroker, HubGate, Ingest, report_resumed, run_ear, run_external,
 };
 use crate::metering::{Metering, MeteringError, Rules};
 use crate::people::{People, PeopleError};

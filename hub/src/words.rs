@@ -174,6 +174,9 @@ mod tests {
             "danger_unaccepted",
             "danger_over",
             "device_unanswered",
+            "device_not_told",
+            "safety_rule_mute",
+            "safety_device_undescribed",
             "safety_rules_unreadable",
         ];
         for kind in kinds {

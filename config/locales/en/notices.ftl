@@ -74,4 +74,7 @@ notice-danger-over = { $sensor } says that it is over: { $danger ->
    *[water-leak] water leak
 }. What was closed stays closed: open it yourself when everything is in order.
 notice-device-unanswered = { $device } does not answer in danger. It is told again and again; go and close it by hand.
+notice-device-not-told = { $device } cannot be told anything in danger: { $why }. Go and close it by hand.
+notice-safety-rule-mute = The rule «{ $name }» names a device or a room that is not there any more. See domovoi safety show, and change it.
+notice-safety-device-undescribed = { $name } was there for danger, and nobody says any more what it is. Look at its bridge; until then it warns of nothing.
 notice-safety-rules-unreadable = Rules for danger cannot be read; the built-in ones count. See domovoi safety show, and add yours again.

@@ -60,7 +60,14 @@ pub async fn keep(
         Ok(standby) => standby,
         Err(error) => {
             tracing::error!("nor does the standby: {error}");
-            return live(joined(finish(opening, &settings, &clock, &master, &lock).await)?, None, &settings, opened, shutdown).await;
+            return live(
+                joined(finish(opening, &settings, &clock, &master, &lock).await)?,
+                None,
+                &settings,
+                opened,
+                shutdown,
+            )
+            .await;
         }
     };
     if opening.is_finished() {
@@ -68,7 +75,9 @@ pub async fn keep(
     }
     let sockets = Sockets::bind(&settings).await?;
     let spare = sockets.spare()?;
-    tracing::error!("the STANDBY runs from memory: broker and reflex are there, pages, readings and the portal are not");
+    tracing::error!(
+        "the STANDBY runs from memory: broker and reflex are there, pages, readings and the portal are not"
+    );
     opened(&standby, &sockets).await;
     let safety = standby.safety.clone();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -176,11 +185,7 @@ fn can_be_stood_in(error: &HouseError) -> bool {
 }
 
 /// The house on the copy, in memory.
-async fn stand_in(
-    settings: &Settings,
-    clock: &Clock,
-    master: &MasterKey,
-) -> Result<(House, MemoryFolder), HouseError> {
+async fn stand_in(settings: &Settings, clock: &Clock, master: &MasterKey) -> Result<(House, MemoryFolder), HouseError> {
     let mut settings = settings.clone();
     // Without people nobody could sign in, and a stranger must not become the owner; nothing may be told twice.
     settings.web.enabled = false;
@@ -213,7 +218,8 @@ pub(super) async fn keep_copy(mut copy: Standby, bus: Bus, mut stop: watch::Rece
             tokio::time::sleep(pause).await;
             loop {
                 match ears.recv().await {
-                    Ok(Event::Device(_) | Event::Rooms | Event::Safety(_)) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                    Ok(Event::Device(_) | Event::Rooms | Event::Safety(_))
+                    | Err(broadcast::error::RecvError::Lagged(_)) => {
                         return tokio::time::sleep(SETTLES_IN).await;
                     }
                     Ok(_) => {}

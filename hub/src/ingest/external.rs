@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use domovoi_adapters::Road;
 use rumqttc::{
-    AsyncClient, Event, EventLoop, Incoming, MqttOptions, Outgoing, Publish, QoS, SubscribeFilter, SubscribeReasonCode, Transport,
+    AsyncClient, Event, EventLoop, Incoming, MqttOptions, Outgoing, Publish, QoS, SubscribeFilter, SubscribeReasonCode,
+    Transport,
 };
 use tokio::sync::{mpsc, watch};
 

@@ -35,8 +35,13 @@ pub struct Open {
     pub value: Value,
     /// Whether its sensor was accepted.
     pub accepted: bool,
-    /// Somebody has heard enough of it: nothing is repeated, sirens are silent.
+    /// Somebody has heard enough of it: sirens are silent, and what was confirmed closed is left to people.
     pub hushed: bool,
+    /// Everything that was to be done had been confirmed before a restart.
+    pub(super) answered: bool,
+    /// It is from before a restart: sirens may sound that nobody here has told to.
+    pub(super) carried: bool,
+    pub(super) hushed_ms: i64,
     /// It is remembered from before a restart, and its sensor has not spoken since.
     pub remembered: bool,
     /// The lowest temperature, for freezing.
@@ -66,6 +71,15 @@ pub struct Pursuit {
     pub since: Moment,
     /// The siren is being silenced.
     pub quieting: bool,
+    /// Every danger that wants it is hushed.
+    pub(super) hushed: bool,
+    /// It has confirmed, and people may open it again.
+    pub(super) let_go: bool,
+    /// Nothing wants it any more, and it has not confirmed: it is pursued until then.
+    pub(super) outlives_until_ms: Option<i64>,
+    /// When it is asked once more whether it is so, and that this was done.
+    pub(super) look_ms: Option<i64>,
+    pub(super) looked_at: bool,
     pub(super) is_siren: bool,
     pub(super) test: Option<u64>,
     pub(super) next_ms: i64,
@@ -116,6 +130,8 @@ pub struct Remembered {
     pub value: Value,
     /// Everything that was to be done had been confirmed: only another word of the sensor does it again.
     pub answered: bool,
+    /// Somebody had heard enough of it.
+    pub hushed: bool,
 }
 
 impl Open {
@@ -125,6 +141,9 @@ impl Open {
             value,
             accepted,
             hushed: false,
+            answered: false,
+            carried: false,
+            hushed_ms: now.millis,
             remembered: false,
             lowest: None,
             last_ms: now.millis,
@@ -145,6 +164,11 @@ impl Pursuit {
             error: None,
             since: now.moment,
             quieting: false,
+            hushed: false,
+            let_go: false,
+            outlives_until_ms: None,
+            look_ms: None,
+            looked_at: false,
             is_siren: false,
             test,
             next_ms: now.millis,

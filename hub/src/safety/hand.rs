@@ -68,6 +68,8 @@ pub struct Hand {
     pub record: Arc<Record>,
     /// What people are shown.
     pub standing: Arc<RwLock<Arc<Standing>>>,
+    /// What was open before this run is known: until then nothing is written in its place.
+    pub has_remembered: bool,
     /// What is to be remembered over a restart.
     pub keep: watch::Sender<Vec<Remembered>>,
 }
@@ -132,7 +134,10 @@ impl Hand {
                 self.senses.concern(self.reflex.concerns());
                 deeds
             }
-            Order::Remember(all) => self.reflex.remember(all, now),
+            Order::Remember(all) => {
+                self.has_remembered = true;
+                self.reflex.remember(all, now)
+            }
             Order::Calm(places) => self.reflex.calm(places, now),
             Order::Hush => self.reflex.hush(now),
             Order::Test { rule, in_earnest, answer } => {
@@ -219,6 +224,9 @@ impl Hand {
     pub fn show(&self) {
         let standing = Arc::new(Standing::of(&self.reflex, self.senses.beyond()));
         *self.standing.write().unwrap_or_else(PoisonError::into_inner) = standing;
+        if !self.has_remembered {
+            return;
+        }
         let keep = self.reflex.to_keep();
         self.keep.send_if_modified(|kept| {
             let differs = *kept != keep;

@@ -10,6 +10,9 @@ use super::rule::Place;
 /// Words by which devices that know several are told to close, in the order in which they are looked for.
 const CLOSING: [&str; 4] = ["close", "closed", "off", "shut"];
 
+/// What belongs to a valve is of one of these kinds or classes.
+const VALVES: [&str; 3] = ["valve", "water_valve", "gas_valve"];
+
 /// The same for sounding and for falling silent. «emergency», «burglar» and «fire» are the modes of Zigbee's IAS warning
 /// devices (ZCL 8.4.2.2); `stop` ends them.
 const SOUNDING: [&str; 5] = ["emergency", "fire", "burglar", "alarm", "on"];
@@ -123,9 +126,14 @@ impl Home {
         all.iter().filter(there).map(|found| (&found.place, &found.value))
     }
 
-    /// Whether setting this would open a valve.
+    /// Whether setting this would open a valve: anything of it that moves it, and is not told to close.
     pub fn opens(&self, place: &Place, value: &Value) -> bool {
-        self.valves.iter().any(|valve| valve.place == *place && valve.value != *value)
+        if let Some(valve) = self.valves.iter().find(|valve| valve.place == *place) {
+            return valve.value != *value;
+        }
+        let Some(info) = self.property(place).filter(|info| info.is_of(&VALVES)) else { return false };
+        // What is closed by no value that is known here is opened by any.
+        safe_value(info, Organ::Valve).is_none_or(|closed| closed != *value)
     }
 
     /// The value that makes a siren fall silent.

@@ -62,6 +62,8 @@ struct DangerRow {
     since: MomentRow,
     value: ValueRow,
     answered: bool,
+    #[serde(default)]
+    hushed: bool,
 }
 
 fn place_row(place: &Place) -> PlaceRow {
@@ -156,6 +158,7 @@ pub fn danger_row(one: &Remembered) -> SafetyRow {
         },
         value: value_row(&one.value),
         answered: one.answered,
+        hushed: one.hushed,
     };
     let id = format!("{}:{}:{}", danger.code(), place.device, place.property);
     SafetyRow { id, body: serde_json::to_vec(&row).unwrap_or_default() }
@@ -173,6 +176,7 @@ pub fn danger_of(row: &SafetyRow) -> Option<Remembered> {
         since,
         value: value_of(row.value)?,
         answered: row.answered,
+        hushed: row.hushed,
     })
 }
 
@@ -204,7 +208,7 @@ mod tests {
         assert_eq!(rule_of(&rule_row(&own)), Some(own));
         let key = Key { danger: Danger::WaterLeak, place, test: None };
         for since in [Moment::Wall(Timestamp(5)), Moment::SinceBoot { boot: BootId(Id([3; 16])), millis: 9 }] {
-            let one = Remembered { key: key.clone(), since, value: Value::Bool(true), answered: true };
+            let one = Remembered { key: key.clone(), since, value: Value::Bool(true), answered: true, hushed: true };
             assert_eq!(danger_of(&danger_row(&one)), Some(one));
         }
         assert_eq!(rule_of(&SafetyRow { id: "x".into(), body: b"{}".to_vec() }), None);

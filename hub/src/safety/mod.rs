@@ -6,6 +6,8 @@ mod danger;
 mod hand;
 mod home;
 mod kept;
+mod mute;
+mod pursuing;
 mod record;
 mod reflex;
 mod remembering;
@@ -21,7 +23,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use domovoi_adapters::dialect;
-use domovoi_model::{Command, CommandTarget, Moment, Sample, Timestamp, Value};
+use domovoi_model::{Command, CommandTarget, Sample, Timestamp, Value};
 use domovoi_store::{Notice, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
@@ -43,6 +45,9 @@ pub use view::Standing;
 /// What devices are is looked at again this soon after something about them changed, and at the latest so often.
 const SETTLES_IN: Duration = Duration::from_millis(100);
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Devices that a bridge describes anew come in within so long after a start; what is missing then is missing.
+const DESCRIBED_IN: Duration = Duration::from_secs(120);
 
 /// How far back the last words of sensors are looked for after a restart: a danger that was said and not yet answered when
 /// the power went.
@@ -132,6 +137,7 @@ impl Safety {
             bus: bus.clone(),
             record: Arc::clone(&record),
             standing: Arc::clone(&standing),
+            has_remembered: false,
             keep,
         };
         hand.show();
@@ -242,7 +248,7 @@ impl Safety {
         self.standing().tests.iter().find(|run| run.id == id).cloned()
     }
 
-    /// Nothing more is repeated for what is open now, and sirens fall silent. What was closed stays closed.
+    /// Sirens fall silent, and what has confirmed that it is closed is left to people.
     pub async fn hush(&self) -> Result<(), SafetyError> {
         self.give(Order::Hush);
         self.settled().await
@@ -251,25 +257,20 @@ impl Safety {
     /// What was open before a restart, or said and perhaps not answered: its sensors are asked. For the start, when the
     /// devices are known.
     pub async fn remember(&self) {
-        let mut all: Vec<Remembered> = match self.0.store.safety().dangers().await {
+        let kept: Vec<Remembered> = match self.0.store.safety().dangers().await {
             Ok((rows, _)) => rows.iter().filter_map(kept::danger_of).collect(),
             Err(error) => {
                 tracing::error!("the dangers that were open cannot be read; their sensors say so again: {error}");
                 Vec::new()
             }
         };
+        // At once, also if there are none: from now on what is open may be written in their place.
+        self.give(Order::Remember(kept));
         match self.said_last().await {
-            Ok(said) => {
-                for one in said {
-                    if !all.iter().any(|other| other.key == one.key) {
-                        all.push(one);
-                    }
-                }
-            }
+            // What is known to be open already stays as it is.
+            Ok(said) if !said.is_empty() => self.give(Order::Remember(said)),
+            Ok(_) => {}
             Err(error) => tracing::warn!("the last words of sensors cannot be read: {error}"),
-        }
-        if !all.is_empty() {
-            self.give(Order::Remember(all));
         }
     }
 
@@ -323,8 +324,9 @@ impl Safety {
                 self.look_at_devices();
             }
         };
+        let mute = self.tell_what_is_mute();
         tokio::select! {
-            () = async { tokio::join!(record, picture, self.begin()); } => {}
+            () = async { tokio::join!(record, picture, mute, self.begin()); } => {}
             _ = &mut has_ended => {
                 tracing::error!("the reflex has ended before its time");
                 return;
@@ -337,6 +339,58 @@ impl Safety {
         // What it did last.
         let desk = Desk { store: self.0.store.clone(), journal: self.0.journal.clone(), bus: self.0.bus.clone() };
         self.0.record.run(desk, self.0.keep.clone(), stop).await;
+    }
+
+    /// Tells people of rules and devices that have gone mute, and takes it back when they are there again.
+    async fn tell_what_is_mute(&self) {
+        let mut guards = std::collections::BTreeSet::new();
+        let mut told: Option<mute::Mute> = None;
+        let began = std::time::Instant::now();
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let standing = self.standing();
+            let home = &standing.home;
+            guards.extend(home.devices().iter().filter(|one| mute::is_guard(one, home)).map(|one| one.device.clone()));
+            guards.retain(|device| home.find(device).is_some());
+            if began.elapsed() < DESCRIBED_IN {
+                continue;
+            }
+            let now = mute::mute(&standing.rules, home, &guards);
+            let rules = standing.rules.iter().map(|rule| format!("rule-mute:{}", rule.id));
+            // What was told before a restart is taken back at the first look.
+            let before: Vec<String> =
+                told.as_ref().map_or_else(|| rules.collect(), |told| told.keys().cloned().collect());
+            let mut all_well = true;
+            for key in before.iter().filter(|key| !now.contains_key(*key)) {
+                all_well &= self.notice(key, None).await;
+            }
+            for (key, (kind, name)) in &now {
+                if told.as_ref().is_none_or(|told| !told.contains_key(key)) {
+                    all_well &= self.notice(key, Some((kind, name))).await;
+                }
+            }
+            if all_well {
+                told = Some(now);
+            }
+        }
+    }
+
+    /// Raises a notice about something with a name, or takes it back; whether that could be kept.
+    async fn notice(&self, key: &str, told: Option<(&str, &str)>) -> bool {
+        let outcome = match told {
+            Some((kind, name)) => {
+                let params = vec![("name".to_owned(), name.to_owned())];
+                let notice = Notice { kind: kind.to_owned(), params, at: self.0.clock.moment() };
+                self.0.store.notices().raise(key, &notice).await
+            }
+            None => self.0.store.notices().clear(key).await,
+        };
+        match &outcome {
+            Ok(true) => self.0.bus.tell(Event::Notice(key.into())),
+            Ok(false) => {}
+            Err(error) => tracing::warn!("a notice of the reflex cannot be kept: {error}"),
+        }
+        outcome.is_ok()
     }
 
     async fn begin(&self) {
@@ -355,7 +409,6 @@ impl Safety {
 
     /// The last words of accepted sensors among the latest samples, where they were words of danger and not of long ago.
     async fn said_last(&self) -> Result<Vec<Remembered>, StoreError> {
-        let Some(now) = self.0.clock.trusted() else { return Ok(Vec::new()) };
         let standing = self.standing();
         let history = self.0.store.history();
         let last = history.last_seq();
@@ -378,11 +431,25 @@ impl Safety {
             at = newest;
         }
         let remembered = |(place, sample): (Place, Sample)| {
-            let said = sample.at.wall().filter(|at| now.0.saturating_sub(at.0) <= LOOKED_BACK_MILLIS)?;
+            // Without a clock nobody knows how long ago it was: its last word is its last word.
+            let age = self.0.clock.trusted().zip(sample.at.wall()).map(|(now, at)| now.0.saturating_sub(at.0));
+            if age.is_some_and(|age| age > LOOKED_BACK_MILLIS) {
+                return None;
+            }
             let danger = standing.home.property(&place)?.hazard.map(Danger::of)?;
             let key = Key { danger, place, test: None };
-            let is_danger = sample.value == Value::Bool(true);
-            is_danger.then_some(Remembered { key, since: Moment::Wall(said), value: sample.value, answered: false })
+            let is_danger = match &sample.value {
+                Value::Bool(warns) => *warns,
+                Value::Text(word) => word.eq_ignore_ascii_case("alarm"),
+                Value::Number(_) => false,
+            };
+            is_danger.then_some(Remembered {
+                key,
+                since: sample.at,
+                value: sample.value,
+                answered: false,
+                hushed: false,
+            })
         };
         Ok(words.into_iter().filter_map(remembered).collect())
     }

@@ -2,9 +2,9 @@
 //! be remembered over a restart. The reflex leaves its news and goes on; a disk that is stalled or full makes this task
 //! wait and nobody else.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domovoi_model::Moment;
 use domovoi_store::{Notice, Store, StoreError};
@@ -19,6 +19,13 @@ use crate::bus::{Bus, Event};
 /// So much news waits for the disk; of what is repeated the oldest goes first.
 const WAITING: usize = 2048;
 
+/// A danger that comes and goes is written down so many times in a minute; then only how it stands at the end of it.
+const TURNS: u32 = 4;
+const TURNS_IN: Duration = Duration::from_secs(60);
+
+/// Of so many dangers it is known how often they came and went.
+const TURNING: usize = 1024;
+
 /// What could not be written is tried again so often.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -32,16 +39,27 @@ const THEN_EVERY: u32 = 120;
 /// The news that waits.
 #[derive(Debug, Default)]
 pub struct Record {
-    queue: Mutex<VecDeque<Noted>>,
+    queue: Mutex<Queue>,
     arrived: tokio::sync::Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Noted>,
+    last: u64,
+    /// When each danger came or went first within the minute, and how often since.
+    turns: HashMap<Key, (Instant, u32)>,
 }
 
 /// One piece of news, and what its device was called then.
 #[derive(Debug, Clone)]
 struct Noted {
+    number: u64,
     news: News,
     name: String,
     at: Moment,
+    /// It is not written before this moment.
+    due: Instant,
     in_log: bool,
     in_journal: bool,
 }
@@ -63,11 +81,17 @@ impl Record {
             return;
         }
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if queue.len() >= WAITING {
-            let least = queue.iter().position(|noted| matches!(noted.news, News::Said(..))).unwrap_or(0);
-            queue.remove(least);
+        let due = queue.turn(&news);
+        if queue.waiting.len() >= WAITING {
+            let repeated = |noted: &Noted| matches!(noted.news, News::Said(..));
+            let stranger =
+                |noted: &Noted| matches!(&noted.news, News::Began(_, open) | News::Over(_, open) if !open.accepted);
+            let least = queue.waiting.iter().position(stranger).or_else(|| queue.waiting.iter().position(repeated));
+            queue.waiting.remove(least.unwrap_or(0));
         }
-        queue.push_back(Noted { news, name, at, in_log: false, in_journal: false });
+        queue.last += 1;
+        let number = queue.last;
+        queue.waiting.push_back(Noted { number, news, name, at, due, in_log: false, in_journal: false });
         drop(queue);
         self.arrived.notify_one();
     }
@@ -90,6 +114,7 @@ impl Record {
                     Ok(()) => {
                         tokio::select! {
                             () = self.arrived.notified() => {}
+                            () = until(self.next_due()) => {}
                             changed = keep.changed() => if changed.is_err() { std::future::pending::<()>().await },
                         }
                     }
@@ -99,6 +124,7 @@ impl Record {
             tokio::select! {
                 () = wait => {}
                 () = stopped(&mut stop) => {
+                    self.hurry();
                     if tokio::time::timeout(LAST_WORDS, self.write_all(&desk, &mut keep)).await.is_err() {
                         tracing::warn!("the disk was not there for the last of what the reflex did");
                     }
@@ -112,7 +138,7 @@ impl Record {
     fn log_new(&self) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let mut new = Vec::new();
-        for noted in queue.iter_mut().filter(|noted| !noted.in_log) {
+        for noted in queue.waiting.iter_mut().filter(|noted| !noted.in_log) {
             noted.in_log = true;
             new.push(noted.clone());
         }
@@ -132,14 +158,76 @@ impl Record {
                 }
             }
             self.log_new();
-            let first = self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let Some(mut noted) = first else { return Ok(()) };
-            if let Err(error) = write(desk, &mut noted).await {
-                self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_front(noted);
-                tracing::warn!("what the reflex did waits for the disk: {error}");
-                return Err(error);
+            // It stays in the queue until it is written: who stops in the middle has not lost it.
+            let Some(mut noted) = self.first_due() else { return Ok(()) };
+            let outcome = write(desk, &mut noted).await;
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = queue.waiting.iter().position(|other| other.number == noted.number);
+            match (outcome, at) {
+                (Ok(()), Some(at)) => drop(queue.waiting.remove(at)),
+                (Ok(()), None) => {}
+                (Err(error), at) => {
+                    if let Some(other) = at.and_then(|at| queue.waiting.get_mut(at)) {
+                        other.in_journal = noted.in_journal;
+                    }
+                    drop(queue);
+                    tracing::warn!("what the reflex did waits for the disk: {error}");
+                    return Err(error);
+                }
             }
         }
+    }
+
+    fn first_due(&self) -> Option<Noted> {
+        let now = Instant::now();
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.waiting.iter().find(|noted| noted.due <= now).cloned()
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.waiting.iter().map(|noted| noted.due).min()
+    }
+
+    /// Everything is due: the house stops.
+    fn hurry(&self) {
+        let now = Instant::now();
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.waiting.iter_mut().for_each(|noted| noted.due = noted.due.min(now));
+    }
+}
+
+impl Queue {
+    /// When news is to be written: at once, unless its danger comes and goes all the time. Then the news that waited for it
+    /// is forgotten, and this one is written at the end of the minute.
+    fn turn(&mut self, news: &News) -> Instant {
+        let now = Instant::now();
+        let (News::Began(key, _) | News::Over(key, _)) = news else { return now };
+        if self.turns.len() >= TURNING {
+            self.turns.retain(|_, (since, _)| now.duration_since(*since) < TURNS_IN);
+        }
+        if self.turns.len() >= TURNING && !self.turns.contains_key(key) {
+            return now;
+        }
+        let (since, turns) = self.turns.entry(key.clone()).or_insert((now, 0));
+        if now.duration_since(*since) >= TURNS_IN {
+            (*since, *turns) = (now, 0);
+        }
+        *turns += 1;
+        if *turns <= TURNS {
+            return now;
+        }
+        let due = since.checked_add(TURNS_IN).unwrap_or(now);
+        let same = |noted: &Noted| matches!(&noted.news, News::Began(other, _) | News::Over(other, _) if other == key);
+        self.waiting.retain(|noted| noted.due <= now || !same(noted));
+        due
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -246,7 +334,12 @@ fn notices(noted: &Noted) -> Vec<(String, Option<Notice>)> {
             let mut params = named();
             params.push(("danger", key.danger.code().to_owned()));
             params.push(("value", open.value.to_string()));
-            vec![(danger_key("was", key), None), (danger_key("is", key), notice(kind, params))]
+            // One that was told otherwise before (not accepted, hushed) is told anew.
+            vec![
+                (danger_key("was", key), None),
+                (danger_key("is", key), None),
+                (danger_key("is", key), notice(kind, params)),
+            ]
         }
         News::Over(key, open) => {
             let is_told = key.danger.is_reported() && open.accepted;
@@ -257,6 +350,11 @@ fn notices(noted: &Noted) -> Vec<(String, Option<Notice>)> {
         }
         News::Unanswered(place, _) => {
             vec![(device_key(place), notice("device_unanswered", vec![("device", noted.name.clone())]))]
+        }
+        News::NotSaid(place, pursuit) => {
+            let why = pursuit.error.clone().unwrap_or_default();
+            let params = vec![("device", noted.name.clone()), ("why", why)];
+            vec![(device_key(place), notice("device_not_told", params))]
         }
         News::Confirmed(place, _) => vec![(device_key(place), None)],
         _ => Vec::new(),
@@ -300,5 +398,53 @@ fn log(news: &News, name: &str) {
         }
         News::Undone(place, _) => tracing::warn!(device = name, property = place.property, "says otherwise again"),
         News::Said(..) | News::Hushed(_) | News::Tested(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domovoi_model::{DeviceRef, Hazard, Value};
+
+    use super::super::danger::{Now, Open};
+    use super::super::rule::Danger;
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        let place = Place::new(DeviceRef::new("zigbee2mqtt", name), "alarm");
+        Key { danger: Danger::of(Hazard::Gas), place, test: None }
+    }
+
+    fn turn(record: &Record, name: &str, accepted: bool, began: bool) {
+        let at = Moment::Wall(domovoi_model::Timestamp(0));
+        let open = Open::begun(Value::Bool(true), accepted, Now { millis: 0, moment: at });
+        let news = if began { News::Began(key(name), open) } else { News::Over(key(name), open) };
+        record.note(news, name.to_owned(), at);
+    }
+
+    #[test]
+    fn what_comes_and_goes_is_written_a_few_times_and_then_as_it_stands() {
+        let record = Record::default();
+        for n in 0..1001 {
+            turn(&record, "flapping", false, n % 2 == 0);
+        }
+        turn(&record, "real", true, true);
+        let queue = record.queue.lock().unwrap();
+        let waiting: Vec<(&str, bool)> =
+            queue.waiting.iter().map(|one| (one.name.as_str(), matches!(one.news, News::Began(..)))).collect();
+        assert_eq!(waiting.len(), 6, "four turns, how it stands, and the real one: {waiting:?}");
+        assert_eq!(waiting[4], ("flapping", true), "the last of them");
+        assert!(queue.waiting[4].due > Instant::now() && queue.waiting[5].due <= Instant::now());
+    }
+
+    #[test]
+    fn strangers_make_room_for_what_is_accepted() {
+        let record = Record::default();
+        turn(&record, "real", true, true);
+        for n in 0..WAITING * 2 {
+            turn(&record, &format!("stranger{n}"), false, true);
+        }
+        let queue = record.queue.lock().unwrap();
+        assert_eq!(queue.waiting.len(), WAITING);
+        assert_eq!(queue.waiting[0].name, "real");
     }
 }

@@ -9,21 +9,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use domovoi_adapters::PropertyInfo;
-use domovoi_model::{Command, CommandTarget, DeviceRef, Observation, Value};
+use domovoi_model::{Command, DeviceRef, Observation, Value};
 
 use super::danger::{Deed, Key, News, Now, Open, Pursuit};
 use super::home::Home;
-use super::rule::{Danger, Place, Rule, Target};
-use super::testing::{Outcome, TestRun, Tests};
-
-/// After each try so long is waited for the device's own report.
-const AGAIN_AFTER_MS: [i64; 5] = [1_000, 2_000, 5_000, 10_000, 30_000];
-
-/// At this try people are told that a device does not answer: eight seconds after the first.
-const UNANSWERED_AT: u32 = 4;
-
-/// A siren that does not confirm its silence is told so often.
-const QUIET_TRIES: u32 = 5;
+use super::rule::{Danger, Place, Rule};
+use super::testing::{TestRun, Tests};
 
 /// Dangers of devices that nobody accepted: more of them are counted and not kept.
 const STRANGERS: usize = 128;
@@ -31,23 +22,36 @@ const STRANGERS: usize = 128;
 /// A stranger's danger is forgotten after so long without another word.
 const STRANGERS_FORGOTTEN_MS: i64 = 3_600_000;
 
-/// More dangers at once than a home has sensors.
+/// More dangers at once than a home has sensors, and than one sensor has properties that warn.
 pub(super) const MOST_DANGERS: usize = 4096;
+const MOST_OF_ONE: usize = 32;
+
+/// A danger that somebody has hushed is another when it is said after so long a pause, or so long after the hush: the word
+/// that it was over may have been lost, and the next leak must not be.
+const HUSHED_PAUSE_MS: i64 = 1_800_000;
+const HUSHED_MOST_MS: i64 = 12 * 3_600_000;
+
+/// Words of sensors that know several, by which none says that there is no danger.
+const NO_ANSWERS: [&str; 12] = [
+    "",
+    "unknown",
+    "unavailable",
+    "none",
+    "null",
+    "n/a",
+    "test",
+    "testing",
+    "fault",
+    "error",
+    "offline",
+    "initializing",
+];
 
 /// Silence is looked for so often.
 const LOOK_EVERY_MS: i64 = 1_000;
 
 /// Whether an observation says that a command was carried out.
 pub type Fulfils<'a> = &'a dyn Fn(&Command, &Observation) -> bool;
-
-#[derive(Debug, Clone, PartialEq)]
-struct Want {
-    target: Target,
-    danger: Danger,
-    /// Only a test wants it.
-    test: Option<u64>,
-    rule: String,
-}
 
 /// The reflex's memory.
 #[derive(Debug, Default)]
@@ -56,7 +60,9 @@ pub struct Reflex {
     pub(super) home: Arc<Home>,
     pub(super) dangers: BTreeMap<Key, Open>,
     pub(super) pursuits: BTreeMap<Place, Pursuit>,
-    tests: Tests,
+    pub(super) tests: Tests,
+    /// Sirens that are to be silent, though nothing is known of how they came to sound: from before a restart.
+    pub(super) quiet_soon: BTreeMap<Place, Danger>,
     pub(super) heard: HashMap<DeviceRef, i64>,
     /// Nothing was heard of them, and nobody has said when something was.
     presumed: HashSet<DeviceRef>,
@@ -119,6 +125,8 @@ impl Reflex {
     /// The rules are others now.
     pub fn rules_are(&mut self, rules: Vec<Rule>, now: Now) -> Vec<Deed> {
         self.set_rules(rules);
+        // A person has looked at it: what no rule wants any more is not pursued on.
+        self.pursuits.values_mut().for_each(|pursuit| pursuit.outlives_until_ms = None);
         self.next_look_ms = now.millis;
         self.settled(Vec::new(), now)
     }
@@ -128,8 +136,9 @@ impl Reflex {
         let mut deeds = Vec::new();
         let forgotten = |device: &DeviceRef| self.home.find(device).is_some() && home.find(device).is_none();
         let gone: Vec<Key> = self.dangers.keys().filter(|key| forgotten(&key.place.device)).cloned().collect();
+        // A person has taken it away: nothing is pursued on for it.
+        gone.iter().for_each(|key| self.take_away(key, &mut deeds));
         self.home = home;
-        gone.iter().for_each(|key| self.end(key, &mut deeds));
         for device in self.home.devices() {
             let heard = device.heard_ms_ago.map(|ago| now.millis.saturating_sub(ago.max(0)));
             if !self.heard.contains_key(&device.device) {
@@ -151,7 +160,13 @@ impl Reflex {
         self.unreached.retain(|device, _| home.find(device).is_some());
         self.calm.retain(|place| home.find(&place.device).is_some());
         for (key, open) in &mut self.dangers {
-            open.accepted = key.test.is_some() || home.accepts(&key.place.device);
+            let accepted = key.test.is_some() || home.accepts(&key.place.device);
+            if accepted && !open.accepted {
+                // Until now people were told that nothing is closed.
+                let began = Open { accepted, ..open.clone() };
+                deeds.push(Deed::Tell(News::Began(key.clone(), began)));
+            }
+            open.accepted = accepted;
         }
         self.moved = true;
         self.next_look_ms = now.millis;
@@ -178,11 +193,8 @@ impl Reflex {
                 }
                 for danger in Danger::ALL.into_iter().filter(|danger| danger.is_reported()) {
                     let key = Key { danger, place: place.clone(), test: None };
-                    // «unknown» is not «dry».
-                    let says_no =
-                        |open: &Open| observation.value == Value::Bool(false) || !matches!(open.value, Value::Bool(_));
-                    if self.dangers.get(&key).is_some_and(says_no) {
-                        self.end(&key, &mut deeds);
+                    if self.dangers.contains_key(&key) && says_no(&observation.value) {
+                        self.end(&key, now, &mut deeds);
                     }
                 }
             }
@@ -212,7 +224,7 @@ impl Reflex {
                 deeds.push(Deed::Ask(key.place.device.clone()));
             }
             if open.remembered && open.counts_from_ms <= now.millis {
-                open.remembered = false;
+                (open.remembered, open.last_ms) = (false, now.millis);
                 self.moved = true;
             }
             let still_ms = now.millis.saturating_sub(open.last_ms);
@@ -221,8 +233,10 @@ impl Reflex {
             let ended = match key.test {
                 Some(test) => !self.tests.is_running(test),
                 None => {
+                    // What is only remembered has to be answered first.
+                    let is_answered = !open.remembered || open.answered;
                     key.danger.is_reported()
-                        && (falls_back_ms.is_some_and(|after| still_ms >= after)
+                        && (falls_back_ms.is_some_and(|after| is_answered && still_ms >= after)
                             || (!open.accepted && still_ms >= STRANGERS_FORGOTTEN_MS))
                 }
             };
@@ -230,7 +244,7 @@ impl Reflex {
                 over.push(key.clone());
             }
         }
-        over.iter().for_each(|key| self.end(key, &mut deeds));
+        over.iter().for_each(|key| self.end(key, now, &mut deeds));
         if now.millis >= self.next_look_ms {
             self.next_look_ms = now.millis.saturating_add(LOOK_EVERY_MS);
             self.look_for_silence(now, &mut deeds);
@@ -246,15 +260,24 @@ impl Reflex {
         if is_new { vec![Deed::Tell(News::NotSaid(place.clone(), pursuit.clone()))] } else { Vec::new() }
     }
 
-    /// Nothing more is repeated for the dangers that are open now, and sirens fall silent. What was closed stays closed.
+    /// Sirens fall silent, and what has confirmed that it is closed is left to people. What has not is closed all the same.
     pub fn hush(&mut self, now: Now) -> Vec<Deed> {
-        let mut hushed = 0;
-        for open in self.dangers.values_mut().filter(|open| !open.hushed) {
-            open.hushed = true;
-            hushed += 1;
+        let is_loud = |open: &Open| !open.hushed && !(open.remembered && open.counts_from_ms < i64::MAX);
+        let hushed: Vec<Key> =
+            self.dangers.iter().filter(|(_, open)| is_loud(open)).map(|(key, _)| key.clone()).collect();
+        for key in &hushed {
+            if let Some(open) = self.dangers.get_mut(key) {
+                (open.hushed, open.hushed_ms) = (true, now.millis);
+                let open = open.clone();
+                for target in self.targets_of(key, &open).into_iter().filter(|target| target.is_siren) {
+                    if open.carried && !self.pursuits.contains_key(&target.place) {
+                        self.quiet_soon.insert(target.place, key.danger);
+                    }
+                }
+            }
         }
         self.moved = true;
-        self.settled(vec![Deed::Tell(News::Hushed(hushed))], now)
+        self.settled(vec![Deed::Tell(News::Hushed(hushed.len()))], now)
     }
 
     /// Tries a rule out: only tells what it would do or, `in_earnest`, does it. `None` if there is no such rule.
@@ -275,7 +298,8 @@ impl Reflex {
 
     /// When something is due at the latest.
     pub fn due_ms(&self) -> i64 {
-        let pursuits = self.pursuits.values().filter(|pursuit| !pursuit.confirmed).map(|pursuit| pursuit.next_ms);
+        let due = |pursuit: &Pursuit| pursuit.look_ms.map_or(pursuit.next_ms, |look| look.min(pursuit.next_ms));
+        let pursuits = self.pursuits.values().filter(|pursuit| !pursuit.let_go).map(due);
         pursuits.min().unwrap_or(i64::MAX).min(self.next_look_ms)
     }
 
@@ -283,25 +307,44 @@ impl Reflex {
         let key = Key { danger, place, test: None };
         let accepted = self.home.accepts(&key.place.device);
         if let Some(open) = self.dangers.get_mut(&key) {
+            let pause = now.millis.saturating_sub(open.last_ms);
+            let hushed = now.millis.saturating_sub(open.hushed_ms);
+            if open.hushed && (pause >= HUSHED_PAUSE_MS || hushed >= HUSHED_MOST_MS) {
+                (open.hushed, open.answered) = (false, false);
+                self.moved = true;
+                deeds.push(Deed::Tell(News::Began(key.clone(), open.clone())));
+            }
             open.last_ms = now.millis;
             open.value = value.clone();
             self.moved |= open.remembered;
             open.remembered = false;
+            open.answered &= open.hushed;
             self.recalled.remove(&key);
             return;
         }
         let strangers = || self.dangers.values().filter(|open| !open.accepted).count();
-        if self.dangers.len() >= MOST_DANGERS || (!accepted && strangers() >= STRANGERS) {
+        let of_one = || self.dangers.keys().filter(|other| other.place.device == key.place.device).count();
+        if self.dangers.len() >= MOST_DANGERS || of_one() >= MOST_OF_ONE || (!accepted && strangers() >= STRANGERS) {
             self.strangers_beyond += 1;
             return;
         }
         let open = Open::begun(value.clone(), accepted, now);
+        if accepted {
+            self.say_once_more(&key, &open, now);
+        }
         deeds.push(Deed::Tell(News::Began(key.clone(), open.clone())));
         self.dangers.insert(key, open);
         self.moved = true;
     }
 
-    pub(super) fn end(&mut self, key: &Key, deeds: &mut Vec<Deed>) {
+    pub(super) fn end(&mut self, key: &Key, now: Now, deeds: &mut Vec<Deed>) {
+        if let Some(open) = self.dangers.get(key).cloned() {
+            self.release(key, &open, now);
+        }
+        self.take_away(key, deeds);
+    }
+
+    fn take_away(&mut self, key: &Key, deeds: &mut Vec<Deed>) {
         self.recalled.remove(key);
         if let Some(open) = self.dangers.remove(key) {
             self.moved = true;
@@ -310,145 +353,13 @@ impl Reflex {
             }
         }
     }
-
-    fn confirm(&mut self, place: &Place, said: &Observation, now: Now, fulfils: Fulfils<'_>, deeds: &mut Vec<Deed>) {
-        let Some(pursuit) = self.pursuits.get_mut(place).filter(|pursuit| pursuit.tries > 0) else { return };
-        let is_so = fulfils(&command(place, &pursuit.value), said);
-        if is_so && !pursuit.confirmed {
-            pursuit.confirmed = true;
-            pursuit.error = None;
-            deeds.push(Deed::Tell(News::Confirmed(place.clone(), pursuit.clone())));
-        } else if !is_so && pursuit.confirmed {
-            pursuit.confirmed = false;
-            pursuit.next_ms = pursuit.next_ms.min(now.millis.saturating_add(wait_ms(1)));
-            deeds.push(Deed::Tell(News::Undone(place.clone(), pursuit.clone())));
-        }
-    }
-
-    /// The rules that answer a danger.
-    pub(super) fn rules_for<'a>(&'a self, key: &'a Key, open: &'a Open) -> impl Iterator<Item = &'a Rule> {
-        self.rules.iter().filter(move |rule| match key.test {
-            Some(test) => self.tests.rule_of(test) == Some(rule.id.as_str()),
-            None => {
-                let cold_enough = match (rule.below, open.lowest) {
-                    (Some(below), Some(lowest)) => lowest <= below,
-                    (Some(_), None) => false,
-                    (None, _) => true,
-                };
-                rule.is_on && rule.danger == key.danger && cold_enough && rule.hears(&key.place, &self.home)
-            }
-        })
-    }
-
-    /// What is wanted now. Earnest prevails over tests, the graver danger over the lesser, the rule that sorts first over
-    /// the other: no order of arrival is in it.
-    fn wanted(&self) -> BTreeMap<Place, Want> {
-        let mut wanted: BTreeMap<Place, Want> = BTreeMap::new();
-        let acting = self.dangers.iter().filter(|(_, open)| open.accepted && !open.hushed && !open.remembered);
-        for (key, open) in acting {
-            for rule in self.rules_for(key, open) {
-                for target in rule.targets(&self.home) {
-                    let want = Want { target, danger: key.danger, test: key.test, rule: rule.id.clone() };
-                    match wanted.get_mut(&want.target.place) {
-                        Some(other) if rank(other) <= rank(&want) => {}
-                        Some(other) => *other = want,
-                        None => {
-                            wanted.insert(want.target.place.clone(), want);
-                        }
-                    }
-                }
-            }
-        }
-        wanted
-    }
-
-    /// What follows from all that is known.
-    pub(super) fn settled(&mut self, mut deeds: Vec<Deed>, now: Now) -> Vec<Deed> {
-        if std::mem::take(&mut self.moved) {
-            self.pursue(now);
-        }
-        let mut ended = Vec::new();
-        for (place, pursuit) in &mut self.pursuits {
-            if pursuit.confirmed && pursuit.quieting {
-                ended.push(place.clone());
-                continue;
-            }
-            if pursuit.confirmed || pursuit.next_ms > now.millis {
-                continue;
-            }
-            if pursuit.quieting && pursuit.tries >= QUIET_TRIES {
-                ended.push(place.clone());
-                continue;
-            }
-            pursuit.tries = pursuit.tries.saturating_add(1);
-            pursuit.next_ms = now.millis.saturating_add(wait_ms(pursuit.tries));
-            deeds.push(Deed::Say(command(place, &pursuit.value)));
-            deeds.push(Deed::Tell(News::Said(place.clone(), pursuit.clone())));
-            let is_reported = self.home.property(place).is_none_or(|info| info.reported);
-            if pursuit.tries == UNANSWERED_AT && is_reported && !pursuit.quieting {
-                deeds.push(Deed::Tell(News::Unanswered(place.clone(), pursuit.clone())));
-            }
-        }
-        ended.iter().for_each(|place| drop(self.pursuits.remove(place)));
-        let outcome = |place: &Place| match self.pursuits.get(place) {
-            Some(pursuit) if pursuit.confirmed => Outcome::Confirmed,
-            Some(Pursuit { error: Some(why), .. }) => Outcome::NotSaid(why.clone()),
-            Some(pursuit) => Outcome::Said { tries: pursuit.tries },
-            None => Outcome::Said { tries: 0 },
-        };
-        for run in self.tests.follow(now, outcome) {
-            let of_run = |key: &Key| key.test == Some(run.id);
-            self.dangers.retain(|key, _| !of_run(key));
-            self.moved = true;
-            deeds.push(Deed::Tell(News::Tested(run)));
-        }
-        if self.moved { self.settled(deeds, now) } else { deeds }
-    }
-
-    /// Begins what is wanted and not pursued, leaves what is not wanted any more as it is, silences sirens.
-    fn pursue(&mut self, now: Now) {
-        let wanted = self.wanted();
-        let mut quieted = Vec::new();
-        self.pursuits.retain(|place, pursuit| {
-            if pursuit.quieting || wanted.contains_key(place) {
-                return true;
-            }
-            if pursuit.is_siren && pursuit.tries > 0 {
-                quieted.push((place.clone(), pursuit.danger));
-            }
-            false
-        });
-        for (place, danger) in quieted {
-            if let Some(value) = self.home.quiet(&place) {
-                let pursuit = Pursuit { quieting: true, is_siren: true, ..Pursuit::begun(value, danger, None, now) };
-                self.pursuits.insert(place, pursuit);
-            }
-        }
-        for (place, want) in wanted {
-            let begun = Pursuit {
-                is_siren: want.target.is_siren,
-                ..Pursuit::begun(want.target.value, want.danger, want.test, now)
-            };
-            match self.pursuits.get_mut(&place) {
-                Some(pursuit) if !pursuit.quieting && pursuit.value == begun.value => {
-                    (pursuit.danger, pursuit.test) = (begun.danger, begun.test);
-                }
-                _ => drop(self.pursuits.insert(place, begun)),
-            }
-        }
-    }
 }
 
-fn rank(want: &Want) -> (bool, Danger, &str) {
-    (want.test.is_some(), want.danger, &want.rule)
-}
-
-fn wait_ms(tries: u32) -> i64 {
-    let at = usize::try_from(tries.saturating_sub(1)).unwrap_or(usize::MAX);
-    AGAIN_AFTER_MS.get(at).or(AGAIN_AFTER_MS.last()).copied().unwrap_or(30_000)
-}
-
-fn command(place: &Place, value: &Value) -> Command {
-    let target = CommandTarget { device: place.device.clone(), property: place.property.clone() };
-    Command { target, value: value.clone() }
+/// Whether a word of a sensor that had warned says that it warns no more. «unknown» is not «dry».
+fn says_no(value: &Value) -> bool {
+    match value {
+        Value::Bool(warns) => !warns,
+        Value::Text(word) => !NO_ANSWERS.iter().any(|none| none.eq_ignore_ascii_case(word.trim())),
+        Value::Number(number) => number.is_zero(),
+    }
 }

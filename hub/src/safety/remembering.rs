@@ -38,7 +38,10 @@ impl Reflex {
                 since: one.since,
                 value: one.value,
                 accepted: self.home.accepts(&one.key.place.device),
-                hushed: false,
+                hushed: one.hushed,
+                answered: one.answered,
+                carried: true,
+                hushed_ms: now.millis,
                 remembered: true,
                 lowest: None,
                 last_ms: now.millis,
@@ -68,7 +71,8 @@ impl Reflex {
             open.ask_at_ms = open.ask_at_ms.min(now.millis);
             return self.settled(Vec::new(), now);
         }
-        let one = Remembered { key, since: now.moment, value: observation.value.clone(), answered: !counts };
+        let one =
+            Remembered { key, since: now.moment, value: observation.value.clone(), answered: !counts, hushed: false };
         self.recalled.insert(one.key.clone());
         self.remember(vec![one], now)
     }
@@ -79,6 +83,7 @@ impl Reflex {
             for (key, open) in self.dangers.iter_mut().filter(|(key, _)| key.place == place) {
                 if open.remembered && self.recalled.contains(key) {
                     open.counts_from_ms = open.counts_from_ms.min(now.millis.saturating_add(DENIED_WITHIN_MS));
+                    open.answered = false;
                 }
             }
             let is_open = self.dangers.keys().any(|key| key.place == place && key.test.is_none());
@@ -97,13 +102,15 @@ impl Reflex {
             key: key.clone(),
             since: open.since,
             value: open.value.clone(),
-            answered: open.remembered && open.counts_from_ms == i64::MAX || self.is_answered(key, open),
+            answered: open.answered || self.is_answered(key, open),
+            hushed: open.hushed,
         };
         kept.map(remembered).collect()
     }
 
     fn is_answered(&self, key: &Key, open: &Open) -> bool {
-        let mut targets = self.rules_for(key, open).flat_map(|rule| rule.targets(&self.home));
+        // A siren that was hushed is no pursuit any more.
+        let mut targets = self.targets_of(key, open).into_iter().filter(|target| !(open.hushed && target.is_siren));
         targets.all(|target| self.pursuits.get(&target.place).is_some_and(|pursuit| pursuit.confirmed))
     }
 }

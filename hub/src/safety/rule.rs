@@ -159,6 +159,9 @@ pub enum RuleError {
     /// It would have to open a valve.
     #[error("a rule closes valves and never opens one: {0} would be opened")]
     Opens(String),
+    /// It is said again until it is confirmed, and would be undone by that.
+    #[error("a rule says things again until they are confirmed: {0} would be turned over and over; name the state")]
+    Toggles(String),
     /// A property that does not take this.
     #[error("{0}")]
     Answer(String),
@@ -195,10 +198,13 @@ impl Rule {
             return Err(RuleError::Silence);
         }
         for answer in &self.answers {
-            if let Answer::Set(place, value) = answer
-                && home.opens(place, value)
-            {
+            let Answer::Set(place, value) = answer else { continue };
+            if home.opens(place, value) {
                 return Err(RuleError::Opens(home.name(&place.device)));
+            }
+            let is_pressed = home.property(place).is_some_and(|info| info.is_of(&["button"]));
+            if is_pressed || matches!(value, Value::Text(word) if word.eq_ignore_ascii_case("toggle")) {
+                return Err(RuleError::Toggles(home.name(&place.device)));
             }
         }
         Ok(())
@@ -244,7 +250,7 @@ impl Rule {
                 Answer::Sirens(room) => (Organ::Siren, room),
                 Answer::Set(place, value) => {
                     // A valve that was put in where a plug was named would be opened by what was to switch the plug.
-                    if !home.opens(place, value) {
+                    if !home.opens(place, value) && home.accepts(&place.device) {
                         targets.push(Target { place: place.clone(), value: value.clone(), is_siren: false });
                     }
                     continue;

@@ -28,13 +28,15 @@ struct Concern {
 #[derive(Debug, Default)]
 struct Concerns {
     always: Arc<HashMap<DeviceRef, Concern>>,
-    now: BTreeSet<Place>,
+    now: HashMap<DeviceRef, BTreeSet<String>>,
 }
 
 /// What waits of one property.
 #[derive(Debug, Default)]
 struct Waiting {
     dangers: BTreeMap<Danger, Observation>,
+    /// Its device was accepted.
+    known: bool,
     /// Came after all of them, and is none.
     last: Option<Observation>,
 }
@@ -60,7 +62,12 @@ pub struct Senses<T> {
 impl<T> Default for Senses<T> {
     fn default() -> Self {
         Senses {
-            queue: Mutex::new(Queue { waiting: HashMap::new(), replayed: BTreeMap::new(), strangers: 0, orders: VecDeque::new() }),
+            queue: Mutex::new(Queue {
+                waiting: HashMap::new(),
+                replayed: BTreeMap::new(),
+                strangers: 0,
+                orders: VecDeque::new(),
+            }),
             arrived: Condvar::new(),
             concerns: RwLock::default(),
             beyond: AtomicU64::new(0),
@@ -68,7 +75,8 @@ impl<T> Default for Senses<T> {
     }
 }
 
-/// Everything that waited: the dangers first, the gravest of them first, then what says otherwise, then orders.
+/// Everything that waited: the dangers first, those of accepted devices before all others and of them the gravest, then what
+/// says otherwise, then orders.
 #[derive(Debug)]
 pub struct Arrived<T> {
     /// In this order.
@@ -82,20 +90,19 @@ pub struct Arrived<T> {
 impl<T> Senses<T> {
     /// A device said something. Never waits for anything that takes time.
     pub fn feel(&self, observation: &Observation, now_ms: impl FnOnce() -> i64) {
-        let known = {
+        let (known, asked) = {
             let concerns = self.concerns.read().unwrap_or_else(PoisonError::into_inner);
             let concern = concerns.always.get(&observation.device);
             if let Some(concern) = concern {
                 concern.heard_ms.store(now_ms(), Ordering::Relaxed);
             }
-            let is_now = || {
-                let of_now =
-                    |place: &Place| place.device == observation.device && place.property == observation.property;
-                concerns.now.iter().any(of_now)
-            };
-            concern.is_some_and(|concern| concern.properties.contains(&observation.property)) || is_now()
+            let of_now = concerns.now.get(&observation.device);
+            let is_now = of_now.is_some_and(|properties| properties.contains(&observation.property));
+            let is_always = concern.is_some_and(|concern| concern.properties.contains(&observation.property));
+            // A danger of an accepted device counts, though its description may not have come yet.
+            (concern.is_some() || is_now, is_always || is_now)
         };
-        if !known && observation.hazard.is_none() {
+        if !asked && observation.hazard.is_none() {
             return;
         }
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,6 +115,7 @@ impl<T> Senses<T> {
             queue.strangers += 1;
         }
         let waiting = queue.waiting.entry(place).or_default();
+        waiting.known |= known;
         match observation.hazard {
             Some(hazard) => {
                 waiting.dangers.insert(Danger::of(hazard), observation.clone());
@@ -146,7 +154,8 @@ impl<T> Senses<T> {
     /// Waits for something, at most so long.
     pub fn wait(&self, at_most: Duration) -> Arrived<T> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = |queue: &mut Queue<T>| queue.waiting.is_empty() && queue.replayed.is_empty() && queue.orders.is_empty();
+        let idle =
+            |queue: &mut Queue<T>| queue.waiting.is_empty() && queue.replayed.is_empty() && queue.orders.is_empty();
         let (mut queue, _) =
             self.arrived.wait_timeout_while(queue, at_most, idle).unwrap_or_else(PoisonError::into_inner);
         let waiting = std::mem::take(&mut queue.waiting);
@@ -157,11 +166,11 @@ impl<T> Senses<T> {
         let mut dangers = Vec::new();
         let mut others = Vec::new();
         for (_, one) in waiting {
-            dangers.extend(one.dangers);
+            dangers.extend(one.dangers.into_iter().map(|(danger, said)| (!one.known, danger, said)));
             others.extend(one.last);
         }
-        dangers.sort_by_key(|(danger, _)| *danger);
-        let observations = dangers.into_iter().map(|(_, observation)| observation).chain(others).collect();
+        dangers.sort_by_key(|(stranger, danger, _)| (*stranger, *danger));
+        let observations = dangers.into_iter().map(|(_, _, observation)| observation).chain(others).collect();
         Arrived { observations, replayed, orders }
     }
 
@@ -176,7 +185,11 @@ impl<T> Senses<T> {
 
     /// What is felt beside that for a while.
     pub fn concern_now(&self, places: BTreeSet<Place>) {
-        self.concerns.write().unwrap_or_else(PoisonError::into_inner).now = places;
+        let mut now: HashMap<DeviceRef, BTreeSet<String>> = HashMap::new();
+        for place in places {
+            now.entry(place.device).or_default().insert(place.property);
+        }
+        self.concerns.write().unwrap_or_else(PoisonError::into_inner).now = now;
     }
 
     /// Who said anything since this was last asked, and when.

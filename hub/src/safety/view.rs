@@ -48,6 +48,7 @@ impl Standing {
             pursuits: reflex
                 .pursuits()
                 .iter()
+                .filter(|(_, pursuit)| !pursuit.let_go)
                 .map(|(place, pursuit)| (place.clone(), pursuit.clone(), home.name(&place.device)))
                 .collect(),
             tests,

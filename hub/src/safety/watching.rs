@@ -72,7 +72,7 @@ impl Reflex {
             }
             // A degree above, so that a heater that is just enough does not make the alert come and go.
             Some(bound) if degrees < bound.saturating_add(Decimal::ONE) => {}
-            _ => self.end(&key, deeds),
+            _ => self.end(&key, now, deeds),
         }
     }
 
@@ -97,7 +97,7 @@ impl Reflex {
         }
         let open = self.dangers.keys().filter(|key| key.danger == Danger::Silence && key.test.is_none());
         let over: Vec<Key> = open.filter(|key| !silent.contains(&key.place)).cloned().collect();
-        over.iter().for_each(|key| self.end(key, deeds));
+        over.iter().for_each(|key| self.end(key, now, deeds));
         for place in silent {
             let key = Key { danger: Danger::Silence, place, test: None };
             if !self.dangers.contains_key(&key) {
@@ -108,7 +108,7 @@ impl Reflex {
         let cold = self.dangers.keys().filter(|key| key.danger == Danger::Freezing && key.test.is_none());
         let is_bound = |key: &&Key| self.rules.iter().any(|rule| self.bounds_cold(rule, &key.place));
         let unbound: Vec<Key> = cold.filter(|key| !is_bound(key)).cloned().collect();
-        unbound.iter().for_each(|key| self.end(key, deeds));
+        unbound.iter().for_each(|key| self.end(key, now, deeds));
     }
 }
 

@@ -193,6 +193,7 @@ proptest! {
         for n in 0..8 {
             life.happens(&Happens::Calm(n));
         }
+        life.happens(&Happens::State("v1", false));
         let said: Vec<_> = (0..10).flat_map(|_| life.happens(&Happens::Tick(31_000))).collect();
         prop_assert!(said.iter().all(|(place, _)| *place != valve), "it is over, and is repeated");
     }
@@ -261,7 +262,9 @@ proptest! {
         if denies {
             reflex.felt(&calm(&format!("s{n}")), at(5_000), &same);
         }
-        let said: Vec<_> = (1..40).flat_map(|n| commands(&reflex.tick(at(n * 5_000)))).collect();
+        let mut said: Vec<_> = (1..40).flat_map(|n| commands(&reflex.tick(at(n * 5_000)))).collect();
+        // Sirens may have sounded before the restart: that they are told to be silent moves nothing.
+        said.retain(|(place, value)| place.device != device("siren") || *value != Value::Bool(false));
         prop_assert_eq!(said.is_empty(), denies || answered, "{:?}", said);
         let said = commands(&reflex.felt(&alarm(&format!("s{n}"), HAZARDS[n % 4]), at(300_000), &same));
         prop_assert!(!said.is_empty() || (!denies && !answered), "the sensor says it again");

@@ -140,6 +140,7 @@ fn sirens_fall_silent_when_it_is_over_or_somebody_has_heard_them() {
     assert_eq!(commands(&two.hush(at(1000))), [off.clone()]);
     two.felt(&state("siren", false), at(1100), &same);
     assert!((2..100).all(|n| commands(&two.tick(at(n * 1000))).is_empty()), "hushed");
+    two.felt(&alarm("smoke", Hazard::Smoke), at(150_000), &same);
     assert!(commands(&two.felt(&alarm("smoke", Hazard::Smoke), at(200_000), &same)).is_empty(), "the same danger");
     two.felt(&calm("smoke"), at(201_000), &same);
     assert_eq!(commands(&two.felt(&alarm("smoke", Hazard::Smoke), at(202_000), &same)), [on], "a new one");
@@ -325,10 +326,179 @@ fn what_is_replayed_does_not_wake_what_was_answered_before_a_restart() {
     use crate::safety::danger::Remembered;
     let mut reflex = reflex(vec![sensor("leak", "bath", Hazard::WaterLeak, true), valve("v", "bath", true)]);
     let key = Key { danger: Danger::WaterLeak, place: place("leak", "alarm"), test: None };
-    let kept = Remembered { key, since: at(0).moment, value: Value::Bool(true), answered: true };
+    let kept = Remembered { key, since: at(0).moment, value: Value::Bool(true), answered: true, hushed: false };
     reflex.remember(vec![kept], at(0));
     let mut deeds = reflex.replayed(&alarm("leak", Hazard::WaterLeak), at(1_000));
     deeds.extend(reflex.calm([place("leak", "alarm")], at(2_000)));
     (2..100).for_each(|second| deeds.extend(reflex.tick(at(second * 1000))));
     assert!(commands(&deeds).is_empty(), "it was closed once, and perhaps opened by a person since");
+}
+
+fn closed(reflex: &mut Reflex, millis: i64) {
+    reflex.felt(&state("v", false), at(millis), &same);
+}
+
+#[test]
+fn a_valve_that_has_not_confirmed_is_told_on_when_its_danger_is_over() {
+    for falls_back in [false, true] {
+        let mut leak = sensor("leak", "bath", Hazard::WaterLeak, true);
+        leak.properties[0].off_after_s = falls_back.then_some(5);
+        let mut reflex = reflex(vec![leak, valve("v", "bath", true)]);
+        let mut deeds = reflex.felt(&alarm("leak", Hazard::WaterLeak), at(0), &same);
+        if !falls_back {
+            // A probe that bounces.
+            deeds.extend(reflex.felt(&calm("leak"), at(200), &same));
+        }
+        (1..=60).for_each(|second| deeds.extend(reflex.tick(at(second * 1000))));
+        assert!(reflex.dangers().is_empty());
+        assert_eq!(commands(&deeds).len(), 6, "at 0, 1, 3, 8, 18 and 48 seconds");
+        assert!(deeds.iter().any(|deed| matches!(deed, Deed::Tell(News::Unanswered(..)))), "people are told");
+        closed(&mut reflex, 61_000);
+        assert!(reflex.pursuits().is_empty(), "it is so, and nothing wants it any more");
+        reflex.felt(&state("v", true), at(62_000), &same);
+        assert!((62..200).all(|n| commands(&reflex.tick(at(n * 1000))).is_empty()), "a person opens it again");
+    }
+    let mut reflex = reflex(vec![sensor("leak", "bath", Hazard::WaterLeak, true), valve("v", "bath", true)]);
+    reflex.felt(&alarm("leak", Hazard::WaterLeak), at(0), &same);
+    reflex.felt(&calm("leak"), at(1), &same);
+    (1..=601).for_each(|second| drop(reflex.tick(at(second * 1000))));
+    assert!(reflex.pursuits().is_empty(), "ten minutes at most");
+}
+
+#[test]
+fn what_reports_nothing_is_told_four_times_and_then_left() {
+    let mut mute = valve("v", "bath", true);
+    mute.properties[0].reported = false;
+    let mut reflex = reflex(vec![sensor("leak", "bath", Hazard::WaterLeak, true), mute]);
+    let mut deeds = reflex.felt(&alarm("leak", Hazard::WaterLeak), at(0), &same);
+    deeds.extend(reflex.felt(&calm("leak"), at(1), &same));
+    (1..100).for_each(|second| deeds.extend(reflex.tick(at(second * 1000))));
+    assert_eq!(commands(&deeds).len(), 4);
+    assert!(reflex.pursuits().is_empty());
+}
+
+#[test]
+fn hushing_silences_sirens_and_closes_all_the_same() {
+    let devices = || vec![sensor("gas", "hall", Hazard::Gas, true), valve("v", "bath", true), siren("siren", "hall")];
+    let is_valve = |(place, _): &(Place, Value)| place.device == device("v");
+    let mut reflex = reflex(devices());
+    reflex.felt(&alarm("gas", Hazard::Gas), at(0), &same);
+    assert_eq!(commands(&reflex.hush(at(100))), [(place("siren", "state"), Value::Bool(false))]);
+    let said: Vec<_> = (1..=20).flat_map(|n| commands(&reflex.tick(at(n * 1000)))).collect();
+    assert_eq!(said.iter().filter(|one| is_valve(one)).count(), 4, "at 1, 3, 8 and 18 seconds: {said:?}");
+    closed(&mut reflex, 21_000);
+    reflex.felt(&state("v", true), at(30_000), &same);
+    let said: Vec<_> = (31..400).flat_map(|n| commands(&reflex.tick(at(n * 1000)))).collect();
+    assert!(!said.iter().any(is_valve), "it was closed, somebody has heard enough, and has the gas back");
+    // The word that it was over was lost, and weeks later it comes again.
+    let deeds = reflex.felt(&alarm("gas", Hazard::Gas), at(900_000_000), &same);
+    assert_eq!(began(&deeds), [Danger::Gas]);
+    assert_eq!(commands(&deeds).len(), 2, "the valve and the siren: {deeds:?}");
+}
+
+#[test]
+fn a_hush_and_its_sirens_are_known_after_a_restart() {
+    use crate::safety::danger::Remembered;
+    let devices = || vec![sensor("smoke", "hall", Hazard::Smoke, true), siren("siren", "hall")];
+    let off = (place("siren", "state"), Value::Bool(false));
+    let before = |hush: bool| {
+        let mut one = reflex(devices());
+        one.felt(&alarm("smoke", Hazard::Smoke), at(0), &same);
+        one.felt(&state("siren", true), at(1), &same);
+        if hush {
+            one.hush(at(2));
+            one.felt(&state("siren", false), at(3), &same);
+        }
+        one.to_keep()
+    };
+    let kept: Vec<Remembered> = before(true);
+    assert!(kept[0].hushed && kept[0].answered);
+    let mut two = reflex(devices());
+    let mut deeds = two.remember(kept, at(0));
+    (1..100).for_each(|second| deeds.extend(two.tick(at(second * 1000))));
+    deeds.extend(two.felt(&alarm("smoke", Hazard::Smoke), at(100_000), &same));
+    assert!(commands(&deeds).is_empty(), "it was hushed: {deeds:?}");
+    for hushed_after in [false, true] {
+        let mut three = reflex(devices());
+        let mut deeds = three.remember(before(false), at(0));
+        assert!(commands(&deeds).is_empty(), "it sounds already");
+        deeds = if hushed_after { three.hush(at(1_000)) } else { three.felt(&calm("smoke"), at(1_000), &same) };
+        assert_eq!(commands(&deeds), [off.clone()], "what sounds from before the restart is silenced");
+    }
+}
+
+#[test]
+fn a_danger_that_begins_says_once_more_what_stands_and_it_is_said_again_every_hour() {
+    let mut reflex = reflex(vec![
+        sensor("a", "bath", Hazard::WaterLeak, true),
+        sensor("b", "bath", Hazard::WaterLeak, true),
+        valve("v", "bath", true),
+    ]);
+    reflex.felt(&alarm("a", Hazard::WaterLeak), at(0), &same);
+    closed(&mut reflex, 500);
+    let asked: usize = (1..3_000).map(|n| asks(&reflex.tick(at(n * 1000)))).sum();
+    assert_eq!(asked, 1, "it is asked once whether it is really so");
+    assert_eq!(commands(&reflex.felt(&alarm("b", Hazard::WaterLeak), at(3_000_000), &same)).len(), 1);
+    assert!(reflex.pursuits()[&place("v", "state")].confirmed);
+    let said: usize = (3_001..10_300).map(|n| commands(&reflex.tick(at(n * 1000))).len()).sum();
+    assert_eq!(said, 2, "every hour");
+}
+
+#[test]
+fn what_was_open_before_a_restart_is_answered_though_its_sensor_reports_beginnings_only() {
+    use crate::safety::danger::Remembered;
+    let mut leak = sensor("leak", "bath", Hazard::WaterLeak, true);
+    leak.properties[0].off_after_s = Some(5);
+    let mut reflex = reflex(vec![leak, valve("v", "bath", true)]);
+    let key = Key { danger: Danger::WaterLeak, place: place("leak", "alarm"), test: None };
+    let kept = Remembered { key, since: at(0).moment, value: Value::Bool(true), answered: false, hushed: false };
+    let mut deeds = reflex.remember(vec![kept], at(0));
+    (1..20).for_each(|second| deeds.extend(reflex.tick(at(second * 1000))));
+    assert!(!commands(&deeds).is_empty());
+}
+
+#[test]
+fn words_end_a_danger_only_where_they_say_that_there_is_none() {
+    let mut reflex = reflex(vec![sensor("gas", "hall", Hazard::Gas, true), valve("v", "bath", true)]);
+    let word = |word: &str, hazard| said("gas", "alarm", Value::Text(word.into()), hazard);
+    reflex.felt(&word("alarm", Some(Hazard::Gas)), at(0), &same);
+    for other in ["unknown", "TEST", "fault", ""] {
+        reflex.felt(&word(other, None), at(1), &same);
+        assert_eq!(reflex.dangers().len(), 1, "{other}");
+    }
+    reflex.felt(&word("normal", None), at(2), &same);
+    assert!(reflex.dangers().is_empty());
+}
+
+#[test]
+fn one_device_with_a_thousand_dangers_leaves_room_for_others() {
+    let mut reflex = reflex(vec![
+        sensor("leak", "bath", Hazard::WaterLeak, true),
+        sensor("mad", "bath", Hazard::Gas, true),
+        valve("v", "bath", true),
+    ]);
+    for n in 0..5_000 {
+        reflex.felt(&said("mad", &format!("p{n}"), Value::Bool(true), Some(Hazard::Smoke)), at(1), &same);
+    }
+    assert!(reflex.dangers().len() <= 32);
+    assert_eq!(commands(&reflex.felt(&alarm("leak", Hazard::WaterLeak), at(2), &same)).len(), 1);
+}
+
+#[test]
+fn a_rule_neither_opens_a_part_of_a_valve_nor_turns_anything_over() {
+    let mut big = valve("v", "bath", true);
+    big.properties.push(PropertyInfo {
+        writable: true,
+        kind: Some("valve".into()),
+        class: Some("valve.position".into()),
+        ..PropertyInfo::new("position", Shape::Number { min: Some(Decimal::ZERO), max: Some(Decimal::ONE_HUNDRED) })
+    });
+    let home = Home::new(vec![big, plug("pump", "cellar")]);
+    let refused = |name: &str, property: &str, value: Value| {
+        Rule { answers: vec![Answer::Set(place(name, property), value)], ..rule("own", Danger::WaterLeak) }.check(&home)
+    };
+    assert!(matches!(refused("v", "position", Value::Number(Decimal::ONE)), Err(RuleError::Opens(_))));
+    assert_eq!(refused("v", "position", Value::Number(Decimal::ZERO)), Ok(()));
+    assert!(matches!(refused("pump", "state", Value::Text("TOGGLE".into())), Err(RuleError::Toggles(_))));
+    assert_eq!(refused("pump", "state", Value::Bool(false)), Ok(()));
 }

@@ -56,8 +56,8 @@ pub struct EventsQuery {
 }
 
 /// Every kind of news.
-const KINDS: [&str; 10] =
-    ["sample", "state", "command", "device", "rooms", "reading", "act", "register", "notice", "reset"];
+pub const KINDS: [&str; 11] =
+    ["sample", "state", "command", "device", "rooms", "reading", "act", "register", "notice", "safety", "reset"];
 
 impl EventsQuery {
     fn kinds(&self) -> Result<Option<Vec<String>>, ApiProblem> {

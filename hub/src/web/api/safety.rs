@@ -7,11 +7,12 @@ use axum::http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::devices::may;
 use super::{ApiProblem, Done, MAX_BODY};
-use crate::audit::Note;
-use crate::policy::{Kind, Verb};
+use crate::audit::{Entry, Note};
+use crate::policy::{Decision, Kind, Object, Verb, decide};
 use crate::safety::{Answer, Danger, Outcome, Place, Rule, SafetyError, Sensors, TestRun, is_built_in};
-use crate::web::{Desk, Doors, rule};
+use crate::web::{Caller, Desk, Doors, problem, rule};
 
 /// What the house does by itself in danger.
 pub fn doors(desk: &Desk) -> Doors {
@@ -253,9 +254,28 @@ fn rule_view(rule: &Rule) -> RuleView {
     }
 }
 
-fn test_view(desk: &Desk, run: &TestRun) -> TestView {
+/// Whether the caller may see a property of a device: a list of dangers shows no more of the home than a list of devices.
+fn sees(desk: &Desk, caller: &Caller, place: &Place) -> bool {
+    let property = Some(place.property.as_str()).filter(|property| !property.is_empty());
+    may(desk, caller, Verb::See, &place.device, property).is_allowed()
+}
+
+/// Whether the caller may see everything that a rule names.
+fn sees_rule(desk: &Desk, caller: &Caller, rule: &Rule) -> bool {
+    let sensors = match &rule.sensors {
+        Sensors::These(places) => places.as_slice(),
+        _ => &[],
+    };
+    let set = rule.answers.iter().filter_map(|answer| match answer {
+        Answer::Set(place, _) => Some(place),
+        _ => None,
+    });
+    sensors.iter().chain(set).all(|place| sees(desk, caller, place))
+}
+
+fn test_view(desk: &Desk, caller: &Caller, run: &TestRun) -> TestView {
     let home = &desk.safety.standing().home;
-    let steps = run.steps.iter().map(|step| {
+    let steps = run.steps.iter().filter(|step| sees(desk, caller, &step.target.place)).map(|step| {
         let (outcome, tries, why) = match &step.outcome {
             Outcome::Would => ("would", 0, None),
             Outcome::Said { tries } => ("said", *tries, None),
@@ -354,12 +374,13 @@ fn rule_of(desk: &Desk, form: &RuleForm) -> Result<Rule, ApiProblem> {
     })
 }
 
-/// How the reflex stands: rules, dangers, what is being set, tests.
+/// How the reflex stands: rules, dangers, what is being set, tests. Of devices that the caller may not see nothing is told.
 #[utoipa::path(get, path = "/api/v1/safety", tag = "safety", responses((status = 200, body = SafetyView)))]
-pub async fn show(State(desk): State<Desk>) -> Json<SafetyView> {
+pub async fn show(State(desk): State<Desk>, caller: Caller) -> Json<SafetyView> {
     let standing = desk.safety.standing();
+    let sees = |place: &Place| sees(&desk, &caller, place);
     let stamp = |at: domovoi_model::Moment| at.wall().map(|at| at.to_string());
-    let dangers = standing.dangers.iter().map(|(key, open, name)| DangerView {
+    let dangers = standing.dangers.iter().filter(|(key, _, _)| sees(&key.place)).map(|(key, open, name)| DangerView {
         danger: key.danger.code(),
         device: key.place.device.to_string(),
         name: name.clone(),
@@ -370,26 +391,27 @@ pub async fn show(State(desk): State<Desk>) -> Json<SafetyView> {
         remembered: open.remembered,
         hushed: open.hushed,
     });
-    let setting = standing.pursuits.iter().map(|(place, pursuit, name)| PursuitView {
-        device: place.device.to_string(),
-        name: name.clone(),
-        property: place.property.clone(),
-        value: pursuit.value.to_string(),
-        danger: pursuit.danger.code(),
-        tries: pursuit.tries,
-        confirmed: pursuit.confirmed,
-        error: pursuit.error.clone(),
-        test: pursuit.is_test(),
-        since: stamp(pursuit.since),
-    });
+    let setting =
+        standing.pursuits.iter().filter(|(place, _, _)| sees(place)).map(|(place, pursuit, name)| PursuitView {
+            device: place.device.to_string(),
+            name: name.clone(),
+            property: place.property.clone(),
+            value: pursuit.value.to_string(),
+            danger: pursuit.danger.code(),
+            tries: pursuit.tries,
+            confirmed: pursuit.confirmed,
+            error: pursuit.error.clone(),
+            test: pursuit.is_test(),
+            since: stamp(pursuit.since),
+        });
     Json(SafetyView {
         sensors: standing.sensors,
         valves: standing.valves,
         sirens: standing.sirens,
-        rules: standing.rules.iter().map(rule_view).collect(),
+        rules: standing.rules.iter().filter(|rule| sees_rule(&desk, &caller, rule)).map(rule_view).collect(),
         dangers: dangers.collect(),
         setting: setting.collect(),
-        tests: standing.tests.iter().map(|run| test_view(&desk, run)).collect(),
+        tests: standing.tests.iter().map(|run| test_view(&desk, &caller, run)).collect(),
         strangers_beyond: standing.strangers_beyond,
     })
 }
@@ -416,8 +438,9 @@ pub async fn switch(
     Extension(note): Extension<Note>,
     Json(form): Json<SwitchForm>,
 ) -> Result<Json<RuleView>, ApiProblem> {
+    let before = desk.safety.standing().rules.iter().find(|rule| rule.id == id).map(|rule| rule.is_on);
     let rule = desk.safety.switch_rule(&id, form.on).await?;
-    note.change("on", Some((!form.on).to_string()), Some(form.on.to_string()));
+    note.change("on", before.map(|before| before.to_string()), Some(form.on.to_string()));
     Ok(Json(rule_view(&rule)))
 }
 
@@ -432,23 +455,43 @@ pub async fn remove(State(desk): State<Desk>, Path(id): Path<String>) -> Result<
 #[utoipa::path(post, path = "/api/v1/safety/rules/{rule}/tests", tag = "safety", request_body = TestForm, responses((status = 201, body = TestView)))]
 pub async fn test(
     State(desk): State<Desk>,
+    caller: Caller,
     Path(id): Path<String>,
     Extension(note): Extension<Note>,
     Json(form): Json<TestForm>,
 ) -> Result<(StatusCode, Json<TestView>), ApiProblem> {
+    // In earnest the water is off and what was cut stays cut.
+    let object = Object { dangerous: form.in_earnest, ..Object::one(Kind::Safety, id.clone()) };
+    if let Decision::Refuse(refusal) = decide(&caller.who, Verb::Command, &object, desk.now()) {
+        let refused = Entry {
+            actor: caller.actor(),
+            origin: caller.origin.clone(),
+            deed: "safety-rule.tested".into(),
+            object: Some((Kind::Safety.code().into(), Some(id))),
+            outcome: crate::audit::Outcome::Refused(refusal.code().into()),
+            changes: Vec::new(),
+        };
+        desk.journal.note(refused).await;
+        return Err(problem(&refusal, caller.language));
+    }
     let run = desk.safety.test(&id, form.in_earnest).await?;
     note.change("in-earnest", None, Some(form.in_earnest.to_string()));
-    Ok((StatusCode::CREATED, Json(test_view(&desk, &run))))
+    Ok((StatusCode::CREATED, Json(test_view(&desk, &caller, &run))))
 }
 
 /// A test, and what came of it so far.
 #[utoipa::path(get, path = "/api/v1/safety/tests/{test}", tag = "safety", responses((status = 200, body = TestView)))]
-pub async fn test_shown(State(desk): State<Desk>, Path(id): Path<u64>) -> Result<Json<TestView>, ApiProblem> {
+pub async fn test_shown(
+    State(desk): State<Desk>,
+    caller: Caller,
+    Path(id): Path<u64>,
+) -> Result<Json<TestView>, ApiProblem> {
     let run = desk.safety.test_run(id).ok_or_else(|| ApiProblem::not_found("there is no such test"))?;
-    Ok(Json(test_view(&desk, &run)))
+    Ok(Json(test_view(&desk, &caller, &run)))
 }
 
-/// Nothing more is repeated for what is open now, and sirens fall silent. What was closed stays closed.
+/// Sirens fall silent, and what has confirmed that it is closed may be opened by people again. What has not is closed all the
+/// same.
 #[utoipa::path(post, path = "/api/v1/safety/hush", tag = "safety", responses((status = 200, body = Done)))]
 pub async fn hush(State(desk): State<Desk>) -> Result<Json<Done>, ApiProblem> {
     desk.safety.hush().await?;

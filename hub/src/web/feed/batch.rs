@@ -302,7 +302,15 @@ fn told(event: &Event) -> Option<(&'static str, Object, serde_json::Value)> {
                 "at": news.at.and_then(domovoi_model::Moment::wall).map(|at| at.to_string()),
                 "test": news.test,
             });
-            ("safety", Object::all(Kind::Safety), body)
+            // Whoever may not see the device hears nothing of its danger.
+            let object = news.device.as_ref().map_or_else(
+                || Object::all(Kind::Safety),
+                |device| {
+                    let capability = Some(news.property.clone()).filter(|property| !property.is_empty());
+                    Object { capability, ..Object::one(Kind::Device, device.to_string()) }
+                },
+            );
+            ("safety", object, body)
         }
         Event::Notice(key) => ("notice", Object::one(Kind::Notice, key.to_string()), json!({ "key": key.to_string() })),
     })
