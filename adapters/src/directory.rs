@@ -1,185 +1,54 @@
 //! What the dialects know of devices beyond the message in hand: base topics, identities behind names, units and
 //! ranges of properties. A plain value that the hub owns and feeds; it forgets nothing by itself and asks nobody.
+//!
+//! What was announced belongs to who announced it first: another's word on it changes nothing and is kept as contested. A
+//! copy is cheap as long as nothing of it is changed, so that messages are read without a lock.
 
-use std::any::Any;
+mod index;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use domovoi_model::DeviceRef;
+use index::{Changes, Index, Known, heads};
 
+use crate::announcement::Announcement;
+use crate::announcer::{Announcer, Contest, Contested, Owner, Right, Usage};
+use crate::bases::{BasesError, is_base};
 use crate::mqtt;
 use crate::property::PropertyInfo;
 
-/// More devices than any home has; beyond it nothing new is learnt, so that a neighbour's telegrams or a hostile
-/// publisher cannot fill the memory.
-const MAX_DEVICES: usize = 4096;
-
-/// What a device, or a bridge on its behalf, says about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Announcement {
-    /// Which device, by its stable identity.
-    pub device: DeviceRef,
-    /// What its topics call it: the friendly name, Tasmota's topic. Somebody may change it.
-    pub alias: Option<String>,
-    /// What people call it, as far as it says.
-    pub name: Option<String>,
-    /// Maker and model, as far as it says.
-    pub model: Option<String>,
-    /// The maker's number on the device itself, as far as it says.
-    pub serial: Option<String>,
-    /// The room in which it says it is.
-    pub area: Option<String>,
-    /// The bridge through which it speaks.
-    pub via: Option<DeviceRef>,
-    /// It sleeps to spare its battery: silence is its habit, and a command may wait long.
-    pub sleeps: bool,
-    /// Its properties, as far as it says.
-    pub properties: Vec<PropertyInfo>,
-    /// Other stable identities of the same device: a MAC, a second identifier.
-    pub identities: Vec<String>,
-    /// The topics under which it reports, without a slash at the end. Each belongs to one device.
-    pub speaks: Vec<String>,
-    /// Whole topics that it hears together with others: a state or an availability that several devices share. They may
-    /// be filters, with `+` and `#`.
-    pub shares: Vec<String>,
-    /// The topics under which it takes commands, without a slash at the end.
-    pub listens: Vec<String>,
-    /// When it can be reached, by the number of the group; without any it always can.
-    pub reaches: Vec<Reach>,
-    /// What its dialect alone understands.
-    pub lore: Option<Lore>,
-    /// It was removed; everything else here is then of no account.
-    pub gone: bool,
-}
-
-impl Announcement {
-    /// Of a device of which nothing more is known yet.
-    pub fn of(device: DeviceRef) -> Self {
-        Announcement {
-            device,
-            alias: None,
-            name: None,
-            model: None,
-            serial: None,
-            area: None,
-            via: None,
-            sleeps: false,
-            properties: Vec::new(),
-            identities: Vec::new(),
-            speaks: Vec::new(),
-            shares: Vec::new(),
-            listens: Vec::new(),
-            reaches: Vec::new(),
-            lore: None,
-            gone: false,
-        }
-    }
-
-    /// Its property of this name.
-    pub fn property(&self, name: &str) -> Option<&PropertyInfo> {
-        self.properties.iter().find(|property| property.name == name)
-    }
-}
-
-/// What several sources of [`crate::Reached`] mean together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reach {
-    /// The last word of any of them counts.
-    #[default]
-    Latest,
-    /// All of so many must say yes; of none at all, which is always.
-    All(u8),
-    /// One that says yes is enough.
-    Any,
-}
-
-/// Facts about a device that only its own dialect can read: compiled templates, for example. Two are the same if they
-/// are the same piece of memory.
-#[derive(Clone)]
-pub struct Lore(Arc<dyn Any + Send + Sync>);
-
-impl Lore {
-    /// Of whatever the dialect keeps.
-    pub fn new<T: Any + Send + Sync>(facts: T) -> Self {
-        Lore(Arc::new(facts))
-    }
-
-    /// As the type it was made of.
-    pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
-        self.0.downcast_ref()
-    }
-}
-
-impl PartialEq for Lore {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for Lore {}
-
-impl fmt::Debug for Lore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Lore(…)")
-    }
-}
+/// Filters with wildcards of one device, and of all: each is compared with many topics.
+const MAX_FILTERS_EACH: usize = 8;
+const MAX_FILTERS: usize = 1024;
+/// Contested claims that are kept of a device, and devices of which some are.
+const MAX_CONTESTS_EACH: usize = 8;
+const MAX_CONTESTED: usize = 512;
 
 /// What [`Directory::learn`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Learned {
     /// The directory is another than before.
     pub changed: bool,
-    /// Devices whose topic now belongs to the announced one: a replaced device, a swap of names, or a forgery.
+    /// Devices whose topic now belongs to the announced one: a replaced device, a swap of names.
     pub displaced: Vec<DeviceRef>,
-    /// There was no room for one more device.
+    /// There was no room for it.
     pub full: bool,
+    /// It is another's word on what is not his, or there was no room: it changed nothing.
+    pub refused: bool,
+    /// What of it is not believed, as far as it is news.
+    pub contested: Vec<Contest>,
 }
-
-/// Why base topics are refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BasesError {
-    /// There is no such dialect.
-    UnknownDialect(String),
-    /// This cannot be a base topic.
-    BadTopic(String),
-    /// A dialect without a base topic hears nothing; leave the setting out to have the default.
-    Empty,
-}
-
-impl fmt::Display for BasesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BasesError::UnknownDialect(name) => {
-                let names: Vec<&str> = mqtt::DIALECTS.iter().map(|dialect| dialect.name).collect();
-                write!(f, "there is no dialect «{name}»; there are {}", names.join(", "))
-            }
-            BasesError::BadTopic(topic) => write!(
-                f,
-                "«{topic}» cannot be a base topic: it is empty, too long, has + # or control characters, or begins with $ or domovoi/"
-            ),
-            BasesError::Empty => f.write_str("no base topic is given; leave the setting out to have the default"),
-        }
-    }
-}
-
-impl std::error::Error for BasesError {}
 
 /// Settings and learnt facts, for all dialects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directory {
-    bases: BTreeMap<String, Vec<String>>,
-    known: BTreeMap<DeviceRef, Announcement>,
-    /// dialect → topic → who speaks there.
-    speakers: BTreeMap<String, BTreeMap<String, DeviceRef>>,
-    /// dialect → topic → who hears it together with others.
-    sharers: BTreeMap<String, BTreeMap<String, Vec<DeviceRef>>>,
-    /// dialect → one more stable identity → whose it is.
-    identities: BTreeMap<String, BTreeMap<String, DeviceRef>>,
-    /// dialect → the last level of a filter that devices share, empty if it is no word → the filter → who hears it.
-    filters: BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<DeviceRef>>>>,
-    /// dialect → topic where commands are taken → by how many devices.
-    listeners: BTreeMap<String, BTreeMap<String, u32>>,
+    bases: Arc<BTreeMap<String, Vec<String>>>,
+    dialects: BTreeMap<String, Arc<Index>>,
+    usage: BTreeMap<Owner, Usage>,
+    contests: Arc<BTreeMap<DeviceRef, Vec<Contest>>>,
 }
 
 impl Default for Directory {
@@ -189,13 +58,10 @@ impl Default for Directory {
             .iter()
             .map(|dialect| (dialect.name.to_owned(), dialect.bases.iter().map(|base| (*base).to_owned()).collect()));
         Directory {
-            bases: bases.collect(),
-            known: BTreeMap::new(),
-            speakers: BTreeMap::new(),
-            sharers: BTreeMap::new(),
-            identities: BTreeMap::new(),
-            filters: BTreeMap::new(),
-            listeners: BTreeMap::new(),
+            bases: Arc::new(bases.collect()),
+            dialects: BTreeMap::new(),
+            usage: BTreeMap::new(),
+            contests: Arc::default(),
         }
     }
 }
@@ -203,7 +69,7 @@ impl Default for Directory {
 impl Directory {
     /// Sets the base topics of a dialect; a slash at the end makes no difference.
     pub fn set_bases(&mut self, dialect: &str, bases: &[String]) -> Result<(), BasesError> {
-        let Some(own) = self.bases.get_mut(dialect) else {
+        let Some(own) = Arc::make_mut(&mut self.bases).get_mut(dialect) else {
             return Err(BasesError::UnknownDialect(dialect.to_owned()));
         };
         let mut checked: Vec<String> = Vec::new();
@@ -225,7 +91,7 @@ impl Directory {
 
     /// Nobody speaks this dialect here: it claims nothing.
     pub fn silence(&mut self, dialect: &str) {
-        if let Some(bases) = self.bases.get_mut(dialect) {
+        if let Some(bases) = Arc::make_mut(&mut self.bases).get_mut(dialect) {
             bases.clear();
         }
     }
@@ -235,204 +101,381 @@ impl Directory {
         self.bases.get(dialect).map_or(&[], Vec::as_slice)
     }
 
-    /// Takes in what a device said about itself; the last word counts.
+    /// Takes in what the house itself knows of a device.
     pub fn learn(&mut self, announcement: &Announcement) -> Learned {
+        self.learn_from(announcement, &Announcer::house())
+    }
+
+    /// Takes in what somebody says about a device. The last word of whom it belongs to counts; another's changes nothing.
+    pub fn learn_from(&mut self, announcement: &Announcement, by: &Announcer<'_>) -> Learned {
         let device = &announcement.device;
-        let before = self.known.get(device);
+        let owner = by.owner();
+        let before = self.index(&device.dialect).and_then(|index| index.known.get(device)).cloned();
+        let mut contested = Vec::new();
+        if let Some(before) = &before
+            && before.owner != owner
+            && before.owner != Owner::Nobody
+            && owner != Owner::Nobody
+        {
+            // Several gateways that hear one sensor say the same of it.
+            if before.announcement != *announcement {
+                contested.push(Contest { what: Contested::Device, by: owner, at: String::new() });
+            }
+            return Learned { refused: true, contested: self.contest(device, contested), ..Learned::default() };
+        }
         if announcement.gone {
-            let changed = before.is_some();
-            self.forget_topics(device);
-            self.known.remove(device);
-            return Learned { changed, ..Learned::default() };
+            let taken = self.take_out(device);
+            return Learned { changed: taken, ..Learned::default() };
         }
-        if before == Some(announcement) && self.owns_its_topics(announcement) {
-            return Learned::default();
+        let owner =
+            if owner == Owner::Nobody { before.as_ref().map(|b| b.owner.clone()).unwrap_or_default() } else { owner };
+        let narrowed = self.narrowed(announcement, by, &owner, &mut contested);
+        let announcement = narrowed.as_ref().unwrap_or(announcement);
+        let mut bytes = before.as_ref().map(|before| before.bytes.clone()).unwrap_or_default();
+        match by.bytes {
+            0 => drop(bytes.remove(by.topic)),
+            some => drop(bytes.insert(by.topic.into(), some)),
         }
-        if before.is_none() && self.known.len() >= MAX_DEVICES {
-            return Learned { full: true, ..Learned::default() };
+        if let Some(before) = &before
+            && before.announcement == *announcement
+            && before.owner == owner
+            && before.bytes == bytes
+            && self.has_its_topics(announcement)
+        {
+            let rivalled = announcement.speaks.iter().filter(|topic| self.is_rival(device, topic));
+            contested.extend(rivalled.map(|topic| Contest {
+                what: Contested::Topic,
+                by: owner.clone(),
+                at: topic.clone(),
+            }));
+            return Learned { contested: self.settle(device, &owner, contested), ..Learned::default() };
         }
-        self.forget_topics(device);
-        let mut displaced = Vec::new();
-        let speakers = self.speakers.entry(device.dialect.clone()).or_default();
-        for topic in &announcement.speaks {
-            if let Some(other) = speakers.insert(topic.clone(), device.clone())
-                && other != *device
-                && !displaced.contains(&other)
-            {
-                displaced.push(other);
+        let places = announcement.properties.iter().enumerate().map(|(at, info)| (info.name.as_str().into(), at));
+        let new = Known { owner: owner.clone(), places: places.collect(), bytes, announcement: announcement.clone() };
+        if !self.has_room(before.as_deref(), &new, by) {
+            contested.push(Contest { what: Contested::Quota, by: owner, at: String::new() });
+            let contested = self.contest(device, contested);
+            return Learned { full: true, refused: true, contested, ..Learned::default() };
+        }
+        let displaced = self.put_in(before, new, &mut contested);
+        Learned { changed: true, displaced, contested: self.settle(device, &owner, contested), ..Learned::default() }
+    }
+
+    /// A credential is none any more: what it announced is nobody's, and what it contested is forgotten. Who announces the
+    /// same devices next has them.
+    pub fn release(&mut self, username: &str) {
+        let owner = Owner::Credential(username.to_owned());
+        let freed = self.usage.remove(&owner).unwrap_or_default();
+        let nobodys = self.usage.entry(Owner::Nobody).or_default();
+        *nobodys = nobodys.plus(freed);
+        for index in self.dialects.values_mut() {
+            if index.known.values().any(|known| known.owner == owner) {
+                for known in Arc::make_mut(index).known.values_mut().filter(|known| known.owner == owner) {
+                    Arc::make_mut(known).owner = Owner::Nobody;
+                }
             }
         }
-        let sharers = self.sharers.entry(device.dialect.clone()).or_default();
-        let filters = self.filters.entry(device.dialect.clone()).or_default();
-        for topic in &announcement.shares {
-            let heard_by = if topic.contains(['+', '#']) {
-                filters.entry(last_word(topic).to_owned()).or_default().entry(topic.clone()).or_default()
-            } else {
-                sharers.entry(topic.clone()).or_default()
-            };
-            // One topic that all devices of a home share is that of their bridge.
-            if heard_by.len() < MAX_DEVICES && !heard_by.contains(device) {
-                heard_by.push(device.clone());
-            }
-        }
-        let listeners = self.listeners.entry(device.dialect.clone()).or_default();
-        for topic in &announcement.listens {
-            *listeners.entry(topic.clone()).or_default() += 1;
-        }
-        let identities = self.identities.entry(device.dialect.clone()).or_default();
-        for identity in &announcement.identities {
-            identities.entry(identity.clone()).or_insert_with(|| device.clone());
-        }
-        self.known.insert(device.clone(), announcement.clone());
-        Learned { changed: true, displaced, full: false }
+        let contests = Arc::make_mut(&mut self.contests);
+        contests.values_mut().for_each(|some| some.retain(|contest| contest.by != owner));
+        contests.retain(|_, some| !some.is_empty());
     }
 
     /// What a device last said about itself.
     pub fn known(&self, device: &DeviceRef) -> Option<&Announcement> {
-        self.known.get(device)
+        Some(&self.index(&device.dialect)?.known.get(device)?.announcement)
+    }
+
+    /// Whose a device is.
+    pub fn owner(&self, device: &DeviceRef) -> Option<&Owner> {
+        Some(&self.index(&device.dialect)?.known.get(device)?.owner)
+    }
+
+    /// What was claimed of a device and not believed.
+    pub fn contests(&self, device: &DeviceRef) -> &[Contest] {
+        self.contests.get(device).map_or(&[], Vec::as_slice)
     }
 
     /// Everything known, by device.
     pub fn devices(&self) -> impl Iterator<Item = &Announcement> {
-        self.known.values()
+        self.dialects.values().flat_map(|index| index.known.values()).map(|known| &known.announcement)
+    }
+
+    /// The same of one dialect.
+    pub(crate) fn devices_of(&self, dialect: &str) -> impl Iterator<Item = &Announcement> {
+        self.index(dialect).into_iter().flat_map(|index| index.known.values()).map(|known| &known.announcement)
     }
 
     /// The device that a dialect's topics call by this name.
     pub fn called(&self, dialect: &str, alias: &str) -> Option<&DeviceRef> {
-        self.devices()
-            .find(|known| known.device.dialect == dialect && known.alias.as_deref() == Some(alias))
-            .map(|known| &known.device)
+        self.devices_of(dialect).find(|known| known.alias.as_deref() == Some(alias)).map(|known| &known.device)
     }
 
     /// What is known of one property.
     pub fn property(&self, device: &DeviceRef, name: &str) -> Option<&PropertyInfo> {
-        self.known(device)?.property(name)
+        let known = self.index(&device.dialect)?.known.get(device)?;
+        known.announcement.properties.get(*known.places.get(name)?)
     }
 
     /// Who speaks under this topic or, the longest first, above it; and what of the topic is left.
     pub(crate) fn speaker<'t>(&self, dialect: &str, topic: &'t str) -> Option<(&DeviceRef, &'t str)> {
-        let speakers = self.speakers.get(dialect)?;
-        let mut end = topic.len();
-        loop {
-            let head = topic.get(..end)?;
-            if let Some(device) = speakers.get(head) {
-                return Some((device, topic.get(end..)?.trim_start_matches('/')));
-            }
-            end = head.rfind('/')?;
-        }
+        let speakers = &self.index(dialect)?.speakers;
+        heads(topic).find_map(|(head, rest)| Some((speakers.get(head)?, rest)))
+    }
+
+    /// Whether another device was given the topic under which this one is heard: nobody can say which of them speaks.
+    pub(crate) fn is_rivalled(&self, dialect: &str, topic: &str) -> bool {
+        let Some(index) = self.index(dialect).filter(|index| !index.rivals.is_empty()) else { return false };
+        heads(topic).any(|(head, _)| index.rivals.contains_key(head))
     }
 
     /// Who hears this topic together with others, each once.
     pub(crate) fn hearers(&self, dialect: &str, topic: &str) -> Vec<&DeviceRef> {
-        let exact = self.sharers.get(dialect).and_then(|topics| topics.get(topic));
-        let mut out: Vec<&DeviceRef> = exact.into_iter().flatten().collect();
-        if let Some(filters) = self.filters.get(dialect) {
-            let words = [topic.rsplit('/').next().unwrap_or_default(), ""];
-            let some = words.iter().filter_map(|word| filters.get(*word)).flatten();
-            for (_, devices) in some.filter(|(filter, _)| fits(filter, topic)) {
-                for device in devices {
-                    if !out.contains(&device) {
-                        out.push(device);
-                    }
-                }
+        let Some(index) = self.index(dialect) else { return Vec::new() };
+        let mut out: Vec<&DeviceRef> = index.sharers.get(topic).into_iter().flatten().collect();
+        index.filters.hearers(topic, |device| {
+            if !out.contains(&device) {
+                out.push(device);
             }
-        }
+        });
         out
+    }
+
+    /// Whether some device hears exactly this topic, and not only by a filter with wildcards.
+    pub(crate) fn is_heard_by_name(&self, dialect: &str, topic: &str) -> bool {
+        self.index(dialect).is_some_and(|index| index.sharers.contains_key(topic))
     }
 
     /// Whether some device takes commands on exactly this topic.
     pub(crate) fn listens(&self, dialect: &str, topic: &str) -> bool {
-        self.listeners.get(dialect).is_some_and(|topics| topics.contains_key(topic))
+        self.index(dialect).is_some_and(|index| index.listeners.contains_key(topic))
+    }
+
+    /// Whether some device takes commands on this topic or above it.
+    pub fn takes(&self, dialect: &str, topic: &str) -> bool {
+        self.index(dialect).is_some_and(|index| heads(topic).any(|(head, _)| index.listeners.contains_key(head)))
     }
 
     /// The device that has this among its identities.
     pub(crate) fn identified(&self, dialect: &str, identity: &str) -> Option<&DeviceRef> {
-        self.identities.get(dialect)?.get(identity)
+        self.index(dialect)?.identities.get(identity)
     }
 
-    fn owns_its_topics(&self, announcement: &Announcement) -> bool {
-        let speakers = self.speakers.get(&announcement.device.dialect);
-        announcement.speaks.iter().all(|topic| speakers.and_then(|s| s.get(topic)) == Some(&announcement.device))
-    }
-
-    fn forget_topics(&mut self, device: &DeviceRef) {
-        let Some(known) = self.known.get(device) else { return };
-        if let Some(speakers) = self.speakers.get_mut(&device.dialect) {
-            for topic in known.speaks.iter().filter(|topic| speakers.get(*topic) == Some(device)).collect::<Vec<_>>() {
-                speakers.remove(topic);
-            }
+    /// Whether the house may say something to a device there: below one of the topics where it takes commands, and where
+    /// nothing that is dangerous takes them, too, that is not behind the same credential or bridge.
+    pub(crate) fn may_be_told(&self, device: &DeviceRef, topic: &str) -> bool {
+        let Some(known) = self.index(&device.dialect).and_then(|index| index.known.get(device)) else { return true };
+        let own = &known.announcement;
+        if !heads(topic).any(|(head, _)| own.listens.iter().any(|listens| listens == head)) {
+            return false;
         }
-        if let Some(sharers) = self.sharers.get_mut(&device.dialect) {
-            for topic in &known.shares {
-                if let Some(heard_by) = sharers.get_mut(topic) {
-                    heard_by.retain(|other| other != device);
-                    if heard_by.is_empty() {
-                        sharers.remove(topic);
-                    }
+        let can_endanger = |one: &Announcement| one.properties.iter().any(|p| p.writable && p.can_endanger());
+        can_endanger(own)
+            || !self.others_at(topic, device).any(|other| {
+                let is_same = other.owner == known.owner && matches!(known.owner, Owner::Credential(_));
+                let is_behind = own.via.is_some() && own.via == other.announcement.via;
+                !is_same && !is_behind && can_endanger(&other.announcement)
+            })
+    }
+
+    /// Other devices that take commands on this topic or above it.
+    fn others_at<'d>(&'d self, topic: &'d str, device: &'d DeviceRef) -> impl Iterator<Item = &'d Known> {
+        let at = move |index: &'d Arc<Index>| {
+            let devices = heads(topic).filter_map(|(head, _)| index.listeners.get(head)).flatten();
+            devices.filter(move |other| *other != device).filter_map(|other| index.known.get(other))
+        };
+        self.dialects.values().flat_map(at).map(Arc::as_ref)
+    }
+
+    fn index(&self, dialect: &str) -> Option<&Arc<Index>> {
+        self.dialects.get(dialect)
+    }
+
+    /// Whether a topic is below one of the bases that the settings name for a dialect.
+    pub fn is_below_base(&self, dialect: &str, topic: &str) -> bool {
+        let below = |base: &String| topic.strip_prefix(base.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        self.bases(dialect).iter().any(below)
+    }
+
+    /// Whether a topic is below a base of another dialect, where only devices of that dialect are.
+    fn is_below_another(&self, dialect: &str, topic: &str) -> bool {
+        let mut others = mqtt::DIALECTS.iter().filter(|other| other.name != dialect);
+        others.any(|other| self.is_below_base(other.name, topic) || self.takes(other.name, topic))
+    }
+
+    /// What of an announcement its sender may say; `None` if that is all of it.
+    fn narrowed(
+        &self,
+        announcement: &Announcement,
+        by: &Announcer<'_>,
+        owner: &Owner,
+        contested: &mut Vec<Contest>,
+    ) -> Option<Announcement> {
+        let device = &announcement.device;
+        let mut refuse = |what, at: &str| contested.push(Contest { what, by: owner.clone(), at: at.to_owned() });
+        let mut speaks = Vec::with_capacity(announcement.speaks.len());
+        for topic in &announcement.speaks {
+            if by.may(Right::Speak, topic) { speaks.push(topic.clone()) } else { refuse(Contested::NotAllowed, topic) }
+        }
+        let mut shares = Vec::with_capacity(announcement.shares.len());
+        let mut wild = 0;
+        let others = self.dialects.values().map(|index| index.filters.count()).sum::<usize>();
+        for topic in &announcement.shares {
+            let own = match by.rights {
+                Some(rights) => rights.narrowed(topic),
+                None => vec![topic.clone()],
+            };
+            if own.is_empty() {
+                refuse(Contested::NotAllowed, topic);
+            }
+            for filter in own {
+                let is_wild = filter.contains(['+', '#']);
+                wild += usize::from(is_wild);
+                if is_wild && (wild > MAX_FILTERS_EACH || others + wild > MAX_FILTERS + MAX_FILTERS_EACH) {
+                    refuse(Contested::Quota, topic);
+                } else {
+                    shares.push(filter);
                 }
             }
         }
-        if let Some(filters) = self.filters.get_mut(&device.dialect) {
-            for topic in &known.shares {
-                let Some(same) = filters.get_mut(last_word(topic)) else { continue };
-                if let Some(heard_by) = same.get_mut(topic) {
-                    heard_by.retain(|other| other != device);
-                    if heard_by.is_empty() {
-                        same.remove(topic);
-                    }
+        let mut listens = Vec::with_capacity(announcement.listens.len());
+        // What the owner of the home named for this one thing is its own, wherever it is.
+        let is_its_own = by.rights.is_some() && by.scale == crate::announcer::Scale::One;
+        for topic in &announcement.listens {
+            if !by.may(Right::Listen, topic) {
+                refuse(Contested::NotAllowed, topic);
+            } else if !is_its_own && self.is_below_another(&device.dialect, topic) {
+                refuse(Contested::Foreign, topic);
+            } else if self.is_anothers(device, owner, topic) {
+                refuse(Contested::Topic, topic);
+            } else {
+                listens.push(topic.clone());
+            }
+        }
+        let same = speaks == announcement.speaks && shares == announcement.shares && listens == announcement.listens;
+        (!same).then(|| Announcement { speaks, shares, listens, ..announcement.clone() })
+    }
+
+    /// Whether a device of another owner takes commands there or above, or reports there.
+    fn is_anothers(&self, device: &DeviceRef, owner: &Owner, topic: &str) -> bool {
+        let differs = |known: &Known| known.owner != *owner && known.owner != Owner::Nobody;
+        let speaks = |index: &Arc<Index>| {
+            let other = index.speakers.get(topic).filter(|other| *other != device);
+            other.and_then(|other| index.known.get(other)).is_some_and(|known| differs(known))
+        };
+        self.others_at(topic, device).any(differs) || self.dialects.values().any(speaks)
+    }
+
+    /// Whether a device says that it speaks under a topic that another one has.
+    fn is_rival(&self, device: &DeviceRef, topic: &str) -> bool {
+        let index = self.index(&device.dialect);
+        index.and_then(|index| index.rivals.get(topic)).is_some_and(|rivals| rivals.contains(device))
+    }
+
+    fn has_its_topics(&self, announcement: &Announcement) -> bool {
+        let Some(index) = self.index(&announcement.device.dialect) else { return announcement.speaks.is_empty() };
+        announcement.speaks.iter().all(|topic| {
+            let speaks = index.speakers.get(topic) == Some(&announcement.device);
+            speaks || self.is_rival(&announcement.device, topic)
+        })
+    }
+
+    fn has_room(&self, before: Option<&Known>, new: &Known, by: &Announcer<'_>) -> bool {
+        let had = before.map(Known::usage).unwrap_or_default();
+        let now = new.usage();
+        // Who takes something back is not held up.
+        if before.is_some() && now.properties <= had.properties && now.bytes <= had.bytes {
+            return true;
+        }
+        let own = self.usage.get(&new.owner).copied().unwrap_or_default();
+        let own = if before.is_some_and(|before| before.owner == new.owner) { own.minus(had) } else { own };
+        let all = self.usage.values().fold(Usage::default(), |all, usage| all.plus(*usage)).minus(had);
+        own.plus(now).fits(by.scale.quota()) && all.plus(now).fits(Usage::ALL)
+    }
+
+    /// Puts a device in the place of what was known of it. Only what is another than before is touched: a config of a device
+    /// with a thousand entities changes one.
+    fn put_in(&mut self, before: Option<Arc<Known>>, new: Known, contested: &mut Vec<Contest>) -> Vec<DeviceRef> {
+        let Known { announcement, owner, .. } = &new;
+        let device = &announcement.device;
+        if let Some(before) = &before {
+            let usage = self.usage.entry(before.owner.clone()).or_default();
+            *usage = usage.minus(before.usage());
+        }
+        let usage = self.usage.entry(owner.clone()).or_default();
+        *usage = usage.plus(new.usage());
+        let index = Arc::make_mut(self.dialects.entry(device.dialect.clone()).or_default());
+        let empty = Announcement::of(device.clone());
+        let old = before.as_ref().map_or(&empty, |before| &before.announcement);
+        let changes = Changes::between(old, announcement);
+        let mut freed = index.remove(device, &changes.gone);
+        freed.retain(|topic| !announcement.speaks.contains(topic));
+        let mut displaced = Vec::new();
+        for topic in &announcement.speaks {
+            let other = index.speakers.get(topic).filter(|other| *other != device).cloned();
+            let Some(other) = other else {
+                index.speakers.insert(topic.clone(), device.clone());
+                index.rivals_leave(topic, device);
+                continue;
+            };
+            let has = index.known.get(&other).map(|known| (known.owner.clone(), known.announcement.via.clone()));
+            let is_anothers =
+                has.is_some_and(|(has, _)| has != *owner && has != Owner::Nobody && *owner != Owner::Nobody);
+            if is_anothers || announcement.holds_topics {
+                contested.push(Contest { what: Contested::Topic, by: owner.clone(), at: topic.clone() });
+                index.rivals.entry(topic.clone()).or_default().insert(device.clone());
+                continue;
+            }
+            index.speakers.insert(topic.clone(), device.clone());
+            if !displaced.contains(&other) {
+                displaced.push(other);
+            }
+        }
+        index.insert(device, &changes.new);
+        index.known.insert(device.clone(), Arc::new(new));
+        index.hand_over(&freed);
+        displaced
+    }
+
+    fn take_out(&mut self, device: &DeviceRef) -> bool {
+        Arc::make_mut(&mut self.contests).remove(device);
+        let Some(index) = self.dialects.get_mut(&device.dialect) else { return false };
+        let Some(known) = index.known.get(device).cloned() else { return false };
+        let index = Arc::make_mut(index);
+        let freed = index.remove(device, &known.announcement);
+        index.known.remove(device);
+        index.hand_over(&freed);
+        let usage = self.usage.entry(known.owner.clone()).or_default();
+        *usage = usage.minus(known.usage());
+        true
+    }
+
+    /// Keeps what is contested, and says what of it is new.
+    fn contest(&mut self, device: &DeviceRef, contested: Vec<Contest>) -> Vec<Contest> {
+        let is_news = |contest: &Contest| !self.contests(device).contains(contest);
+        let mut news: Vec<Contest> = contested.into_iter().filter(is_news).collect();
+        if news.is_empty() || (self.contests.len() >= MAX_CONTESTED && !self.contests.contains_key(device)) {
+            return news;
+        }
+        let kept = Arc::make_mut(&mut self.contests).entry(device.clone()).or_default();
+        news.truncate(MAX_CONTESTS_EACH);
+        kept.extend(news.iter().cloned());
+        let over = kept.len().saturating_sub(MAX_CONTESTS_EACH);
+        kept.drain(..over);
+        news
+    }
+
+    /// The same for the owner's own word: what he does not claim any more is over.
+    fn settle(&mut self, device: &DeviceRef, owner: &Owner, contested: Vec<Contest>) -> Vec<Contest> {
+        let is_over = |contest: &Contest| contest.by == *owner && !contested.contains(contest);
+        if self.contests(device).iter().any(is_over) {
+            let contests = Arc::make_mut(&mut self.contests);
+            if let Some(kept) = contests.get_mut(device) {
+                kept.retain(|contest| !is_over(contest));
+                if kept.is_empty() {
+                    contests.remove(device);
                 }
             }
         }
-        if let Some(listeners) = self.listeners.get_mut(&device.dialect) {
-            for topic in &known.listens {
-                if let Some(count) = listeners.get_mut(topic) {
-                    *count -= 1;
-                    if *count == 0 {
-                        listeners.remove(topic);
-                    }
-                }
-            }
-        }
-        if let Some(identities) = self.identities.get_mut(&device.dialect) {
-            for identity in &known.identities {
-                if identities.get(identity) == Some(device) {
-                    identities.remove(identity);
-                }
-            }
-        }
+        self.contest(device, contested)
     }
-}
-
-/// The last level of a filter; empty if it is a wildcard.
-fn last_word(filter: &str) -> &str {
-    let last = filter.rsplit('/').next().unwrap_or_default();
-    if matches!(last, "+" | "#") { "" } else { last }
-}
-
-/// Whether a topic is one of those that a filter means (MQTT 3.1.1 §4.7).
-pub(crate) fn fits(filter: &str, topic: &str) -> bool {
-    if topic.starts_with('$') && filter.starts_with(['+', '#']) {
-        return false;
-    }
-    let mut levels = topic.split('/');
-    let mut wanted = filter.split('/');
-    loop {
-        match (wanted.next(), levels.next()) {
-            (Some("#"), _) | (None, None) => return true,
-            (Some("+"), Some(_)) => {}
-            (Some(one), Some(other)) if one == other => {}
-            _ => return false,
-        }
-    }
-}
-
-/// Whether a topic from the settings or from a peer may stand for a device. Our own topics may not: a peer that
-/// announced `domovoi/…` as the place where it listens would have the hub talk to itself.
-pub(crate) fn is_base(topic: &str) -> bool {
-    !topic.is_empty()
-        && topic.len() <= 256
-        && !topic.starts_with('$')
-        && topic != "domovoi"
-        && !topic.starts_with("domovoi/")
-        && !topic.chars().any(|c| matches!(c, '+' | '#') || c.is_control())
 }

@@ -155,6 +155,13 @@ pub enum EncodeError {
     NoBridge(DeviceRef),
     /// It has nothing that it could be asked for.
     Unasked(DeviceRef),
+    /// The topic where it wants its commands is not its own.
+    NotItsTopic {
+        /// Which device.
+        device: DeviceRef,
+        /// Where it wants them.
+        topic: String,
+    },
 }
 
 impl fmt::Display for EncodeError {
@@ -169,6 +176,12 @@ impl fmt::Display for EncodeError {
                 write!(f, "«{property}» of {device} does not take this value; it takes {wanted}")
             }
             EncodeError::NoBridge(device) => write!(f, "{device} has no bridge that could do this"),
+            EncodeError::NotItsTopic { device, topic } => {
+                write!(
+                    f,
+                    "{device} wants its commands under {topic}, which is not its own; let its credential subscribe there, or give it another topic"
+                )
+            }
             EncodeError::Unasked(device) => {
                 write!(f, "{device} cannot be asked for anything; wait until it reports by itself")
             }

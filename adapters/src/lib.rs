@@ -9,10 +9,14 @@
 // a number would stop the house. Whole numbers and floats of our own are left out (clippy.toml).
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+mod announcement;
+mod announcer;
+mod bases;
 mod colour;
 mod directory;
 mod errand;
 mod fault;
+mod filters;
 mod json;
 pub mod mqtt;
 mod number;
@@ -23,9 +27,13 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 
-pub use directory::{Announcement, BasesError, Directory, Learned, Lore, Reach};
+pub use announcement::{Announcement, Lore, Reach};
+pub use announcer::{Announcer, Contest, Contested, Owner, Right, Rights, Scale};
+pub use bases::BasesError;
+pub use directory::{Directory, Learned};
 pub use errand::{Errand, Reply};
-pub use property::{Category, Preset, PropertyInfo, Shape};
+pub use filters::common;
+pub use property::{Category, ENDANGER_ALWAYS, ENDANGER_OPEN, Preset, PropertyInfo, Shape};
 use std::time::Duration;
 
 use domovoi_model::{Command, DeviceRef, Moment, Observation};
@@ -133,8 +141,8 @@ pub struct Dialect {
     pub claim: fn(&Envelope<'_>, &Directory) -> Option<Claim>,
     /// What a claimed publish says.
     pub decode: fn(&Claim, &Envelope<'_>, &Directory) -> Result<Decoded, DecodeError>,
-    /// How a command is said.
-    pub encode: fn(&Command, &Directory) -> Result<Vec<Outgoing>, EncodeError>,
+    /// How a command is said; asked through [`Dialect::say`], which sees to it that it is said to the device.
+    pub(crate) encode: fn(&Command, &Directory) -> Result<Vec<Outgoing>, EncodeError>,
     /// Whether devices take commands on this topic, whoever sends them.
     pub is_command: fn(&str, &Directory) -> bool,
     /// Whether a device's report says that a command was carried out. Asked for reports of the command's property only.
@@ -152,24 +160,74 @@ pub struct Dialect {
     pub confirms_within: Duration,
 }
 
+impl Dialect {
+    /// How a command is said. Whatever a device announced as the place where it takes commands, the house says nothing where
+    /// it was not granted to it: with the house's voice a lamp could open another's valve.
+    pub fn say(&self, command: &Command, directory: &Directory) -> Result<Vec<Outgoing>, EncodeError> {
+        let outgoing = (self.encode)(command, directory)?;
+        let device = &command.target.device;
+        match outgoing.iter().find(|out| !directory.may_be_told(device, &out.topic)) {
+            Some(out) => Err(EncodeError::NotItsTopic { device: device.clone(), topic: fault::printable(&out.topic) }),
+            None => Ok(outgoing),
+        }
+    }
+
+    /// What of the questions that a message raised may be asked: what is below topics where its devices take commands.
+    pub fn askable(&self, mut asks: Vec<Outgoing>, directory: &Directory) -> Vec<Outgoing> {
+        asks.retain(|ask| directory.takes(self.name, &ask.topic));
+        asks
+    }
+}
+
+/// One dialect's reading of a publish.
+#[derive(Debug)]
+pub struct Reading {
+    /// The dialect.
+    pub dialect: &'static Dialect,
+    /// What it claims.
+    pub claim: Claim,
+    /// It only guesses, and another one knows: of what it reads nothing but a danger counts.
+    pub only_hazards: bool,
+}
+
 /// The longest topic that any dialect looks at, in bytes. The longest honest one seen is a third of it.
 const MAX_TOPIC: usize = 512;
 
-/// Finds the dialect that claims a publish: the first that knows whose it is, else the first that guesses from the shape
-/// of the topic. `tele/heater/SENSOR` looks like Tasmota's, and is what some other firmware announced as its own.
-pub fn claim(envelope: &Envelope<'_>, directory: &Directory) -> Option<(&'static Dialect, Claim)> {
-    if envelope.topic.len() > MAX_TOPIC || envelope.topic.chars().any(char::is_control) {
-        return None;
+/// Finds the dialects that read a publish, whoever has most to say first. The first that knows whose it is reads it, and
+/// nobody beside it. One that guesses from the shape of the topic gives way to who was named (`tele/heater/SENSOR` looks like
+/// Tasmota's, and is what some other firmware announced as its own), but not to a filter with wildcards, which means whatever
+/// comes: then both read it. A danger that it reads is heard in any case.
+pub fn readings(envelope: &Envelope<'_>, directory: &Directory) -> Vec<Reading> {
+    let topic = envelope.topic;
+    if topic.len() > MAX_TOPIC || topic.chars().any(char::is_control) {
+        return Vec::new();
     }
-    let mut guess = None;
+    let mut readings: Vec<Reading> = Vec::new();
+    let mut guess: Option<Reading> = None;
     for dialect in mqtt::DIALECTS.iter().filter(|dialect| !directory.bases(dialect.name).is_empty()) {
-        match (dialect.claim)(envelope, directory) {
-            Some(claim) if is_provisional(&claim.device) => guess = guess.or(Some((dialect, claim))),
-            Some(claim) => return Some((dialect, claim)),
-            None => {}
+        let Some(claim) = (dialect.claim)(envelope, directory) else { continue };
+        if is_provisional(&claim.device) {
+            guess = guess.or(Some(Reading { dialect, claim, only_hazards: false }));
+            continue;
         }
+        readings.push(Reading { dialect, claim, only_hazards: false });
+        break;
     }
-    guess
+    if let Some(mut guess) = guess {
+        let is_named = |reading: &Reading| {
+            let name = reading.dialect.name;
+            directory.is_heard_by_name(name, topic) || directory.hearers(name, topic).is_empty()
+        };
+        guess.only_hazards = readings.iter().any(is_named);
+        let at = if guess.only_hazards { readings.len() } else { 0 };
+        readings.insert(at, guess);
+    }
+    readings
+}
+
+/// The dialect that has most to say of a publish.
+pub fn claim(envelope: &Envelope<'_>, directory: &Directory) -> Option<(&'static Dialect, Claim)> {
+    readings(envelope, directory).into_iter().next().map(|reading| (reading.dialect, reading.claim))
 }
 
 /// Whether a device is only called after its topic, until it says who it is.
@@ -186,8 +244,12 @@ pub fn is_command(topic: &str, directory: &Directory) -> bool {
         return true;
     }
     let last = topic.rsplit('/').next().unwrap_or_default();
-    matches!(last, "set" | "command" | "cmd" | "rpc")
-        && !dialects.iter().any(|dialect| matches!(directory.speaker(dialect.name, topic), Some((_, ""))))
+    // What a device named as the topic of its state is one, whatever it is called.
+    let says = |dialect: &Dialect| {
+        directory.is_heard_by_name(dialect.name, topic)
+            || matches!(directory.speaker(dialect.name, topic), Some((_, "")))
+    };
+    matches!(last, "set" | "command" | "cmd" | "rpc") && !dialects.iter().any(says)
 }
 
 /// The dialect of this name.

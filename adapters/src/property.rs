@@ -3,6 +3,13 @@
 use domovoi_model::{Hazard, Unit, Value};
 use rust_decimal::Decimal;
 
+/// Whatever is told to these can be dangerous.
+pub const ENDANGER_ALWAYS: &[&str] = &["lock", "garage", "garage_door", "gate", "alarm", "alarm_control_panel"];
+
+/// What is told to these can be, unless it closes them. What belongs to a valve is of that kind, whatever the medium is that
+/// its class names.
+pub const ENDANGER_OPEN: &[&str] = &["valve", "water_valve", "gas_valve"];
+
 /// One property of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PropertyInfo {
@@ -77,6 +84,11 @@ impl PropertyInfo {
     pub fn is_of(&self, words: &[&str]) -> bool {
         let own = [&self.class, &self.kind, &self.kind_class];
         own.into_iter().flatten().any(|own| words.iter().any(|word| word.eq_ignore_ascii_case(own)))
+    }
+
+    /// Whether a command to it can open the home, flood it or silence its alarm.
+    pub fn can_endanger(&self) -> bool {
+        self.is_of(ENDANGER_ALWAYS) || self.is_of(ENDANGER_OPEN)
     }
 
     /// Whether it is what things of this kind are there for: of a valve whether it is open, not where it stands.

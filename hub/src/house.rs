@@ -181,6 +181,9 @@ impl House {
         if stage.is_standby {
             ingest.keeps_nothing();
         }
+        if settings.external_broker.is_none() {
+            ingest.link_is_gone();
+        }
         let submission = &settings.submission;
         let rules = Rules {
             jitter_millis: millis(submission.jitter),

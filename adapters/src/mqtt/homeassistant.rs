@@ -56,7 +56,7 @@ pub const DIALECT: Dialect = Dialect {
 fn topics(directory: &Directory) -> Vec<String> {
     let configs = |base: &String| [format!("{base}/+/+/config"), format!("{base}/+/+/+/config")];
     let mut out: Vec<String> = directory.bases(NAME).iter().flat_map(configs).collect();
-    let known = directory.devices().filter(|known| known.device.dialect == NAME);
+    let known = directory.devices_of(NAME);
     out.extend(known.flat_map(|known| known.shares.iter().cloned()));
     out
 }
@@ -110,8 +110,9 @@ fn read_by_another(topic: &str, directory: &Directory) -> Option<&'static str> {
 /// Where some config says that commands go, unless the place is one that is heard, or another dialect's: a stranger's
 /// config cannot make a command of what a bridge says.
 fn is_command(topic: &str, directory: &Directory) -> bool {
+    // A filter with wildcards makes nobody's command a state.
     directory.listens(NAME, topic)
-        && directory.hearers(NAME, topic).is_empty()
+        && !directory.is_heard_by_name(NAME, topic)
         && !crate::mqtt::DIALECTS.iter().filter(|other| other.name != NAME).any(|other| {
             let below = |base: &String| topic.strip_prefix(base.as_str()).is_some_and(|rest| rest.starts_with('/'));
             directory.bases(other.name).iter().any(below) || directory.speaker(other.name, topic).is_some()

@@ -59,7 +59,7 @@ fn topics(directory: &Directory) -> Vec<String> {
             out.push(format!("{}/+", filter.join("/")));
         }
     }
-    for topic in directory.devices().filter(|known| known.device.dialect == NAME).flat_map(|known| &known.speaks) {
+    for topic in directory.devices_of(NAME).flat_map(|known| &known.speaks) {
         if by_pattern(directory, &format!("{topic}/STATE"), SAYING).is_none() {
             out.push(format!("{topic}/+"));
         }
@@ -97,7 +97,7 @@ fn decode(claim: &Claim, envelope: &Envelope<'_>, directory: &Directory) -> Resu
         _ => {}
     }
     let known = directory.known(device);
-    let mut said = Said::new(device, directory, envelope.retained);
+    let mut said = Said::new(device, directory, envelope.retained, envelope.topic);
     said.out.announcements.extend(discovery::settled(envelope.topic, known));
     if claim.part == "LWT" {
         return will(said, envelope, known);
@@ -182,9 +182,7 @@ fn is_command(topic: &str, directory: &Directory) -> bool {
     if by_pattern(directory, topic, &["cmnd"]).is_some() {
         return true;
     }
-    let known = directory.devices().filter(|known| known.device.dialect == NAME);
-    let below = |base: &String| topic.strip_prefix(base.as_str()).is_some_and(|rest| rest.starts_with('/'));
-    known.flat_map(|known| &known.listens).any(below)
+    topic.rsplit_once('/').is_some_and(|(above, _)| directory.takes(NAME, above))
 }
 
 /// `POWER` → 0, `POWER3` → 3.
@@ -203,23 +201,29 @@ const SAYING: &[&str] = &["tele", "stat"];
 /// Tasmota's topic and the last level, for a topic that fits one of the patterns with one of these prefixes.
 fn by_pattern<'t>(directory: &Directory, topic: &'t str, prefixes: &[&str]) -> Option<(&'t str, &'t str)> {
     let (base, part) = topic.rsplit_once('/')?;
-    let fits = |pattern: &str, prefix: &str| {
-        let pattern = pattern.replace("%prefix%", prefix);
-        let (mut t, mut levels) = (None, base.split('/'));
-        for wanted in pattern.split('/') {
-            let level = levels.next()?;
-            match wanted.split_once("%topic%") {
-                Some((before, after)) => t = Some(level.strip_prefix(before)?.strip_suffix(after)?),
-                None if wanted.contains('%') => {}
-                None if wanted == level => {}
-                None => return None,
-            }
-        }
-        t.filter(|t| !t.is_empty() && levels.next().is_none())
-    };
     directory.bases(NAME).iter().find_map(|pattern| {
         let pattern = discovery::pattern(pattern);
-        let t = prefixes.iter().find_map(|prefix| fits(&pattern, prefix))?;
+        let t = prefixes.iter().find_map(|prefix| named(&pattern, prefix, base))?;
         Some((t, part))
     })
+}
+
+/// What stands in a topic for `%topic%`, if the topic is of this pattern with this prefix. Asked for each publish of the
+/// house, so nothing is written down for it.
+fn named<'t>(pattern: &str, prefix: &str, base: &'t str) -> Option<&'t str> {
+    let (mut t, mut levels) = (None, base.split('/'));
+    for wanted in pattern.split('/') {
+        let level = levels.next()?;
+        let (wanted, level) = match wanted.split_once("%prefix%") {
+            Some((before, after)) => (after, level.strip_prefix(before)?.strip_prefix(prefix)?),
+            None => (wanted, level),
+        };
+        match wanted.split_once("%topic%") {
+            Some((before, after)) => t = Some(level.strip_prefix(before)?.strip_suffix(after)?),
+            None if wanted.contains('%') => {}
+            None if wanted == level => {}
+            None => return None,
+        }
+    }
+    t.filter(|t| !t.is_empty() && levels.next().is_none())
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use domovoi_model::DeviceRef;
 
-use crate::directory::is_base;
+use crate::bases::is_base;
 use crate::{
     Announcement, Claim, DecodeError, Decoded, Dialect, Directory, EncodeError, Envelope, Fault, Outgoing,
     PropertyInfo, Shape, What,

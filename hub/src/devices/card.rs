@@ -129,6 +129,10 @@ impl Inner {
         card.hidden_properties = changes.hidden_properties.unwrap_or(card.hidden_properties);
         card.presets = changes.presets.unwrap_or(card.presets);
         if let Some(standing) = changes.standing {
+            card.agreed = match standing {
+                Standing::Accepted => super::agreed::listens(self.ingest.directory().known(device)),
+                Standing::Waiting | Standing::Ignored => None,
+            };
             card.standing = standing.code().to_owned();
             card.accepted_at = match standing {
                 Standing::Accepted => card.accepted_at.or_else(|| Some(self.clock.moment())),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domovoi_adapters::EncodeError;
-use domovoi_model::{Command, DeviceRef, Id, Observation};
+use domovoi_model::{Command, DeviceRef, Id, Observation, Value};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -52,6 +52,11 @@ pub enum Refused {
     /// It was not accepted, so it is told nothing.
     #[error("«{0}» was not accepted yet: accept it first")]
     NotAccepted(String),
+    /// It takes its commands elsewhere since it was accepted, and this one is dangerous.
+    #[error(
+        "«{0}» wants this under {1} now, and not where it did when it was accepted: accept it again if that is right"
+    )]
+    AcceptAgain(String, String),
     /// Its dialect has no words for it.
     #[error("{0}")]
     Cannot(String),
@@ -85,6 +90,8 @@ struct Life {
     /// How often a device has said that it is about it.
     underway: u32,
     by: Option<Asker>,
+    /// What the property said before.
+    before: Option<Value>,
 }
 
 /// 128 random bits.
@@ -165,14 +172,18 @@ impl Inner {
         if !self.is_accepted(device) {
             return Err(Refused::NotAccepted(device.to_string()));
         }
-        if matches!(&command.value, domovoi_model::Value::Text(text) if text.len() > MAX_TEXT) {
+        if matches!(&command.value, Value::Text(text) if text.len() > MAX_TEXT) {
             return Err(Refused::Cannot(format!("a text of at most {MAX_TEXT} bytes")));
         }
         let dialect = domovoi_adapters::dialect(&device.dialect);
         let dialect = dialect.ok_or_else(|| Refused::Cannot(format!("«{}» is no dialect", device.dialect)))?;
         let (outgoing, reported, sleeps, settles, reach) = {
             let directory = self.ingest.directory();
-            let outgoing = (dialect.encode)(command, &directory).map_err(|error: EncodeError| cannot(&error))?;
+            let outgoing = dialect.say(command, &directory).map_err(|error: EncodeError| cannot(&error))?;
+            let card = self.cards().get(device).cloned().filter(|_| dangerous);
+            if let Some(topic) = card.as_ref().and_then(|card| super::agreed::not_agreed(card, &outgoing, &directory)) {
+                return Err(Refused::AcceptAgain(device.to_string(), topic.to_owned()));
+            }
             let info = directory.property(device, &command.target.property);
             let sleeps = directory.known(device).is_some_and(|known| known.sleeps);
             let settles =
@@ -207,8 +218,10 @@ impl Inner {
     /// Writes a life down before the first byte leaves, so that no answer is too quick for it. Returns the one whose place
     /// it takes.
     fn begin(&self, life: &Arc<CommandLife>, within: Duration, by: Option<Asker>) -> Result<Option<Id>, Refused> {
-        let mut lives = self.commands.lives();
         let target = &life.command.target;
+        let known = self.live.of(&target.device);
+        let before = known.and_then(|known| super::live::lock(&known).properties.get(&target.property)?.value.clone());
+        let mut lives = self.commands.lives();
         let of_device = lives.waiting.get(&target.device).cloned().unwrap_or_default();
         let same = |id: &&Id| lives.all.get(*id).is_some_and(|life| life.told.borrow().command.target == *target);
         let superseded = of_device.iter().find(same).copied();
@@ -218,7 +231,7 @@ impl Inner {
             return Err(Refused::TooMany);
         }
         let told = watch::Sender::new(Arc::clone(life));
-        lives.all.insert(life.id, Life { told, ends_at: Instant::now() + within, underway: 0, by });
+        lives.all.insert(life.id, Life { told, ends_at: Instant::now() + within, underway: 0, by, before });
         if waits {
             lives.waiting.entry(target.device.clone()).or_default().push(life.id);
             self.commands.waiting.fetch_add(1, Ordering::Relaxed);
@@ -272,8 +285,9 @@ impl Inner {
             let Some(dialect) = domovoi_adapters::dialect(&observation.device.dialect) else { continue };
             let directory = self.ingest.directory();
             let (mut done, mut underway) = (Vec::new(), Vec::new());
-            for (id, command) in &wanted {
+            for (id, command, before) in &wanted {
                 if command.target.property == observation.property
+                    && !is_as_before(command, observation, before.as_ref())
                     && (dialect.confirms)(command, observation, &directory)
                 {
                     done.push(*id);
@@ -287,11 +301,15 @@ impl Inner {
         }
     }
 
-    /// The commands to a device that wait.
-    fn waiting_for(&self, observation: &Observation) -> Vec<(Id, Command)> {
+    /// The commands to a device that wait, each with what its property said before.
+    fn waiting_for(&self, observation: &Observation) -> Vec<(Id, Command, Option<Value>)> {
         let lives = self.commands.lives();
         let Some(waiting) = lives.waiting.get(&observation.device) else { return Vec::new() };
-        waiting.iter().filter_map(|id| Some((*id, lives.all.get(id)?.told.borrow().command.clone()))).collect()
+        let of = |id: &Id| {
+            let life = lives.all.get(id)?;
+            Some((*id, life.told.borrow().command.clone(), life.before.clone()))
+        };
+        waiting.iter().filter_map(of).collect()
     }
 
     /// Ends what has taken too long, until the house stops.
@@ -377,6 +395,14 @@ impl Lives {
             self.all.remove(&oldest);
         }
     }
+}
+
+/// Whether a report only says again what was so before something else was wanted: a number within a device's rounding, a
+/// switch that was to be turned over. A bridge sends the whole of a cached state whenever any part of it changes.
+fn is_as_before(command: &Command, report: &Observation, before: Option<&Value>) -> bool {
+    let is_old = before == Some(&report.value) && report.value != command.value;
+    let turns_over = matches!(&command.value, Value::Text(word) if word.eq_ignore_ascii_case("toggle"));
+    is_old && (report.value.number().is_some() || turns_over)
 }
 
 /// Why a dialect has no words for a command.

@@ -1,24 +1,18 @@
 //! Which commands can flood a home, open it, or silence its alarm: for those a factor has to have been shown lately, and
 //! they stand in the journal. By what the device says that the property is, not by its name, which people choose.
 
-use domovoi_adapters::PropertyInfo;
+use domovoi_adapters::{ENDANGER_ALWAYS, ENDANGER_OPEN, PropertyInfo};
 use domovoi_model::Value;
 use rust_decimal::Decimal;
 
-/// Whatever is told to them.
-const ALWAYS: [&str; 6] = ["lock", "garage", "garage_door", "gate", "alarm", "alarm_control_panel"];
-
-/// Unless it closes them. What belongs to a valve is of that kind, whatever the medium is that its class names.
-const OPENING: [&str; 3] = ["valve", "water_valve", "gas_valve"];
-
 /// Whether a command to this property is dangerous.
 pub fn is_dangerous(info: &PropertyInfo, value: &Value) -> bool {
-    info.is_of(&ALWAYS) || (info.is_of(&OPENING) && !closes(value))
+    info.is_of(ENDANGER_ALWAYS) || (info.is_of(ENDANGER_OPEN) && !closes(value))
 }
 
 /// Whether any command to this property is.
 pub fn can_be_dangerous(info: &PropertyInfo) -> bool {
-    info.is_of(&ALWAYS) || info.is_of(&OPENING)
+    info.can_endanger()
 }
 
 /// Whether a value means "closed" to whatever has it.

@@ -91,6 +91,9 @@ impl Devices {
         self.0.cards_mut().remove(device);
         self.0.words.forget(&device.dialect, &words);
         self.0.ingest.forget(device);
+        if let Some(username) = &card.credential {
+            self.0.ingest.released(username);
+        }
         self.0.live.forget(device);
         let topics = farewell.topics.len();
         self.0.farewells.waiting().insert(device.clone(), Waiting { farewell, tried: None, said: None });

@@ -51,6 +51,17 @@ struct Told {
     before: Vec<DeviceRef>,
 }
 
+/// Under which names a device may have been heard before it said who it is.
+fn makeshift(announcement: &Announcement) -> Vec<DeviceRef> {
+    let dialect = &announcement.device.dialect;
+    let names = announcement.alias.iter().map(|alias| format!("{}{alias}", MAKESHIFT[0]));
+    let topics = announcement.speaks.iter().map(|topic| format!("{}{topic}", MAKESHIFT[1]));
+    // Tasmota's topic is its alias; what is behind another bridge than the first carries its base.
+    let short = announcement.alias.iter().map(|alias| format!("{}{alias}", MAKESHIFT[1]));
+    let based = announcement.speaks.iter().map(|topic| format!("{}{topic}", MAKESHIFT[0]));
+    names.chain(topics).chain(short).chain(based).map(|id| DeviceRef::new(dialect.clone(), id)).collect()
+}
+
 impl FoundDevices {
     fn add(&self, device: &DeviceRef, road: Road, sender: &str) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,24 +88,29 @@ impl Inner {
             if told.len() >= MAX_DEVICES {
                 break;
             }
-            let dialect = &announcement.device.dialect;
-            let names = announcement.alias.iter().map(|alias| format!("{}{alias}", MAKESHIFT[0]));
-            let topics = announcement.speaks.iter().map(|topic| format!("{}{topic}", MAKESHIFT[1]));
-            // Tasmota's topic is its alias.
-            let short = announcement.alias.iter().map(|alias| format!("{}{alias}", MAKESHIFT[1]));
-            let before = names.chain(topics).chain(short).map(|id| DeviceRef::new(dialect.clone(), id));
             // Two devices that turned out to be one: the other is gone in the same breath.
-            let ids = announcement.identities.iter().map(|id| DeviceRef::new(dialect.clone(), id.clone()));
+            let ids = announcement.identities.iter();
+            let ids = ids.map(|id| DeviceRef::new(announcement.device.dialect.clone(), id.clone()));
             let joined = ids.filter(|id| {
                 announcements.iter().any(|other| other.gone && other.device == *id && *id != announcement.device)
             });
-            let before = before.chain(joined).collect();
+            let before = makeshift(announcement).into_iter().chain(joined).collect();
             told.insert(announcement.device.clone(), Told { gone: announcement.gone, before });
             if !announcement.gone && !self.knows(&announcement.device) {
                 self.found.add(&announcement.device, telling.road, telling.sender);
             }
         }
         self.found.bell.notify_one();
+    }
+
+    /// What was heard of whether a device can be reached before it said who it is, and before its groups were others.
+    pub(super) fn take_over(&self, announcements: &[Announcement]) {
+        for announcement in announcements.iter().filter(|announcement| !announcement.gone) {
+            self.live.regroup(announcement);
+            for before in makeshift(announcement) {
+                self.live.take_over(&before, &announcement.device);
+            }
+        }
     }
 
     /// Puts what was found into the registry. Where the store fails, it is known until the restart all the same.
@@ -165,6 +181,9 @@ impl Inner {
                 cards.insert(card.device.clone(), card.clone());
             }
         }
+        if let Err(error) = self.agree_at_first(told.keys()).await {
+            tracing::error!("where devices take commands cannot be kept: {error}");
+        }
         let changed: HashSet<&DeviceRef> =
             new.iter().map(|card| &card.device).chain(&gone).chain(told.keys()).collect();
         for device in changed {
@@ -194,6 +213,7 @@ impl Inner {
             external: false,
             found_at: self.clock.moment(),
             accepted_at: None,
+            agreed: None,
         }
     }
 

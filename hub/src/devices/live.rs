@@ -157,6 +157,40 @@ impl Live {
         self.dirty(device, Some(property));
     }
 
+    /// What was said of whether it can be reached while nobody knew yet who it is.
+    pub fn take_over(&self, before: &DeviceRef, device: &DeviceRef) {
+        let Some(makeshift) = self.of(before) else { return };
+        let sources = std::mem::take(&mut lock(&makeshift).sources);
+        if sources.is_empty() {
+            return;
+        }
+        let Some(known) = self.known(device) else { return };
+        let mut known = lock(&known);
+        for (group, said) in sources {
+            for (source, available) in said.each() {
+                known.sources.entry(group).or_default().heard(source, available);
+            }
+        }
+        drop(known);
+        self.dirty(device, None);
+    }
+
+    /// Groups in which nobody has anything to say (any more), and sources that there are no more: what they said last must
+    /// not count for whoever is given their number next.
+    pub fn regroup(&self, announcement: &Announcement) {
+        let Some(known) = self.of(&announcement.device) else { return };
+        let mut known = lock(&known);
+        known.sources.retain(|group, _| {
+            let reach = announcement.reaches.get(usize::from(*group));
+            !matches!(reach, Some(Reach::All(0)))
+        });
+        for (group, sources) in &mut known.sources {
+            if let Some(Reach::All(many)) = announcement.reaches.get(usize::from(*group)) {
+                sources.keep(*many);
+            }
+        }
+    }
+
     pub fn reached(&self, reached: &[Reached]) {
         for word in reached {
             let Some(device) = self.known(&word.device) else { continue };
@@ -187,7 +221,7 @@ impl LiveDevice {
             let silent = announcement.reaches.is_empty() && self.sources.is_empty();
             return if silent { Some(true) } else { self.sources.get(&group)?.together(Reach::Latest) };
         };
-        self.sources.get(&group).and_then(|sources| sources.together(reach))
+        self.sources.get(&group).map_or_else(|| Sources::default().together(reach), |sources| sources.together(reach))
     }
 
     /// How a property stands for who looks.

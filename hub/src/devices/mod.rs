@@ -5,6 +5,7 @@
 //! What a device says is read and recorded by `ingest`; here it is only known. Who may see or command what is asked by
 //! whoever opens the door. Nothing here decides about hazards: that is the reflex's business, which waits for nobody.
 
+mod agreed;
 mod card;
 mod commands;
 mod danger;
@@ -103,7 +104,8 @@ impl Devices {
         let shelf = store.devices();
         let cards = shelf.cards().await?.into_iter().map(|card| (card.device.clone(), card)).collect();
         let rooms = rooms::in_order(shelf.rooms().await?);
-        let words = words::Words::recalled(&ingest, shelf.words().await?);
+        let credentials = store.credentials().list().await?;
+        let words = words::Words::recalled(&ingest, shelf.words().await?, &credentials);
         let farewells = farewell::Farewells::of(shelf.farewells().await?);
         let devices = Devices(Arc::new(Inner {
             store,
@@ -121,6 +123,7 @@ impl Devices {
             errands: errands::Errands::default(),
             farewells,
         }));
+        devices.0.agree_with_those_of_before().await?;
         devices.listen();
         Ok(devices)
     }
@@ -140,6 +143,7 @@ impl Devices {
         hooks.told_to(move |announcements, telling| {
             let Some(devices) = devices.upgrade() else { return };
             devices.find_told(announcements, telling);
+            devices.take_over(announcements);
             devices.words.offer(announcements, telling);
         });
         let devices = Arc::downgrade(&self.0);

@@ -19,6 +19,16 @@ impl Sources {
         changed
     }
 
+    /// What each said.
+    pub fn each(&self) -> impl Iterator<Item = (u8, bool)> {
+        self.said.iter().map(|(source, available)| (*source, *available))
+    }
+
+    /// There are only so many sources now.
+    pub fn keep(&mut self, many: u8) {
+        self.said.retain(|source, _| *source < many);
+    }
+
     /// What follows. `None`: nobody has said enough.
     pub fn together(&self, reach: Reach) -> Option<bool> {
         match reach {
@@ -26,7 +36,7 @@ impl Sources {
             // One that says no is enough for a no; for a yes all must have spoken.
             Reach::All(many) => match self.said.values().all(|yes| *yes) {
                 false => Some(false),
-                true => (self.said.len() >= usize::from(many) && many > 0).then_some(true),
+                true => (self.said.len() >= usize::from(many)).then_some(true),
             },
             Reach::Any => match self.said.values().any(|yes| *yes) {
                 true => Some(true),
@@ -64,6 +74,14 @@ mod tests {
             assert_eq!(sources.together(Reach::All(2)), all_of_two, "{said:?}");
             assert_eq!(sources.together(Reach::Any), any, "{said:?}");
         }
+    }
+
+    #[test]
+    fn what_nobody_watches_can_always_be_reached() {
+        assert_eq!(sources(&[]).together(Reach::All(0)), Some(true));
+        let mut fewer = sources(&[(0, true), (1, false)]);
+        fewer.keep(1);
+        assert_eq!(fewer.together(Reach::All(1)), Some(true), "the one that said no is a source no more");
     }
 
     #[test]

@@ -252,3 +252,165 @@ async fn rooms_have_one_name_each_and_an_order_and_what_was_in_one_that_goes_is_
     let unknown = Wish { room: Some(kitchen.id), ..Wish::default() };
     assert!(matches!(home.devices.accept(&lamp(), unknown).await, Err(DevicesError::NoRoom(_))));
 }
+
+const VALVE: &str = "homeassistant/valve/v1/config";
+
+fn valve_config(command_topic: &str) -> String {
+    format!(
+        r#"{{"unique_id":"v1","name":null,"device_class":"water","state_topic":"v1/state","command_topic":"{command_topic}","device":{{"identifiers":["v1"],"name":"Вентиль"}}}}"#
+    )
+}
+
+fn valve() -> DeviceRef {
+    DeviceRef::new("homeassistant", "v1")
+}
+
+/// Its main property.
+fn valve_property(home: &Home) -> String {
+    let directory = home.ingest.directory();
+    let known = directory.known(&valve()).unwrap();
+    known.properties.iter().find(|info| info.is_main_of("valve")).unwrap().name.clone()
+}
+
+async fn issue(home: &Home, username: &str) {
+    let info = domovoi_store::CredentialInfo {
+        username: username.into(),
+        publish: vec!["#".into()],
+        subscribe: vec!["#".into()],
+        role: "bridge".into(),
+        certificate: None,
+        created_at: domovoi_model::Moment::Wall(Timestamp(1_795_262_400_000)),
+    };
+    home.house.store().credentials().issue(&info).await.unwrap();
+}
+
+#[tokio::test]
+async fn whose_a_device_is_outlives_a_restart_and_ends_with_its_credential() {
+    let home = Home::new().await;
+    for username in ["board", "stranger"] {
+        issue(&home, username).await;
+    }
+    home.hear_from("board", VALVE, &valve_config("v1/set"));
+    home.found(&valve()).await;
+    let listens = |home: &Home| home.ingest.directory().known(&valve()).unwrap().listens.clone();
+    home.hear_from("stranger", VALVE, &valve_config("stranger/set"));
+    assert_eq!(listens(&home), ["v1/set"]);
+    let contested = home.devices.show(&valve()).unwrap().contested;
+    assert!(contested.iter().any(|contest| contest.to_string().contains("stranger")), "{contested:?}");
+    assert!(home.ingest.misread_lately().iter().any(|one| one.sender == "stranger"), "it is told");
+    let home = home.again().await;
+    home.hear_from("stranger", VALVE, &valve_config("stranger/set"));
+    assert_eq!(listens(&home), ["v1/set"]);
+    // Taken out of the broker by somebody else, it is still there.
+    home.hear_from("stranger", VALVE, "");
+    assert_eq!(listens(&home), ["v1/set"]);
+    // The board has a new credential: the old one was withdrawn.
+    home.ingest.released("board");
+    home.hear_from("stranger", VALVE, &valve_config("stranger/set"));
+    assert_eq!(listens(&home), ["stranger/set"]);
+    // Forgotten and paired again it is whoever it says that it is now.
+    home.devices.forget(&valve(), Forget::default()).await.unwrap();
+    home.hear_from("board", VALVE, &valve_config("v1/set"));
+    assert_eq!(listens(&home), ["v1/set"]);
+}
+
+#[tokio::test]
+async fn an_accepted_valve_that_wants_its_commands_elsewhere_is_opened_when_it_is_accepted_again() {
+    let home = Home::new().await;
+    home.hear_from("board", VALVE, &valve_config("v1/set"));
+    home.found(&valve()).await;
+    home.devices.accept(&valve(), Wish::default()).await.unwrap();
+    let property = valve_property(&home);
+    let command = |home: &Home, open: bool| {
+        let target = CommandTarget { device: valve(), property: property.clone() };
+        home.devices.command(asker(), Command { target, value: Value::Bool(open) })
+    };
+    assert!(command(&home, true).is_ok());
+    home.hear_from("board", VALVE, &valve_config("elsewhere/set"));
+    assert!(matches!(command(&home, true), Err(Refused::AcceptAgain(_, topic)) if topic == "elsewhere/set"));
+    assert!(command(&home, false).is_ok(), "it is closed wherever it says that it is");
+    let home = home.again().await;
+    assert!(matches!(command(&home, true), Err(Refused::AcceptAgain(..))));
+    home.devices.accept(&valve(), Wish::default()).await.unwrap();
+    assert!(command(&home, true).is_ok());
+}
+
+#[tokio::test]
+async fn what_was_out_of_reach_before_its_bridge_listed_it_still_is() {
+    let home = Home::new().await;
+    home.hear("zigbee2mqtt/desk/availability", r#"{"state":"offline"}"#);
+    home.hear("zigbee2mqtt/bridge/state", r#"{"state":"online"}"#);
+    home.hear("zigbee2mqtt/bridge/devices", &list("desk"));
+    let view = home.found(&lamp()).await;
+    assert_eq!(view.reachable, Some(false));
+    home.hear("zigbee2mqtt/desk/availability", r#"{"state":"online"}"#);
+    assert_eq!(home.devices.show(&lamp()).unwrap().reachable, Some(true));
+    // Tasmota's will, before its discovery.
+    home.hear("tele/plug/LWT", "Offline");
+    home.hear(
+        "tasmota/discovery/AABBCCDDEEFF/config",
+        r#"{"mac":"AABBCCDDEEFF","t":"plug","ft":"%prefix%/%topic%/","rl":[1]}"#,
+    );
+    let plug = home.found(&DeviceRef::new("tasmota", "AABBCCDDEEFF")).await;
+    assert_eq!(plug.reachable, Some(false));
+}
+
+#[tokio::test]
+async fn what_a_device_said_before_confirms_nothing() {
+    let home = Home::new().await;
+    let exposes = r#"{"type":"light","features":[{"type":"numeric","name":"brightness","property":"brightness","access":7,"value_min":0,"value_max":254}]}"#;
+    let listed = format!(
+        r#"[{{"ieee_address":"{LAMP}","type":"Router","friendly_name":"desk","definition":{{"model":"T","vendor":"T","description":"T","exposes":[{exposes}]}}}}]"#
+    );
+    home.hear("zigbee2mqtt/bridge/devices", &listed);
+    home.found(&lamp()).await;
+    home.devices.accept(&lamp(), Wish::default()).await.unwrap();
+    home.hear("zigbee2mqtt/desk", r#"{"brightness":100}"#);
+    home.shows(&lamp(), "brightness", |state| state.value.is_some()).await;
+    let target = CommandTarget { device: lamp(), property: "brightness".into() };
+    let life = home.devices.command(asker(), Command { target, value: Value::Number(102.into()) }).unwrap();
+    // The bridge sends its cache because the signal is another.
+    home.hear("zigbee2mqtt/desk", r#"{"brightness":100,"linkquality":7}"#);
+    assert_eq!(home.devices.life(life.id).unwrap().state, CommandState::Sent);
+    home.hear("zigbee2mqtt/desk", r#"{"brightness":101,"linkquality":7}"#);
+    assert_eq!(home.devices.life(life.id).unwrap().state, CommandState::Confirmed);
+}
+
+#[tokio::test]
+async fn what_is_to_be_retained_on_our_own_broker_is_news() {
+    let home = Home::new().await;
+    let road = Road::Embedded;
+    let say = |topic: &str, payload: &str| {
+        let payload = payload.as_bytes();
+        drop(home.ingest.take(Arrival { road, sender: "bridge", topic, payload, retained: true, again: false }));
+    };
+    say("zigbee2mqtt/panic", r#"{"action":"single"}"#);
+    let button = DeviceRef::new("zigbee2mqtt", "name:panic");
+    home.found(&button).await;
+    home.shows(&button, "action", |state| state.value == Some(Value::Text("single".into()))).await;
+}
+
+#[tokio::test]
+async fn configs_of_one_device_that_come_at_once_are_all_taken_in() {
+    let home = Home::new().await;
+    let threads: Vec<_> = (0..4)
+        .map(|thread| {
+            let ingest = Arc::clone(&home.ingest);
+            std::thread::spawn(move || {
+                for n in 0..25 {
+                    let id = format!("{thread}_{n}");
+                    let topic = format!("homeassistant/sensor/{id}/config");
+                    let payload = format!(
+                        r#"{{"unique_id":"s{id}","state_topic":"many/{id}","device":{{"identifiers":["many"]}}}}"#
+                    );
+                    let payload = payload.as_bytes();
+                    let (road, topic) = (Road::Embedded, topic.as_str());
+                    drop(ingest.take(Arrival { road, sender: "many", topic, payload, retained: false, again: false }));
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let known = home.ingest.directory();
+    assert_eq!(known.known(&DeviceRef::new("homeassistant", "many")).unwrap().properties.len(), 100);
+}

@@ -1,7 +1,7 @@
 //! A device as it is shown: what was decided about it, what it says that it is, how it stands. Put together when somebody
 //! asks.
 
-use domovoi_adapters::{Announcement, Category, Directory, PropertyInfo};
+use domovoi_adapters::{Announcement, Category, Contest, Directory, PropertyInfo};
 use domovoi_model::{DeviceRef, Moment};
 use domovoi_store::DeviceCard;
 use tokio::time::Instant;
@@ -23,6 +23,8 @@ pub struct DeviceView {
     pub reachable: Option<bool>,
     /// When anything came from it, in this run; else its newest value.
     pub heard_at: Option<Moment>,
+    /// What was claimed of it and is not believed.
+    pub contested: Vec<Contest>,
     /// Its properties, in the order in which it names them.
     pub properties: Vec<PropertyView>,
 }
@@ -106,6 +108,7 @@ impl Inner {
             heard_at: live.heard_at.or(newest),
             properties,
             announcement: announcement.cloned(),
+            contested: directory.contests(&card.device).to_vec(),
             card,
         }
     }

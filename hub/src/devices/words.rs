@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use domovoi_adapters::{Announcement, Road};
 use domovoi_model::DeviceRef;
-use domovoi_store::{DeviceWord, Store, WORD_LIMIT};
+use domovoi_store::{CredentialInfo, DeviceWord, Store, WORD_LIMIT};
 use tokio::time::Instant;
 
-use crate::ingest::{Ingest, Telling};
+use crate::ingest::{Ingest, Recalled, Telling, TopicRights};
 
 /// How many topics, and how much they may say in all.
 const MAX_TOPICS: usize = 4096;
@@ -40,7 +40,7 @@ struct State {
 }
 
 struct Known {
-    /// Of the payload and the road.
+    /// Of the payload, the road and the sender.
     hash: u64,
     bytes: usize,
     /// Its place among the topics, in the order in which they were first heard.
@@ -51,24 +51,30 @@ struct Known {
 }
 
 impl Words {
-    /// Reads them through the dialects again: in the order in which their topics were first heard, so that who was first to
-    /// have a name has it again, then in the order of writing, because the last word counts.
-    pub fn recalled(ingest: &Ingest, words: Vec<DeviceWord>) -> Self {
+    /// Reads them through the dialects again, each as the word of the credential that said it: in the order in which their
+    /// topics were first heard, so that who was first to have a name has it again, then in the order of writing, because the
+    /// last word counts.
+    pub fn recalled(ingest: &Ingest, words: Vec<DeviceWord>, credentials: &[CredentialInfo]) -> Self {
+        let rights: HashMap<&str, TopicRights> =
+            credentials.iter().map(|info| (info.username.as_str(), TopicRights::of(info))).collect();
+        let recall = |word: &DeviceWord| {
+            let road = if word.external { Road::External } else { Road::Embedded };
+            let (sender, topic, payload) = (word.sender.as_str(), word.topic.as_str(), word.payload.as_slice());
+            ingest.recall(&Recalled { road, sender, topic, payload, rights: rights.get(sender) })
+        };
         let this = Words { hasher: RandomState::new(), state: Mutex::default() };
         if !words.is_sorted_by_key(|word| word.first) {
             let mut first: Vec<&DeviceWord> = words.iter().collect();
             first.sort_by_key(|word| word.first);
             for word in first {
-                let road = if word.external { Road::External } else { Road::Embedded };
-                ingest.recall(road, &word.topic, &word.payload);
+                recall(word);
             }
         }
         {
             let mut state = this.state.lock().unwrap_or_else(PoisonError::into_inner);
             for word in words {
-                let road = if word.external { Road::External } else { Road::Embedded };
-                let devices = ingest.recall(road, &word.topic, &word.payload);
-                let (hash, bytes) = (this.hash(&word.payload, word.external), word.payload.len());
+                let devices = recall(&word);
+                let (hash, bytes) = (this.hash(&word), word.payload.len());
                 state.bytes += bytes;
                 state.next = state.next.max(word.first + 1);
                 let known = Known { hash, bytes, first: word.first, devices, written: None };
@@ -81,7 +87,9 @@ impl Words {
     /// Takes note of a publish that announced something. Costs a look when it says what it said before.
     pub fn offer(&self, announcements: &[Announcement], telling: &Telling<'_>) {
         let external = telling.road == Road::External;
-        let hash = self.hash(telling.payload, external);
+        // On the external road the sender is the link, whose name is a setting.
+        let sender = if external { "" } else { telling.sender };
+        let hash = self.hasher.hash_one((telling.payload, external, sender));
         let key: Key = (telling.dialect.to_owned(), telling.topic.to_owned());
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = telling.payload.len();
@@ -102,7 +110,8 @@ impl Words {
         let first = before.map_or(state.next, |(.., first)| first);
         state.next = state.next.max(first + 1);
         let (dialect, topic) = key.clone();
-        let word = DeviceWord { dialect, topic, payload: telling.payload.to_vec(), external, first };
+        let (payload, sender) = (telling.payload.to_vec(), sender.to_owned());
+        let word = DeviceWord { dialect, topic, payload, external, first, sender };
         let devices = announcements.iter().map(|announcement| announcement.device.clone()).collect();
         let written = before.and_then(|(_, _, written, _)| written);
         state.known.insert(key.clone(), Known { hash, bytes, first, devices, written });
@@ -168,7 +177,7 @@ impl Words {
         }
     }
 
-    fn hash(&self, payload: &[u8], external: bool) -> u64 {
-        self.hasher.hash_one((payload, external))
+    fn hash(&self, word: &DeviceWord) -> u64 {
+        self.hasher.hash_one((word.payload.as_slice(), word.external, word.sender.as_str()))
     }
 }

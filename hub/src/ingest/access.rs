@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use domovoi_adapters::{Right, Rights, Scale, common};
 use domovoi_store::CredentialInfo;
 
 use super::limits::Allowance;
-use crate::policy::{Assurance, Decision, MqttRole, Network, Refusal, Role, Subject, Verb, Who, decide_topic};
+use crate::policy::{Assurance, Decision, MqttRole, Network, Refusal, Role, Subject, Verb, Who, covers, decide_topic};
 
 /// A connected client, as the policy sees it.
 #[derive(Debug)]
@@ -18,6 +19,53 @@ pub struct Access {
     /// When its certificate ends, in nanoseconds since the start of the limits' clock.
     pub(super) ends: Option<u64>,
     who: Who,
+    pub(super) topics: TopicRights,
+}
+
+/// What a credential may do with topics, for what its device announces.
+#[derive(Debug, Clone)]
+pub struct TopicRights {
+    publish: Vec<String>,
+    subscribe: Vec<String>,
+    scale: Scale,
+}
+
+impl TopicRights {
+    /// Of a credential.
+    pub fn of(credential: &CredentialInfo) -> Self {
+        let role = MqttRole::from_code(&credential.role).unwrap_or(MqttRole::Service);
+        TopicRights {
+            publish: credential.publish.clone(),
+            subscribe: credential.subscribe.clone(),
+            scale: if role.is_one_thing() { Scale::One } else { Scale::Many },
+        }
+    }
+
+    /// How much it may announce.
+    pub fn scale(&self) -> Scale {
+        self.scale
+    }
+}
+
+impl Rights for TopicRights {
+    fn reaches(&self, right: Right, topic: &str) -> bool {
+        let below = format!("{topic}/#");
+        let filters = match right {
+            Right::Speak => &self.publish,
+            Right::Listen => &self.subscribe,
+        };
+        filters.iter().any(|filter| common(filter, &below).is_some())
+    }
+
+    fn narrowed(&self, filter: &str) -> Vec<String> {
+        if self.publish.iter().any(|own| covers(own, filter)) {
+            return vec![filter.to_owned()];
+        }
+        let mut own: Vec<String> = self.publish.iter().filter_map(|own| common(own, filter)).collect();
+        own.sort();
+        own.dedup();
+        own
+    }
 }
 
 impl Access {
@@ -36,7 +84,8 @@ impl Access {
         };
         let network = Network::of(address);
         let who = Who { subject, role: Some(Role::Service), assurance: Assurance::Single, ..Who::nobody(network) };
-        Access { username: credential.username.clone(), role, allowance, ends, who }
+        let topics = TopicRights::of(credential);
+        Access { username: credential.username.clone(), role, allowance, ends, who, topics }
     }
 
     /// The refusal, if the policy has one.

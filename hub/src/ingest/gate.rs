@@ -255,7 +255,7 @@ impl Gate for HubGate {
         if !access.role.speaks_for_devices() {
             return Admission { verdict, durable: Durable::Now };
         }
-        let commit = self.ingest.take(arrival(access, publish));
+        let commit = self.ingest.take_from(arrival(access, publish), Some(&access.topics));
         let durable = match commit {
             None => Durable::Now,
             Some(commit) => Durable::when(async { commit.await.map(drop).map_err(|_| NotKept) }),
@@ -271,7 +271,7 @@ impl Gate for HubGate {
             && !self.is_too_large(access, publish.topic.len() + publish.payload.len())
             && access.refusal(Verb::Submit, &publish.topic).is_none();
         if is_heard {
-            self.ingest.glance(&arrival(access, publish));
+            self.ingest.glance(&arrival(access, publish), Some(&access.topics));
         }
     }
 

@@ -1,12 +1,13 @@
 //! What the dialects know of devices, and by which road each of them speaks. It keeps nothing over a restart: whoever does
 //! has it read again here (`recall`).
 
-use std::sync::{PoisonError, RwLockReadGuard};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
-use domovoi_adapters::{Announcement, Directory, Envelope, Road};
+use domovoi_adapters::{Announcement, Announcer, Directory, Envelope, Rights, Road, Scale};
 use domovoi_model::DeviceRef;
 
-use super::Ingest;
+use super::{Ingest, TopicRights};
 
 impl Ingest {
     /// By which road a device speaks; one of which nothing was heard is looked for behind our own broker.
@@ -16,21 +17,45 @@ impl Ingest {
         heard.or_else(announced).unwrap_or(Road::Embedded)
     }
 
-    /// What the dialects know.
-    pub fn directory(&self) -> RwLockReadGuard<'_, Directory> {
-        self.directory.read().unwrap_or_else(PoisonError::into_inner)
+    /// What the dialects know, as it is now.
+    pub fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads again what announced devices before a restart, and says which. Nothing of it is recorded, told or asked.
-    pub fn recall(&self, road: Road, topic: &str, payload: &[u8]) -> Vec<DeviceRef> {
-        let envelope = Envelope { road, sender: "", topic, payload, retained: true, received_at: self.clock.moment() };
+    /// The home has no broker of others (any more): what was announced through one belongs to who announces it next.
+    pub fn link_is_gone(&self) {
+        self.link_is_gone.store(true, Ordering::Relaxed);
+    }
+
+    /// A credential was withdrawn: what it announced belongs to who announces it next.
+    pub fn released(&self, username: &str) {
+        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut directory).release(username);
+    }
+
+    /// Reads again what announced devices before a restart, and says which. Nothing of it is recorded, told or asked. Who is
+    /// known by no name any more owns nothing.
+    pub fn recall(&self, word: &Recalled<'_>) -> Vec<DeviceRef> {
+        let &Recalled { road, sender, topic, payload, rights } = word;
+        let received_at = self.clock.moment();
+        let envelope = Envelope { road, sender, topic, payload, retained: true, received_at };
         let directory = self.directory();
         let Some((dialect, claim)) = domovoi_adapters::claim(&envelope, &directory) else { return Vec::new() };
         let decoded = (dialect.decode)(&claim, &envelope, &directory);
         drop(directory);
         let Ok(decoded) = decoded else { return Vec::new() };
-        self.learn(&decoded.announcements, road);
-        decoded.announcements.into_iter().map(|announcement| announcement.device).collect()
+        let is_nobodys = road == Road::External && self.link_is_gone.load(Ordering::Relaxed);
+        let by = Announcer {
+            road: if is_nobodys { Road::Embedded } else { road },
+            sender: if rights.is_some() { sender } else { "" },
+            scale: rights.map_or(Scale::Home, TopicRights::scale),
+            rights: rights.map(|rights| rights as &dyn Rights),
+            topic,
+            bytes: payload.len().checked_div(decoded.announcements.len()).unwrap_or_default(),
+        };
+        let devices = decoded.announcements.iter().map(|announcement| announcement.device.clone()).collect();
+        self.learn(decoded.announcements, &by, None);
+        devices
     }
 
     /// What a rule of the settings compares with is no more what the house believes: the next word is recorded.
@@ -42,7 +67,12 @@ impl Ingest {
     pub fn forget(&self, device: &DeviceRef) {
         let mut announcement = Announcement::of(device.clone());
         announcement.gone = true;
-        self.learn(&[announcement], Road::Embedded);
+        {
+            let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+            if Arc::make_mut(&mut directory).learn(&announcement).changed {
+                self.learnt.send_modify(|times| *times += 1);
+            }
+        }
         self.roads.lock().unwrap_or_else(PoisonError::into_inner).remove(device);
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).forget(device);
     }
@@ -52,29 +82,64 @@ impl Ingest {
         topics(&self.directory())
     }
 
-    pub(super) fn learn(&self, announcements: &[Announcement], road: Road) {
+    /// Takes in what was announced, and returns what of it is believed.
+    pub(super) fn learn(
+        &self,
+        announcements: Vec<Announcement>,
+        by: &Announcer<'_>,
+        said: Option<&Envelope<'_>>,
+    ) -> Vec<Announcement> {
         let mut roads = self.roads.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
-        let mut changed = false;
-        for announcement in announcements {
-            let learned = directory.learn(announcement);
+        let mut shared = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        let directory = Arc::make_mut(&mut shared);
+        let (mut changed, mut contested) = (false, Vec::new());
+        let mut believed = announcements;
+        believed.retain(|announcement| {
+            let learned = directory.learn_from(announcement, by);
             changed |= learned.changed;
-            if directory.known(&announcement.device).is_some() {
-                roads.insert(announcement.device.clone(), road);
-            } else {
-                roads.remove(&announcement.device);
+            if !learned.refused {
+                if directory.known(&announcement.device).is_some() {
+                    roads.insert(announcement.device.clone(), by.road);
+                } else {
+                    roads.remove(&announcement.device);
+                }
             }
-            if learned.full {
-                tracing::warn!("the directory of devices is full: {} is not learnt", announcement.device);
-            }
+            contested.extend(learned.contested.into_iter().map(|contest| (announcement.device.clone(), contest)));
             for displaced in learned.displaced {
                 tracing::warn!("the topic of {displaced} now belongs to {}", announcement.device);
             }
-        }
+            !learned.refused
+        });
+        drop((shared, roads));
         if changed {
             self.learnt.send_modify(|times| *times += 1);
         }
+        for (device, contest) in contested {
+            match said {
+                Some(envelope) => {
+                    let which = (contest.what.code(), device.id.as_str());
+                    self.complain(envelope, which, &format!("{device}: {contest}"));
+                }
+                None => tracing::warn!("{device}: {contest}"),
+            }
+        }
+        believed
     }
+}
+
+/// What announced devices before a restart.
+#[derive(Debug, Clone, Copy)]
+pub struct Recalled<'a> {
+    /// By which road.
+    pub road: Road,
+    /// By whom: a credential's user name.
+    pub sender: &'a str,
+    /// On which topic.
+    pub topic: &'a str,
+    /// What.
+    pub payload: &'a [u8],
+    /// What the credential may do; `None` if there is none of that name any more.
+    pub rights: Option<&'a TopicRights>,
 }
 
 /// What a broker of others is asked for, in order.

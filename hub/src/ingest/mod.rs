@@ -15,6 +15,7 @@ mod known;
 mod limits;
 mod mouth;
 mod once;
+mod reading;
 mod refusals;
 mod repeats;
 mod shelf;
@@ -43,13 +44,14 @@ use sift::Sieve;
 use crate::audit::Journal;
 use crate::clock::Clock;
 
-pub use access::Access;
+pub use access::{Access, TopicRights};
 pub use commit::Commit;
 pub use ear::run as run_ear;
 pub use external::{ExternalBroker, Standing, run as run_external};
 pub use gate::HubGate;
 pub use heard::Heard;
 pub use hooks::{Hooks, News, Telling};
+pub use known::Recalled;
 pub use mouth::{Mouth, NotSaid};
 pub use shelf::{BrokerShelf, report as report_resumed};
 
@@ -152,7 +154,12 @@ type IsBound = Box<dyn Fn(&DeviceRef, &str) -> bool + Send + Sync>;
 pub struct Ingest {
     store: Store,
     clock: Clock,
-    directory: RwLock<Directory>,
+    /// Read without a lock: who reads a message has it as it was, and who learns waits for nobody who reads.
+    directory: RwLock<Arc<Directory>>,
+    /// One announcement after another: each is read with what the one before told.
+    learning: Mutex<()>,
+    /// There is no broker of others any more: what was learnt through it is nobody's.
+    link_is_gone: AtomicBool,
     misread: Mutex<VecDeque<Misread>>,
     faults: Mutex<once::Once>,
     heard: Mutex<HeardDevices>,
@@ -186,7 +193,9 @@ impl Ingest {
             base_topics,
             store,
             clock,
-            directory: RwLock::new(directory),
+            directory: RwLock::new(Arc::new(directory)),
+            learning: Mutex::default(),
+            link_is_gone: AtomicBool::new(false),
             misread: Mutex::default(),
             faults: Mutex::default(),
             heard: Mutex::default(),
@@ -209,8 +218,13 @@ impl Ingest {
     /// Stamps and takes in one publish. The answer says when it is durable; `None` when nothing has to be.
     /// Never waits: it runs on the task that reads the socket.
     pub fn take(&self, arrival: Arrival<'_>) -> Option<Commit> {
+        self.take_from(arrival, None)
+    }
+
+    /// The same of somebody whose rights are known: he announces nothing beyond them.
+    pub fn take_from(&self, arrival: Arrival<'_>, rights: Option<&TopicRights>) -> Option<Commit> {
         let at = self.clock.moment();
-        let observations = self.read(&arrival, at)?;
+        let observations = self.read(&arrival, rights, at)?;
         // It tells what a device is, not what its register shows now.
         if observations.is_empty() || arrival.news() == News::Replayed {
             return None;
@@ -230,75 +244,28 @@ impl Ingest {
     /// Feels what a publish says, and does nothing else with it: it comes again by another way.
     pub(super) fn feel(&self, arrival: &Arrival<'_>) {
         let Some(felt) = self.hooks.felt.get() else { return };
-        let &Arrival { road, sender, topic, payload, retained, .. } = arrival;
+        let &Arrival { road, sender, topic, payload, .. } = arrival;
         let received_at = self.clock.moment();
+        let retained = arrival.news() == News::Replayed;
         let envelope = Envelope { road, sender, topic, payload, retained, received_at };
-        let decoded = {
-            let directory = self.directory();
-            let claimed = domovoi_adapters::claim(&envelope, &directory);
-            claimed.and_then(|(dialect, claim)| (dialect.decode)(&claim, &envelope, &directory).ok())
-        };
-        for observation in decoded.iter().flat_map(|decoded| &decoded.observations) {
-            felt(observation, received_at, arrival.news());
+        let directory = self.directory();
+        for reading in domovoi_adapters::readings(&envelope, &directory) {
+            let Ok(decoded) = (reading.dialect.decode)(&reading.claim, &envelope, &directory) else { continue };
+            let counts = |one: &&Observation| !reading.only_hazards || one.hazard.is_some();
+            decoded.observations.iter().filter(counts).for_each(|one| felt(one, received_at, arrival.news()));
         }
     }
 
     /// Looks at a publish for which there is no room: a hazard in it is heard, and nothing of it is recorded.
-    pub fn glance(&self, arrival: &Arrival<'_>) {
+    pub fn glance(&self, arrival: &Arrival<'_>, rights: Option<&TopicRights>) {
         let at = self.clock.moment();
-        let mut observations = self.read(arrival, at).unwrap_or_default();
+        let mut observations = self.read(arrival, rights, at).unwrap_or_default();
         observations.retain(|observation| observation.hazard.is_some());
         self.counters.hazards_unkept.fetch_add(observations.len() as u64, Ordering::Relaxed);
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         for observation in &observations {
             heard.note(&observation.device, std::slice::from_ref(observation), at, arrival.road, &self.sieve);
         }
-    }
-
-    /// What a publish says, as its dialect reads it. `None` if no dialect claims it or it cannot be read.
-    fn read(&self, arrival: &Arrival<'_>, received_at: Moment) -> Option<Vec<Observation>> {
-        let &Arrival { road, sender, topic, payload, retained, .. } = arrival;
-        let envelope = Envelope { road, sender, topic, payload, retained, received_at };
-        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
-        let Some((dialect, claim)) = domovoi_adapters::claim(&envelope, &directory) else {
-            self.counters.unclaimed.fetch_add(1, Ordering::Relaxed);
-            return None;
-        };
-        self.counters.claimed.fetch_add(1, Ordering::Relaxed);
-        let decoded = (dialect.decode)(&claim, &envelope, &directory);
-        drop(directory);
-        let decoded = match decoded {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                self.misread(&envelope, &error.0);
-                return None;
-            }
-        };
-        let news = arrival.news();
-        if let Some(felt) = self.hooks.felt.get() {
-            decoded.observations.iter().for_each(|observation| felt(observation, received_at, news));
-        }
-        let telling = Telling { dialect: dialect.name, road, sender, topic, payload, at: received_at, news };
-        for fault in &decoded.faults {
-            self.misread(&envelope, fault);
-        }
-        if !decoded.announcements.is_empty() {
-            self.learn(&decoded.announcements, road);
-            if let Some(told) = self.hooks.told.get() {
-                told(&decoded.announcements, &telling);
-            }
-        }
-        if let (false, Some(reached)) = (decoded.reached.is_empty(), self.hooks.reached.get()) {
-            reached(&decoded.reached, received_at);
-        }
-        if let (false, Some(replied)) = (decoded.replies.is_empty(), self.hooks.replied.get()) {
-            replied(decoded.replies);
-        }
-        self.say_later(road, decoded.asks);
-        if let (false, Some(said)) = (decoded.observations.is_empty(), self.hooks.said.get()) {
-            said(&decoded.observations, &telling);
-        }
-        Some(decoded.observations)
     }
 
     /// Who hears what is read, before it is recorded.
@@ -450,8 +417,7 @@ impl Ingest {
 
     /// Whether devices take commands on this topic.
     fn is_command(&self, topic: &str) -> bool {
-        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
-        domovoi_adapters::is_command(topic, &directory)
+        domovoi_adapters::is_command(topic, &self.directory())
     }
 
     fn store(&self) -> &Store {
@@ -460,11 +426,16 @@ impl Ingest {
 
     /// The same fault in the same place is written into the log once, whatever the values are in which it was found.
     fn misread(&self, envelope: &Envelope<'_>, fault: &Fault) {
+        self.complain(envelope, (fault.what.code(), &fault.at), &fault.to_string());
+    }
+
+    /// The same for anything that is wrong with a message, by what it is and where.
+    fn complain(&self, envelope: &Envelope<'_>, which: (&str, &str), words: &str) {
         self.counters.misread.fetch_add(1, Ordering::Relaxed);
         let (sender, topic) = (printable(envelope.sender), printable(envelope.topic));
-        let what = printable(&fault.to_string());
+        let what = printable(words);
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = faults.is_news((&topic, fault.what, &fault.at), Instant::now());
+        let is_news = faults.is_news((&topic, which), Instant::now());
         drop(faults);
         if is_news {
             tracing::warn!(%sender, %topic, "{what}");

@@ -145,7 +145,7 @@ impl Ingest {
     }
 
     fn greetings(&self) -> Vec<Outgoing> {
-        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let directory = self.directory();
         domovoi_adapters::mqtt::DIALECTS.iter().flat_map(|dialect| (dialect.greetings)(&directory)).collect()
     }
 

@@ -56,8 +56,8 @@ async fn what_comes_twice_is_recorded_once_and_acknowledged_with_the_first() {
 async fn of_what_there_is_no_room_for_hazards_are_heard_and_nothing_is_recorded() {
     let home = Home::new("").await;
     let payload = r#"{"water_leak":true,"battery":50,"linkquality":9}"#;
-    home.ingest.glance(&arrival("zigbee2mqtt/leak", payload.as_bytes(), false));
-    home.ingest.glance(&arrival("zigbee2mqtt/leak", b"{\"water_leak", false));
+    home.ingest.glance(&arrival("zigbee2mqtt/leak", payload.as_bytes(), false), None);
+    home.ingest.glance(&arrival("zigbee2mqtt/leak", b"{\"water_leak", false), None);
     let heard = home.ingest.heard();
     assert_eq!(heard.len(), 1);
     assert_eq!(heard[0].1.properties.keys().collect::<Vec<_>>(), ["water_leak"]);

@@ -194,7 +194,7 @@ impl Hand {
         let outgoing = {
             let directory = self.ingest.directory();
             let dialect = dialect(&device.dialect).ok_or_else(|| format!("nobody speaks {}", device.dialect))?;
-            (dialect.encode)(command, &directory).map_err(|error| error.to_string())?
+            dialect.say(command, &directory).map_err(|error| error.to_string())?
         };
         self.ingest.say_urgently(self.ingest.road_of(device), outgoing).map_err(|error| error.to_string())
     }

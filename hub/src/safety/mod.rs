@@ -482,7 +482,7 @@ impl Safety {
             let command = Command { target, value: value.clone() };
             let dialect = dialect(&place.device.dialect)
                 .ok_or_else(|| RuleError::Answer(format!("nobody speaks {}", place.device.dialect)))?;
-            (dialect.encode)(&command, &directory).map_err(|error| RuleError::Answer(error.to_string()))?;
+            dialect.say(&command, &directory).map_err(|error| RuleError::Answer(error.to_string()))?;
         }
         Ok(())
     }

@@ -41,6 +41,8 @@ pub struct DeviceCard {
     pub found_at: Moment,
     /// When it was accepted.
     pub accepted_at: Option<Moment>,
+    /// Where it took commands when it was accepted; `None`: it had not said so yet.
+    pub agreed: Option<Vec<String>>,
 }
 
 /// A room of the home.
@@ -67,6 +69,8 @@ pub struct DeviceWord {
     pub external: bool,
     /// Its place in the order in which topics first announced something: what was first to have a name keeps it.
     pub first: u64,
+    /// The credential that said it; empty where there are none, and of what was kept before it was noted.
+    pub sender: String,
 }
 
 /// A device that was forgotten, and what is still to be cleared at the broker.
@@ -104,6 +108,9 @@ struct DeviceCardRow {
     external: bool,
     found_at: MomentRow,
     accepted_at: Option<MomentRow>,
+    /// Cards that were written before it was noted have none.
+    #[serde(default)]
+    agreed: Option<Vec<String>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -311,6 +318,7 @@ impl DeviceShelf {
             external: card.external,
             found_at: card.found_at.into(),
             accepted_at: card.accepted_at.map(Into::into),
+            agreed: card.agreed.clone(),
         };
         sqlx::query(
             "INSERT INTO device (id, sealed) VALUES (?1, ?2)
@@ -341,6 +349,7 @@ impl DeviceShelf {
             external: row.external,
             found_at: self.db.resolve(row.found_at.into()),
             accepted_at: row.accepted_at.map(|at| self.db.resolve(at.into())),
+            agreed: row.agreed,
         })
     }
 
@@ -353,18 +362,21 @@ impl DeviceShelf {
     }
 }
 
-/// `external u8 | len(dialect) u16 BE | dialect | len(topic) u16 BE | topic | lz4(payload)`. Announcements are JSON that
-/// says the same for every device: a tenth of it is written to the card.
-/// Beside the road in the first byte: the place follows. Words of before have none.
+/// Beside the road in the first byte: the place follows, the sender follows. Words of before have neither.
 const HAS_PLACE: u8 = 2;
+const HAS_SENDER: u8 = 4;
 
+/// `flags u8 | [place u64 BE |] [len(sender) u16 BE | sender |] len(dialect) u16 BE | dialect | len(topic) u16 BE | topic |
+/// lz4(payload)`. Announcements are JSON that says the same for every device: a tenth of it is written to the card.
 fn pack(word: &DeviceWord) -> Zeroizing<Vec<u8>> {
     let packed = lz4_flex::compress_prepend_size(&word.payload);
-    let mut plain = Zeroizing::new(Vec::with_capacity(13 + word.dialect.len() + word.topic.len() + packed.len()));
-    plain.push(u8::from(word.external) | HAS_PLACE);
+    let size = 15 + word.sender.len() + word.dialect.len() + word.topic.len() + packed.len();
+    let mut plain = Zeroizing::new(Vec::with_capacity(size));
+    let sender = Some(&word.sender).filter(|sender| !sender.is_empty());
+    plain.push(u8::from(word.external) | HAS_PLACE | if sender.is_some() { HAS_SENDER } else { 0 });
     plain.extend_from_slice(&word.first.to_be_bytes());
-    for text in [&word.dialect, &word.topic] {
-        // Both are bounded far below this by whoever read them: 512 bytes of topic, a name of ours.
+    for text in sender.into_iter().chain([&word.dialect, &word.topic]) {
+        // All are bounded far below this by whoever read them: 512 bytes of topic, names of ours.
         let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
         plain.extend_from_slice(&len.to_be_bytes());
         plain.extend_from_slice(text.as_bytes());
@@ -375,7 +387,7 @@ fn pack(word: &DeviceWord) -> Zeroizing<Vec<u8>> {
 
 fn unpack(plain: &[u8]) -> Option<DeviceWord> {
     let (flags, rest) = plain.split_first()?;
-    let (first, rest) = match flags & HAS_PLACE {
+    let (first, mut rest) = match flags & HAS_PLACE {
         0 => (0, rest),
         _ => rest.split_first_chunk::<8>().map(|(first, rest)| (u64::from_be_bytes(*first), rest))?,
     };
@@ -384,6 +396,12 @@ fn unpack(plain: &[u8]) -> Option<DeviceWord> {
         let len = usize::from(u16::from_be_bytes(*len));
         Some((String::from_utf8(rest.get(..len)?.to_vec()).ok()?, 2 + len))
     };
+    let mut sender = String::new();
+    if flags & HAS_SENDER != 0 {
+        let read;
+        (sender, read) = text(rest)?;
+        rest = rest.get(read..)?;
+    }
     let (dialect, read) = text(rest)?;
     let rest = rest.get(read..)?;
     let (topic, read) = text(rest)?;
@@ -393,7 +411,7 @@ fn unpack(plain: &[u8]) -> Option<DeviceWord> {
         return None;
     }
     let payload = lz4_flex::decompress_size_prepended(packed).ok()?;
-    Some(DeviceWord { dialect, topic, payload, external: flags & 1 != 0, first })
+    Some(DeviceWord { dialect, topic, payload, external: flags & 1 != 0, first, sender })
 }
 
 #[cfg(test)]
@@ -420,6 +438,7 @@ mod tests {
             external: true,
             found_at: Moment::Wall(domovoi_model::Timestamp(1)),
             accepted_at: None,
+            agreed: Some(vec!["lamp/set".into()]),
         }
     }
 
@@ -447,6 +466,7 @@ mod tests {
             payload: payload.repeat(100).into_bytes(),
             external: topic == "a",
             first: topic.len() as u64 + 6,
+            sender: if topic == "a" { "лампа".into() } else { String::new() },
         };
         devices.put_words(&[word("a", "1"), word("b", "2")]).await.unwrap();
         devices.put_words(&[word("a", "3")]).await.unwrap();
@@ -479,6 +499,7 @@ mod tests {
             payload: b"x".to_vec(),
             external: false,
             first: 0,
+            sender: String::new(),
         };
         devices.put_words(&[word("own"), word("of all")]).await.unwrap();
         let farewell =

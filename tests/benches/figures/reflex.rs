@@ -82,6 +82,7 @@ fn accepted(id: &str) -> DeviceCard {
         external: false,
         found_at: at,
         accepted_at: Some(at),
+        agreed: None,
     }
 }
 

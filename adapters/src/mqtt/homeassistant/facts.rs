@@ -111,7 +111,7 @@ impl Facts {
         for ear in self.exact.get(topic).into_iter().flatten() {
             hear(*ear);
         }
-        for (_, ear) in self.wild.iter().filter(|(filter, _)| crate::directory::fits(filter, topic)) {
+        for (_, ear) in self.wild.iter().filter(|(filter, _)| crate::filters::fits(filter, topic)) {
             hear(*ear);
         }
     }

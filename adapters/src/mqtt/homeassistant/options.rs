@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use super::abbreviations::{Place, long};
 use super::filter;
 use super::template::{self, Template};
-use crate::directory::is_base;
+use crate::bases::is_base;
 use crate::fault::What;
 use crate::json::{self, Json, MAX_MEMBERS};
 use crate::number;

@@ -126,7 +126,7 @@ pub(super) fn questions(known: &Announcement) -> Vec<Outgoing> {
 
 /// After a restart the states are asked for: nobody retains them.
 pub(super) fn greetings(directory: &Directory) -> Vec<Outgoing> {
-    let known = directory.devices().filter(|known| known.device.dialect == NAME && !known.sleeps);
+    let known = directory.devices_of(NAME).filter(|known| !known.sleeps);
     known.take(MAX_GREETED).flat_map(questions).collect()
 }
 

@@ -1,12 +1,14 @@
 //! `tasmota/discovery/<MAC>/config` and `…/sensors`: who a device is, where it speaks and listens, what it can do and
 //! what it measures. Both are retained and come in any order.
 
+use std::borrow::Cow;
+
 use domovoi_model::{DeviceRef, Value};
 
 use super::facts::{self, Config, Facts, Route};
 use super::functions::{Device, texts};
 use super::{Announcement, DecodeError, Decoded, Directory, Fault, Shape, What, command, sensors};
-use crate::directory::is_base;
+use crate::bases::is_base;
 use crate::fault::printable;
 use crate::json::{self, MAX_MEMBERS, MAX_PAYLOAD, Members};
 use crate::{Lore, PropertyInfo, Reach};
@@ -21,14 +23,17 @@ pub(super) fn mac(text: &str) -> Option<String> {
 }
 
 /// A full-topic pattern with both of its words; the firmware appends a missing `%prefix%` itself (GetTopic_P).
-pub(super) fn pattern(base: &str) -> String {
+pub(super) fn pattern(base: &str) -> Cow<'_, str> {
+    if base.contains("%prefix%") && base.contains("%topic%") && !base.contains("//") && !base.ends_with('/') {
+        return Cow::Borrowed(base);
+    }
     let mut pattern = base.replace("//", "/").trim_end_matches('/').to_owned();
     for word in ["%prefix%", "%topic%"] {
         if !pattern.contains(word) {
             pattern = if pattern.is_empty() { word.to_owned() } else { format!("{pattern}/{word}") };
         }
     }
-    pattern
+    Cow::Owned(pattern)
 }
 
 /// Where a device that discovery has not named yet would listen or report. Patterns with more in them than prefix and
@@ -54,6 +59,7 @@ pub(super) fn config(device: &DeviceRef, payload: &[u8], directory: &Directory) 
     let mut faults: Vec<Fault> = config.twice.iter().map(|(key, raw)| Fault::new(What::SaidTwice, key, raw)).collect();
     let known = directory.known(device);
     let mut announcement = Announcement::of(device.clone());
+    announcement.holds_topics = true;
     announcement.alias = config.text("t");
     announcement.name = config.text("dn").or_else(|| texts(&config, "fn").into_iter().flatten().next());
     announcement.model = config.text("md").map(|model| printable(&model));
@@ -158,7 +164,8 @@ fn functions(config: &Members<'_>, announcement: &mut Announcement, facts: &mut 
 fn routes(config: &Members<'_>, mac: &str) -> Vec<Route> {
     let Some(t) = config.text("t") else { return Vec::new() };
     let host = config.text("hn").unwrap_or_default();
-    let pattern = pattern(&config.text("ft").unwrap_or_else(|| "%prefix%/%topic%/".to_owned()));
+    let full = config.text("ft").unwrap_or_else(|| "%prefix%/%topic%/".to_owned());
+    let pattern = pattern(&full);
     let prefixes = texts(config, "tp");
     let route = |i: usize, usual: &str, id: &str| {
         let prefix = prefixes.get(i).cloned().flatten().unwrap_or_else(|| usual.to_owned());

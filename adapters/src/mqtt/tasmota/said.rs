@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::facts::{self, Config, Mode};
 use super::sensors::{Piece, pieces};
-use super::{Announcement, Decoded, Directory, Fault, Shape, What, relay};
+use super::{Announcement, Decoded, Directory, Fault, NAME, Shape, What, relay};
 use crate::colour::Colour;
 use crate::json::{self, Json, Members};
 
@@ -35,14 +35,17 @@ pub(super) struct Said<'a> {
     config: Option<&'a Config>,
     /// Replayed by the broker: what happened then is over.
     retained: bool,
+    /// Another device was given the same topics.
+    rivalled: bool,
     pub(super) out: Decoded,
 }
 
 impl<'a> Said<'a> {
-    pub(super) fn new(device: &'a DeviceRef, directory: &'a Directory, retained: bool) -> Self {
+    pub(super) fn new(device: &'a DeviceRef, directory: &'a Directory, retained: bool, topic: &str) -> Self {
         let known = directory.known(device);
         let config = facts::of(known).and_then(|facts| facts.config.as_ref());
-        Said { device, known, config, retained, out: Decoded::default() }
+        let rivalled = directory.is_rivalled(NAME, topic);
+        Said { device, known, config, retained, rivalled, out: Decoded::default() }
     }
 
     pub(super) fn push(&mut self, property: &str, value: Value, unit: Unit) {
@@ -52,7 +55,11 @@ impl<'a> Said<'a> {
             property: property.to_owned(),
             value,
             unit,
-            quality: Quality::Good,
+            quality: if self.rivalled {
+                Quality::Suspect("two devices report under this topic".to_owned())
+            } else {
+                Quality::Good
+            },
             device_time: None,
             hazard: None,
         });

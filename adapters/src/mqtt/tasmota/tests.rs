@@ -205,10 +205,80 @@ fn a_state_of_before_confirms_nothing() {
     ] {
         let number = |text: &str| Value::Number(text.parse().unwrap());
         let target = CommandTarget { device: device(), property: property.to_owned() };
-        let mut reading = Said::new(&target.device, &directory, false);
+        let mut reading = Said::new(&target.device, &directory, false, "");
         reading.push(property, number(said), Unit::None);
         let report = reading.out.observations.remove(0);
         let command = Command { target: target.clone(), value: number(wanted) };
         assert_eq!(command::confirms(&command, &report, &directory), yes, "{property} {wanted} {said}");
     }
+}
+
+/// Shapes of Tasmota 14 and 15, written down after the documentation of its commands and of `tasmota/discovery`.
+#[test]
+fn dimmers_shutters_phases_and_single_answers_are_read_without_a_fault() {
+    let configured = |config: &str| {
+        let mut directory = Directory::default();
+        let config = format!(r#"{{"mac":"{MAC}","t":"x","ft":"%prefix%/%topic%/",{config}}}"#);
+        take(&mut directory, &format!("tasmota/discovery/{MAC}/config"), config.as_bytes()).unwrap();
+        directory
+    };
+    for (config, topic, payload, wanted) in [
+        // A three-phase meter behind a Modbus adapter.
+        (
+            r#""rl":[0],"if":0"#,
+            "tele/x/SENSOR",
+            r#"{"Time":"2026-11-21T22:25:00","ENERGY":{"TotalStartTime":"2025-01-01T00:00:00","Total":123.456,"Power":[10,20,30],"Voltage":[229,230,231],"Factor":[0.9,1.0,null]}}"#,
+            &["energy_total", "energy_power_1", "energy_power_3", "energy_voltage_2", "energy_factor_2"][..],
+        ),
+        // A dimmer behind a TuyaMCU, and what the adapter says of its serial link.
+        (
+            r#""rl":[2],"lt_st":1,"ty":1"#,
+            "stat/x/RESULT",
+            r#"{"TuyaReceived":{"Data":"55AA","DpType2Id2":50},"POWER":"ON","Dimmer":50}"#,
+            &["power", "dimmer"][..],
+        ),
+        // Two channels that are lamps of their own (SetOption68).
+        (
+            r#""rl":[2,2],"lt_st":2,"so":{"68":1}"#,
+            "tele/x/STATE",
+            r#"{"POWER1":"ON","Channel1":40,"POWER2":"OFF","Channel2":0,"Wifi":{"RSSI":80,"Signal":-60,"SSId":"home"}}"#,
+            &["power1", "power2", "channel1", "channel2", "wifi_rssi"][..],
+        ),
+        // SetOption4: each answer under the name of its command.
+        (r#""rl":[2],"lt_st":1"#, "stat/x/DIMMER", r#"{"Dimmer":7}"#, &["dimmer"][..]),
+        (r#""rl":[1,1]"#, "stat/x/POWER2", r#"{"POWER2":"ON"}"#, &["power2"][..]),
+        (
+            r#""rl":[3,3],"sho":[0]"#,
+            "stat/x/SHUTTERPOSITION",
+            r#"{"Shutter1":{"Position":40,"Direction":1,"Target":100,"Tilt":0}}"#,
+            &["shutter1", "shutter1_position", "shutter1_target"][..],
+        ),
+    ] {
+        let mut directory = configured(config);
+        let decoded = take(&mut directory, topic, payload.as_bytes()).unwrap();
+        assert_eq!(decoded.faults, [], "{payload}");
+        for property in wanted {
+            assert!(decoded.observations.iter().any(|one| one.property == *property), "{property}: {decoded:?}");
+        }
+        assert!(!format!("{decoded:?}").contains("\"home\""), "nobody's network is kept");
+    }
+}
+
+#[test]
+fn of_two_devices_with_one_topic_the_first_has_it_and_both_are_doubted() {
+    let mut directory = Directory::default();
+    let config = |mac: &str| format!(r#"{{"mac":"{mac}","t":"plug","ft":"%prefix%/%topic%/","rl":[1]}}"#);
+    let (one, other) = ("AABBCCDDEE01", "AABBCCDDEE02");
+    for mac in [one, other, one, other] {
+        take(&mut directory, &format!("tasmota/discovery/{mac}/config"), config(mac).as_bytes()).unwrap();
+        let said = take(&mut directory, "tele/plug/SENSOR", br#"{"ENERGY":{"Total":5}}"#).unwrap();
+        assert_eq!(said.observations[0].device.id, one);
+    }
+    let said = take(&mut directory, "tele/plug/SENSOR", br#"{"ENERGY":{"Total":5}}"#).unwrap();
+    assert!(matches!(said.observations[0].quality, domovoi_model::Quality::Suspect(_)));
+    assert!(!directory.contests(&DeviceRef::new(NAME, other)).is_empty());
+    take(&mut directory, &format!("tasmota/discovery/{one}/config"), b"").unwrap();
+    let said = take(&mut directory, "tele/plug/SENSOR", br#"{"ENERGY":{"Total":6}}"#).unwrap();
+    assert_eq!(said.observations[0].device.id, other);
+    assert_eq!(said.observations[0].quality, domovoi_model::Quality::Good);
 }

@@ -54,7 +54,7 @@ fn switch(name: &str) -> PropertyInfo {
 pub(super) fn state(claim: &Claim, envelope: &Envelope<'_>, directory: &Directory) -> Result<Decoded, DecodeError> {
     let available = word(envelope)?;
     let facts = BridgeFacts { online: Some(available), ..facts::of_bridge(&claim.device, directory) };
-    let behind = directory.devices().filter(|known| known.via.as_ref() == Some(&claim.device));
+    let behind = directory.devices_of(NAME).filter(|known| known.via.as_ref() == Some(&claim.device));
     let of = |device: &DeviceRef| Reached { device: device.clone(), group: 0, source: BRIDGE, available };
     Ok(Decoded {
         observations: vec![link(claim, available)],

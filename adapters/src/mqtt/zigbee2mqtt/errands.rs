@@ -39,7 +39,7 @@ pub(super) fn question(known: &Announcement, is_main_only: bool) -> Option<Outgo
 
 /// After a restart the states of those that are awake are asked for: nobody retains them.
 pub(super) fn greetings(directory: &Directory) -> Vec<Outgoing> {
-    let awake = directory.devices().filter(|known| known.device.dialect == NAME && !known.sleeps);
+    let awake = directory.devices_of(NAME).filter(|known| !known.sleeps);
     let enabled = awake.filter(|known| !facts::of(Some(known)).is_some_and(|facts| facts.is_disabled));
     enabled.filter_map(|known| question(known, true)).take(MAX_GREETED).collect()
 }
@@ -50,7 +50,7 @@ pub(super) fn errand(errand: &Errand, transaction: &str, directory: &Directory) 
     let base = base(device, directory).ok_or_else(|| EncodeError::UnknownDevice(device.clone()))?;
     let is_bridge = device.id.starts_with("bridge:");
     let kind = if is_group(device) { "group" } else { "device" };
-    let id = id(device);
+    let id = id(device, directory);
     let (what, members) = match errand {
         Errand::PermitJoin { seconds, .. } => {
             let time = (*seconds).min(MAX_SECONDS);
@@ -124,13 +124,17 @@ fn base<'d>(device: &'d DeviceRef, directory: &'d Directory) -> Option<&'d str> 
 }
 
 /// What the bridge is told of whom: the address, the number of a group, the name of what has neither yet. As JSON.
-fn id(device: &DeviceRef) -> String {
+fn id(device: &DeviceRef, directory: &Directory) -> String {
     if let Some(number) = device.id.strip_prefix("group:").and_then(|id| id.rsplit('/').next()) {
         return number.parse::<u32>().map_or_else(|_| json::quoted(number), |number| number.to_string());
     }
     match ieee(&device.id) {
         Some(address) => json::quoted(&address),
-        None => json::quoted(device.id.strip_prefix("name:").unwrap_or(&device.id)),
+        // The name of what is behind another bridge than the first carries its base, of which that bridge knows nothing.
+        None => {
+            let name = device.id.strip_prefix("name:").unwrap_or(&device.id);
+            json::quoted(split(directory, name).map_or(name, |(_, name)| name))
+        }
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) fn devices(claim: &Claim, envelope: &Envelope<'_>, directory: &Direct
     }
     // What a group can do is what its members can.
     let groups =
-        directory.devices().filter(|known| is_group(&known.device) && known.via.as_ref() == Some(&claim.device));
+        directory.devices_of(NAME).filter(|known| is_group(&known.device) && known.via.as_ref() == Some(&claim.device));
     let changed = groups.filter_map(|group| {
         let members = &facts::of(Some(group))?.members;
         let new = with_members(group.clone(), members.clone(), &out.announcements, directory);
@@ -109,7 +109,8 @@ fn left(
     directory: &Directory,
     of_kind: impl Fn(&DeviceRef) -> bool,
 ) -> Vec<Announcement> {
-    let behind = directory.devices().filter(|known| known.via.as_ref() == Some(bridge) && of_kind(&known.device));
+    let behind =
+        directory.devices_of(NAME).filter(|known| known.via.as_ref() == Some(bridge) && of_kind(&known.device));
     let gone = behind.filter(|known| !listed.iter().any(|new| new.device == known.device));
     gone.map(|known| Announcement { gone: true, ..Announcement::of(known.device.clone()) }).collect()
 }

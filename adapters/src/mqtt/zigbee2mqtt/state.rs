@@ -1,7 +1,7 @@
 //! What a device says: its state as one object or as one topic for each attribute, and whether it can be reached.
 //! Deliberately knows nothing of lists and bridges.
 
-use domovoi_model::{Observation, Quality, Timestamp, Unit, Value};
+use domovoi_model::{Hazard, Observation, Quality, Timestamp, Unit, Value};
 
 use super::exposes::{ALARM, hazard, is_secret};
 use super::facts::{self, Facts};
@@ -78,6 +78,7 @@ pub(super) fn word(envelope: &Envelope<'_>) -> Result<bool, DecodeError> {
 /// One state, as it is read.
 struct State<'a> {
     claim: &'a Claim,
+    directory: &'a Directory,
     known: Option<&'a Announcement>,
     facts: Option<&'a Facts>,
     device_time: Option<Timestamp>,
@@ -131,7 +132,15 @@ impl<'a> State<'a> {
     fn new(claim: &'a Claim, envelope: &Envelope<'_>, directory: &'a Directory) -> Self {
         let known = directory.known(&claim.device);
         let facts = facts::of(known);
-        State { claim, known, facts, device_time: None, retained: envelope.retained, out: Decoded::default() }
+        State {
+            claim,
+            directory,
+            known,
+            facts,
+            device_time: None,
+            retained: envelope.retained,
+            out: Decoded::default(),
+        }
     }
 
     fn member(&mut self, key: &str, raw: &str) {
@@ -226,7 +235,7 @@ impl<'a> State<'a> {
         if !json::is_name(property) {
             return Err(What::BadName);
         }
-        let info = self.known.and_then(|known| known.property(property));
+        let info = self.directory.property(&self.claim.device, property);
         let usual = WELL_KNOWN.iter().find(|(name, _)| *name == property).map(|(_, unit)| *unit);
         let Some(value) = json::scalar(raw)? else { return Ok(None) };
         // A button was pressed, or nothing was: the empty text follows each press (legacy) and says nothing. What the
@@ -251,11 +260,24 @@ impl<'a> State<'a> {
             Value::Text(word) => info.is_some_and(|info| info.hazard.is_some()) && word == ALARM,
             Value::Number(_) => false,
         };
-        let hazard = info.and_then(|info| info.hazard).or_else(|| hazard(property)).filter(|_| is_danger);
+        let hazard = info.and_then(|info| info.hazard).or_else(|| hazard_at_endpoint(property)).filter(|_| is_danger);
         let device_time = self.device_time;
         let plain = plain(self.claim, property, value, unit.unwrap_or(Unit::None));
         Ok(Some(Observation { hazard, device_time, ..plain }))
     }
+}
+
+/// The danger of a name, also behind the name of an endpoint: `water_leak_l1`. What devices are is not known yet.
+fn hazard_at_endpoint(property: &str) -> Option<Hazard> {
+    let is_endpoint = |word: &str| {
+        let digits = word.strip_prefix('l').unwrap_or(word);
+        let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        is_number || matches!(word, "left" | "right" | "center" | "top" | "bottom" | "in" | "out")
+    };
+    hazard(property).or_else(|| {
+        let (name, endpoint) = property.rsplit_once('_')?;
+        hazard(name).filter(|_| is_endpoint(endpoint))
+    })
 }
 
 /// A switch's words become yes and no. A JSON truth value stays what it is: `contact` has value_on = false, and its

@@ -278,3 +278,104 @@ fn a_state_of_before_confirms_nothing() {
         assert_eq!(confirms(&directory, property, wanted, said), yes, "{property} {wanted} {said}");
     }
 }
+
+/// Shapes of zigbee-herdsman-converters 25 and Zigbee2MQTT 2.6, written down after their documentation of `exposes`.
+#[test]
+fn a_house_of_all_shapes_is_read_without_a_fault() {
+    let cover = |endpoint: &str| {
+        format!(
+            r#"{{"type":"cover","endpoint":"{endpoint}","features":[
+            {{"type":"enum","name":"state","property":"state_{endpoint}","endpoint":"{endpoint}","access":3,"values":["OPEN","CLOSE","STOP"]}},
+            {{"type":"numeric","name":"position","property":"position_{endpoint}","endpoint":"{endpoint}","access":7,"value_min":0,"value_max":100,"unit":"%"}},
+            {{"type":"numeric","name":"tilt","property":"tilt_{endpoint}","endpoint":"{endpoint}","access":7,"value_min":0,"value_max":100,"unit":"%"}}]}}"#
+        )
+    };
+    let lock = r#"{"type":"lock","features":[{"type":"binary","name":"state","property":"state","access":7,"value_on":"LOCK","value_off":"UNLOCK"},
+        {"type":"enum","name":"lock_state","property":"lock_state","access":1,"values":["not_fully_locked","locked","unlocked"]}]},
+        {"type":"composite","name":"pin_code","property":"pin_code","access":7,"features":[{"type":"numeric","name":"user","property":"user","access":2},
+        {"type":"text","name":"pin_code","property":"pin_code","access":2}]}"#;
+    let thermostat = r#"{"type":"climate","features":[
+        {"type":"numeric","name":"occupied_heating_setpoint","property":"occupied_heating_setpoint","access":7,"unit":"°C","value_min":5,"value_max":30,"value_step":0.5,"presets":[{"name":"eco","value":16}]},
+        {"type":"numeric","name":"local_temperature","property":"local_temperature","access":5,"unit":"°C"},
+        {"type":"enum","name":"system_mode","property":"system_mode","access":7,"values":["off","heat","auto"]},
+        {"type":"enum","name":"running_state","property":"running_state","access":1,"values":["idle","heat"]}]},
+        {"type":"list","name":"schedule","property":"schedule","access":3,"item_type":{"type":"composite","name":"day","features":[{"type":"numeric","name":"hour","property":"hour","access":3}]}},
+        {"type":"composite","name":"programme","property":"programme","access":2,"features":[{"type":"composite","name":"monday","property":"monday","access":2,"features":[{"type":"text","name":"at","property":"at","access":2}]}]}"#;
+    let device = |n: usize, name: &str, exposes: &str| {
+        format!(
+            r#"{{"ieee_address":"0x{n:016x}","type":"Router","network_address":{n},"supported":true,"friendly_name":"{name}","disabled":false,"power_source":"Mains (single phase)",
+            "endpoints":{{"1":{{"name":null,"bindings":[],"clusters":{{"input":[],"output":[]}},"configured_reportings":[],"scenes":[{{"id":1,"name":"Вечер"}}]}}}},
+            "interview_completed":true,"interviewing":false,"interview_state":"SUCCESSFUL","software_build_id":"1.2",
+            "definition":{{"source":"native","model":"M{n}","vendor":"V","description":"D","supports_ota":true,"options":[],"icon":"x","exposes":[{exposes}]}}}}"#
+        )
+    };
+    let list = [
+        r#"{"ieee_address":"0x00000000000000ff","type":"Coordinator","friendly_name":"Coordinator","definition":null,"endpoints":{"1":{}}}"#.to_owned(),
+        device(1, "Зал/Шторы", &format!("{},{}", cover("left"), cover("right"))),
+        device(2, "Дверь", lock),
+        device(3, "Батарея", thermostat),
+        device(4, "Неизвестно", ""),
+    ];
+    let mut directory = Directory::default();
+    let decoded = hear(&mut directory, "zigbee2mqtt/bridge/devices", &format!("[{}]", list.join(",")));
+    assert_eq!((decoded.announcements.len(), &decoded.faults), (5, &Vec::new()));
+    let groups = r#"[{"id":1,"friendly_name":"Все шторы","description":null,"scenes":[{"id":2,"name":"Утро"}],"members":[{"ieee_address":"0x0000000000000001","endpoint":1}]},
+        {"id":901,"friendly_name":"default_bind_group","scenes":[],"members":[]}]"#;
+    let decoded = hear(&mut directory, "zigbee2mqtt/bridge/groups", groups);
+    assert_eq!((decoded.announcements.len(), decoded.faults.len()), (1, 0));
+    let of = |n: usize| DeviceRef::new(NAME, format!("0x{n:016x}"));
+    for (n, property, kind, writable) in [
+        (1, "state_left", Some("cover"), true),
+        (1, "position_right", Some("cover"), true),
+        (1, "tilt_right", Some("cover"), true),
+        (2, "state", Some("lock"), true),
+        (2, "pin_code", None, true),
+        (3, "occupied_heating_setpoint", Some("climate"), true),
+        (3, "schedule", None, true),
+        (3, "programme", None, true),
+        (3, "update_state", None, false),
+    ] {
+        let info = directory.property(&of(n), property).unwrap_or_else(|| panic!("{property}"));
+        assert_eq!((info.kind.as_deref(), info.writable), (kind, writable), "{property}");
+    }
+    for (name, state, wanted) in [
+        (
+            "Зал/Шторы",
+            r#"{"state_left":"OPEN","position_left":100,"state_right":"CLOSE","position_right":0,"tilt_right":null,"linkquality":90,"update":{"state":"available","installed_version":1,"latest_version":2}}"#,
+            6,
+        ),
+        ("Дверь", r#"{"state":"LOCK","lock_state":"locked","pin_code":{"user":1,"pin_code":"1234"}}"#, 3),
+        (
+            "Батарея",
+            r#"{"occupied_heating_setpoint":21.5,"local_temperature":20.1,"system_mode":"heat","running_state":"idle","schedule":[{"hour":6}],"update_available":null}"#,
+            5,
+        ),
+    ] {
+        let decoded = hear(&mut directory, &format!("zigbee2mqtt/{name}"), state);
+        assert_eq!((decoded.observations.len(), &decoded.faults), (wanted, &Vec::new()), "{name}: {decoded:?}");
+        let said = format!("{decoded:?}");
+        assert!(!said.contains("1234"), "a code is nobody's business: {said}");
+    }
+}
+
+#[test]
+fn a_device_of_a_second_bridge_is_called_there_by_its_own_name() {
+    let mut directory = Directory::default();
+    directory.set_bases(NAME, &["zigbee2mqtt".to_owned(), "attic".to_owned()]).unwrap();
+    let device = DeviceRef::new(NAME, "name:attic/Лампа");
+    let errand = crate::Errand::Rename { device, to: "Свет".to_owned() };
+    let said = errands::errand(&errand, "t", &directory).unwrap();
+    assert_eq!(said[0].topic, "attic/bridge/request/device/rename");
+    assert!(std::str::from_utf8(&said[0].payload).unwrap().contains(r#""from":"Лампа""#), "{said:?}");
+}
+
+#[test]
+fn a_danger_at_an_endpoint_is_one_before_the_list_is_there() {
+    let mut directory = Directory::default();
+    for (name, is_danger) in
+        [("water_leak", true), ("water_leak_l1", true), ("smoke_2", true), ("gas_left", true), ("gas_test", false)]
+    {
+        let decoded = hear(&mut directory, "zigbee2mqtt/x", &format!(r#"{{"{name}":true}}"#));
+        assert_eq!(decoded.observations[0].hazard.is_some(), is_danger, "{name}");
+    }
+}

@@ -48,6 +48,8 @@ pub struct DeviceAnswer {
     pub found_at: Option<String>,
     /// `embedded`: the hub's own broker; `external`: one that the home already had.
     pub road: &'static str,
+    /// What others claimed of it, or it of others, and what is not believed: in words.
+    pub contested: Vec<String>,
     pub properties: Vec<PropertyAnswer>,
 }
 
@@ -267,6 +269,7 @@ fn seen(desk: &Desk, caller: &Caller, view: &DeviceView) -> Option<DeviceAnswer>
         heard_at: view.heard_at.and_then(|at| at.wall()).map(|at| at.to_string()),
         found_at: card.found_at.wall().map(|at| at.to_string()),
         road: if card.external { "external" } else { "embedded" },
+        contested: view.contested.iter().map(ToString::to_string).collect(),
         properties,
     })
 }

@@ -220,6 +220,7 @@ pub async fn remove(State(desk): State<Desk>, Path(username): Path<String>) -> R
     if !desk.store.credentials().revoke(&username).await? {
         return Err(ApiProblem::not_found(format!("there is no credential «{username}»")));
     }
+    desk.ingest.released(&username);
     let connections_closed = (desk.kick)(&username);
     Ok(Json(WithdrawnView { username, connections_closed }))
 }

@@ -180,6 +180,7 @@ impl From<Refused> for ApiProblem {
         match refused {
             Refused::NoDevice(_) => ApiProblem::not_found(text),
             Refused::Cannot(_) => ApiProblem::invalid(text),
+            Refused::AcceptAgain(..) => ApiProblem::new(StatusCode::CONFLICT, "accept-again", text),
             Refused::NotAccepted(_) => {
                 ApiProblem::new(StatusCode::CONFLICT, "not-accepted", text).keyed("problem-not-accepted")
             }
