@@ -1,32 +1,100 @@
-// What happens in the house shows on the page without a reload. The browser resumes by itself where the stream broke off
-// (Last-Event-ID); the page is asked for anew rather than drawn here: one place makes the words.
+// What happens in the house shows on the page without a reload: one stream for all of it. The browser resumes by itself where
+// the stream broke off (Last-Event-ID). A part of the page is asked for anew rather than drawn here: one place makes the
+// words. Only how properties stand is written here, each at most four times a second, with words that came with the page.
 
 const PAUSE_MS = 800;
+const STATES_EVERY_MS = 250;
+const language = document.documentElement.lang;
 
-function follow(place) {
-  const wanted = place.dataset.live.split(" ");
-  const stream = new EventSource("/api/v1/events");
-  let timer;
-  const again = () => {
-    clearTimeout(timer);
-    timer = setTimeout(async () => {
-      const answer = await fetch(window.location.href, {
-        credentials: "same-origin",
-        cache: "no-store",
-        // Nobody has touched the page: a PIN on the wall is not to be kept alive by it.
-        headers: { "x-domovoi-resting": "1" },
-      });
-      if (!answer.ok) return;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.getElementById(place.id);
-      // Nothing is taken out of somebody's hands: a part with the focus in it waits.
-      if (fresh && !place.contains(document.activeElement)) place.replaceChildren(...fresh.childNodes);
-    }, PAUSE_MS);
-  };
-  for (const kind of wanted) stream.addEventListener(kind, again);
+const places = [...document.querySelectorAll("[data-live]")];
+const kinds = new Map();
+for (const place of places) {
+  for (const kind of place.dataset.live.split(" ")) kinds.set(kind, [...(kinds.get(kind) || []), place]);
+}
+
+const due = new Set();
+let asking;
+
+async function ask() {
+  asking = undefined;
+  const wanted = [...due];
+  due.clear();
+  const answer = await fetch(window.location.href, {
+    credentials: "same-origin",
+    cache: "no-store",
+    // Nobody has touched the page: a PIN on the wall is not to be kept alive by it.
+    headers: { "x-domovoi-resting": "1" },
+  });
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const place of wanted) {
+    const fresh = page.getElementById(place.id);
+    // Nothing is taken out of somebody's hands: a part with the focus in it waits.
+    if (fresh && !place.contains(document.activeElement)) place.replaceChildren(...fresh.childNodes);
+  }
+}
+
+function written(text) {
+  // An exact decimal keeps its digits; only their spelling is the language's.
+  const digits = (text.split(".")[1] || "").length;
+  const number = Number(text);
+  if (text.trim() === "" || !Number.isFinite(number) || digits > 15) return text;
+  return new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(number);
+}
+
+function show(place, state) {
+  if (state.value === "true" || state.value === "false") {
+    place.textContent = state.value === "true" ? place.dataset.yes : place.dataset.no;
+    return;
+  }
+  place.textContent = written(state.value);
+  if (place.dataset.unit) {
+    const unit = document.createElement("small");
+    unit.textContent = place.dataset.unit;
+    place.append(" ", unit);
+  }
+}
+
+const states = new Map();
+let showing;
+
+function showStates() {
+  showing = undefined;
+  for (const place of document.querySelectorAll("[data-state]")) {
+    const state = states.get(place.dataset.state);
+    if (state && state.value !== null) show(place, state);
+  }
+  for (const button of document.querySelectorAll("[data-turns]")) {
+    const state = states.get(button.dataset.turns);
+    if (!state || (state.value !== "true" && state.value !== "false")) continue;
+    const on = state.value === "true";
+    button.value = on ? "off" : "on";
+    button.firstChild.textContent = on ? button.dataset.off : button.dataset.on;
+  }
+  states.clear();
+}
+
+function follow() {
+  const wanted = [...kinds.keys()];
+  const states_too = document.querySelector("[data-states]") !== null;
+  if (states_too && !wanted.includes("state")) wanted.push("state");
+  if (wanted.length === 0) return;
+  const stream = new EventSource(`/api/v1/events?kinds=${wanted.join(",")}`);
+  // After a break nobody knows what was missed.
+  for (const kind of [...kinds.keys(), "reset"]) {
+    stream.addEventListener(kind, () => {
+      for (const place of kinds.get(kind) || places) due.add(place);
+      asking ??= setTimeout(ask, PAUSE_MS);
+    });
+  }
+  if (states_too) {
+    stream.addEventListener("state", (event) => {
+      const state = JSON.parse(event.data);
+      states.set(`${state.device}|${state.property}`, state);
+      showing ??= setTimeout(showStates, STATES_EVERY_MS);
+    });
+  }
   window.addEventListener("pagehide", () => stream.close());
 }
 
-if ("EventSource" in window) {
-  for (const place of document.querySelectorAll("[data-live]")) follow(place);
-}
+if ("EventSource" in window) follow();

@@ -5,6 +5,7 @@
 mod picture;
 mod sockets;
 mod standby;
+mod surroundings;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -238,6 +239,7 @@ impl House {
             Recorder::new(store.clone(), bus.clone(), clock.clone()).log_was_damaged(damaged).await;
         }
         let broker = Arc::new(broker);
+        surroundings::tell(&devices, &settings, &broker);
         ingest.speaks_through(Arc::downgrade(&broker));
         let asked = Arc::clone(&broker);
         let broker_stands: BrokerStands =
@@ -361,6 +363,9 @@ impl House {
         self.start_external(&mut rooms).await?;
         let (ingest, journal, stop) = (Arc::clone(&self.ingest), self.journal.clone(), self.stop.subscribe());
         rooms.spawn(async move { ingest.tell_refusals(journal, stop).await });
+        let port =
+            |listeners: &[TcpListener]| listeners.first().and_then(|one| one.local_addr().ok()).map(|at| at.port());
+        self.devices.broker_is_at(port(&sockets.mqtt), port(&sockets.mqtt_tls));
         self.start_broker(&mut rooms, sockets.mqtt, sockets.mqtt_tls);
         let (ingest, stop) = (Arc::clone(&self.ingest), self.stop.subscribe());
         rooms.spawn(async move { ingest.speak(stop).await });

@@ -208,6 +208,7 @@ const SILENT: &[(&str, &str)] = &[
     ("POST /api/v1/people/{person}/passkeys/offer", "a challenge; the passkey that comes of it is a deed"),
     ("POST /api/v1/people/{person}/totp/offer", "an offer; the factor that comes of it is a deed"),
     ("POST /security/totp/offer", "the same on the page"),
+    ("POST /connect/photo", "a picture is looked through for a code; what comes of the code is a deed"),
     ("POST /api/v1/step-up", "the sign-in room writes what came of it"),
     ("POST /step-up", "the same on the page"),
     ("POST /api/v1/step-up/passkey/challenge", "a challenge"),

@@ -30,6 +30,8 @@ pub struct Site {
     pub origin: String,
     /// The port.
     pub port: u16,
+    /// Where its broker listens, in clear.
+    pub mqtt: std::net::SocketAddr,
     /// All its rooms.
     pub desk: Desk,
     stop: oneshot::Sender<()>,
@@ -82,13 +84,16 @@ impl Site {
             Ok(settings) => settings,
             Err(mistakes) => panic!("{mistakes:?}"),
         };
+        let broker = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let mqtt = broker.local_addr().expect("an address");
+        let sockets = Sockets { mqtt: vec![broker], ..sockets };
         let house = Box::pin(House::open_on(settings, clock, None, stage)).await.expect("the house opens");
         let desk = house.desk(true);
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(house.run(sockets, async move {
             let _ = stopped.await;
         }));
-        Site { origin, port, desk, stop, running }
+        Site { origin, port, mqtt, desk, stop, running }
     }
 
     /// The certificate of the hub's own authority, PEM.

@@ -34,6 +34,7 @@ use authority::{Authority, Purpose};
 use renewal::State;
 use shown::{HouseTime, Shown};
 
+pub use addresses::private as home_addresses;
 pub use authority::Pair;
 pub use paper::{Paper, shown_by, spelled};
 pub use profile::mobileconfig;

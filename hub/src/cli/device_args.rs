@@ -1,5 +1,7 @@
 //! The words of `domovoi device` and `domovoi room`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
@@ -34,6 +36,13 @@ pub enum DeviceCommand {
         #[arg(long)]
         room: Option<String>,
     },
+    /// The types of devices that the hub knows by name
+    Catalogue {
+        /// Words of the brand, the model or the name
+        text: Vec<String>,
+    },
+    /// Connect a device: issue its access or open its bridge, and wait until it is there
+    Connect(Box<ConnectArgs>),
     /// It is none of ours: leave it out of the inbox
     Ignore {
         /// By name, or as DIALECT:ID
@@ -84,6 +93,46 @@ pub enum DeviceCommand {
         #[arg(long)]
         yes: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectArgs {
+    /// The type, as `domovoi device catalogue` names it
+    #[arg(required_unless_present = "code")]
+    pub device_type: Option<String>,
+    /// The text of the device's QR code, instead of a type; `-` reads it from standard input
+    #[arg(long, conflicts_with = "device_type")]
+    pub code: Option<String>,
+    /// Its hardware address, name or serial number, as the type asks
+    #[arg(long)]
+    pub serial: Option<String>,
+    /// A file with the token that stands beside the device's code; `-` reads it from standard input
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The bridge that it joins, where there are several
+    #[arg(long)]
+    pub bridge: Option<String>,
+    /// The address of the device's own page, where the hub is to enter the access itself
+    #[arg(long, value_name = "ADDRESS")]
+    pub page: Option<String>,
+    /// The name that the device's page wants
+    #[arg(long, default_value = "")]
+    pub page_user: String,
+    /// A file with the password that the device's page wants
+    #[arg(long, value_name = "FILE")]
+    pub page_password_file: Option<PathBuf>,
+    /// What to call it
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Its room, by name or id
+    #[arg(long)]
+    pub room: Option<String>,
+    /// A certificate of so many days instead of a password
+    #[arg(long, value_name = "DAYS")]
+    pub certificate_days: Option<u32>,
+    /// How many seconds to wait for the device; 0 does not wait
+    #[arg(long, default_value_t = 120)]
+    pub wait: u64,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, segment};
 use super::commands::plain;
+use super::connect;
 use super::device_args::{DeviceCommand, ErrandArgs, RoomCommand};
 use super::people::sure;
 use super::text::{list, table};
@@ -37,6 +38,11 @@ pub async fn perform(client: &Client, command: DeviceCommand) -> Result<Said, Fa
             let answer = client.post(&format!("/api/v1/devices/{}/acceptance", segment(&device)), form).await?;
             let text = format!("accepted: {}", plain(&answer["name"]));
             Ok(Said::new(answer, text))
+        }
+        DeviceCommand::Catalogue { text } => connect::catalogue(client, &text.join(" ")).await,
+        DeviceCommand::Connect(args) => {
+            heard_by_somebody(client)?;
+            connect::connect(client, *args).await
         }
         DeviceCommand::Ignore { device } => edit(client, &device, json!({ "standing": "ignored" })).await,
         DeviceCommand::Rename { device, name } => edit(client, &device, json!({ "name": name })).await,

@@ -3,6 +3,7 @@
 pub mod args;
 mod client;
 mod commands;
+mod connect;
 mod device_args;
 mod devices;
 mod history;

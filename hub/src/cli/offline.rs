@@ -76,6 +76,12 @@ pub fn check(common: &Common) -> Result<Said, Failure> {
         let detail = json!({ "mistakes": [], "files": troubles });
         return Err(Failure { detail: Some(detail), ..Failure::new(exit::SETTINGS, troubles.join("\n")) });
     }
+    if let Some(folder) = &settings.devices.catalogue {
+        let (_, mistakes) = domovoi_config::catalogue::Catalogue::with_folder(folder);
+        if !mistakes.is_empty() {
+            return Err(Failure::mistakes(&mistakes));
+        }
+    }
     let mut lines = vec![format!("{}: no mistakes", common.config.display())];
     let mut warnings = Vec::new();
     if settings.vault.to_vault().key_lies_beside_the_data(&settings.store.data_dir) {

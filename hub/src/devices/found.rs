@@ -63,6 +63,17 @@ fn makeshift(announcement: &Announcement) -> Vec<DeviceRef> {
 }
 
 impl FoundDevices {
+    /// Nobody waits for this credential's device any more.
+    pub(super) fn expect_no_more(&self, username: &str) {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner).remove(username);
+    }
+
+    /// Whether somebody does.
+    fn is_expected(&self, road: Road, sender: &str) -> bool {
+        let expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        road == Road::Embedded && !expected.is_empty() && expected.contains_key(sender)
+    }
+
     fn add(&self, device: &DeviceRef, road: Road, sender: &str) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if found.len() < AT_ONCE && !found.contains_key(device) {
@@ -76,7 +87,7 @@ impl Inner {
     pub(super) fn find_said(&self, observations: &[Observation], telling: &Telling<'_>) {
         for said in observations.chunk_by(|a, b| a.device == b.device) {
             let Some(first) = said.first() else { continue };
-            if !self.knows(&first.device) {
+            if !self.knows(&first.device) || self.found.is_expected(telling.road, telling.sender) {
                 self.found.add(&first.device, telling.road, telling.sender);
             }
         }
@@ -96,7 +107,8 @@ impl Inner {
             });
             let before = makeshift(announcement).into_iter().chain(joined).collect();
             told.insert(announcement.device.clone(), Told { gone: announcement.gone, before });
-            if !announcement.gone && !self.knows(&announcement.device) {
+            let new = !self.knows(&announcement.device) || self.found.is_expected(telling.road, telling.sender);
+            if !announcement.gone && new {
                 self.found.add(&announcement.device, telling.road, telling.sender);
             }
         }
@@ -122,7 +134,18 @@ impl Inner {
         let (mut all, mut waiting) = self.counts();
         for (device, (road, sender)) in found {
             // What was removed before anybody looked was never ours.
-            if self.knows(&device) || told.get(&device).is_some_and(|told| told.gone) {
+            if told.get(&device).is_some_and(|told| told.gone) {
+                continue;
+            }
+            let known = self.cards().get(&device).cloned();
+            if let Some(mut card) = known {
+                // It was known, and is connected once more, or with an access of its own now. One that has an access is not
+                // taken for another's, whatever that one says of itself.
+                let own = card.credential.as_ref().is_none_or(|own| *own == sender);
+                if own && let Some(expected) = self.expected(road, &sender) {
+                    self.welcome(&mut card, expected);
+                    new.push(card);
+                }
                 continue;
             }
             let makeshift = told.get(&device).and_then(|told| {
@@ -184,6 +207,11 @@ impl Inner {
         if let Err(error) = self.agree_at_first(told.keys()).await {
             tracing::error!("where devices take commands cannot be kept: {error}");
         }
+        for card in &new {
+            if let Some(username) = &card.credential {
+                self.connecting.fulfilled(username, &card.device);
+            }
+        }
         let changed: HashSet<&DeviceRef> =
             new.iter().map(|card| &card.device).chain(&gone).chain(told.keys()).collect();
         for device in changed {
@@ -229,7 +257,9 @@ impl Inner {
         card.accepted_at = card.accepted_at.or_else(|| Some(self.clock.moment()));
         card.name = expected.wish.name.or(card.name.take());
         card.room = expected.wish.room.filter(|room| self.has_room(*room)).or(card.room);
-        card.presets = expected.wish.presets;
+        if !expected.wish.presets.is_empty() {
+            card.presets = expected.wish.presets;
+        }
         card.credential = Some(expected.username);
     }
 }

@@ -8,6 +8,7 @@
 mod agreed;
 mod card;
 mod commands;
+mod connect;
 mod danger;
 mod errands;
 mod farewell;
@@ -38,6 +39,7 @@ use crate::policy::{Kind, Object};
 
 pub use card::{Changes, Standing, Wish};
 pub use commands::{Asker, Refused};
+pub use connect::{Begun, CodeError, ConnectionView, DeviceCode, How, MakerPage, Plan, Progress, Surroundings};
 pub use danger::can_be_dangerous;
 pub use errands::{ErrandLife, ErrandState};
 pub use farewell::{Forget, Gone};
@@ -88,6 +90,7 @@ struct Inner {
     found: found::FoundDevices,
     words: words::Words,
     commands: commands::Commands,
+    connecting: connect::Connecting,
     errands: errands::Errands,
     farewells: farewell::Farewells,
 }
@@ -120,6 +123,7 @@ impl Devices {
             found: found::FoundDevices::default(),
             words,
             commands: commands::Commands::default(),
+            connecting: connect::Connecting::default(),
             errands: errands::Errands::default(),
             farewells,
         }));

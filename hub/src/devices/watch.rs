@@ -200,6 +200,7 @@ impl Inner {
             self.settle_found().await;
             self.words.write(&self.store, false).await;
             self.say_farewells().await;
+            self.end_connections().await;
         }
         self.settle_found().await;
         self.words.write(&self.store, true).await;

@@ -141,6 +141,7 @@ impl HubGate {
         }
         self.ingest.turned_away(&format!("{} ({address})", request.client_id), why);
         if stranger.guessed {
+            self.ingest.callers.wrong_password(claimed);
             self.ingest.counters().wrong_passwords.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(self.guesses.wrong(address, Instant::now())).await;
         }
@@ -167,6 +168,7 @@ impl HubGate {
     }
 
     fn tell(&self, peer: &Peer<Access>, tried: Tried, topic: &str, code: &'static str) {
+        self.ingest.callers.refused(&peer.access.username, topic);
         let actor = Actor::Credential(peer.access.username.clone());
         if self.ingest.refusals.add(tried, &actor, peer.address.ip(), topic, code) {
             tracing::warn!(
@@ -205,7 +207,10 @@ impl Gate for HubGate {
                 let access = self.access(&credential.info, address);
                 match request.will.as_ref().and_then(|will| self.will_refused(&access, will)) {
                     Some((code, why)) => Stranger::new(ConnectRefusal::NotAuthorized, code, why),
-                    None => return Ok(access),
+                    None => {
+                        self.ingest.callers.came(&access.username);
+                        return Ok(access);
+                    }
                 }
             }
         };
@@ -255,6 +260,7 @@ impl Gate for HubGate {
         if !access.role.speaks_for_devices() {
             return Admission { verdict, durable: Durable::Now };
         }
+        self.ingest.callers.said(&access.username, &publish.topic);
         let commit = self.ingest.take_from(arrival(access, publish), Some(&access.topics));
         let durable = match commit {
             None => Durable::Now,
@@ -302,6 +308,7 @@ impl Gate for HubGate {
     }
 
     fn disconnected(&self, peer: &Peer<Access>, ending: &Ending) {
+        self.ingest.callers.went(&peer.access.username);
         if let Ending::Violation { what, .. } = ending {
             tracing::warn!(user = %printable(&peer.access.username), peer = %peer.address, "sent away: {what}");
             self.ingest.turned_away(&format!("{} ({})", peer.access.username, peer.address.ip()), what);

@@ -4,6 +4,7 @@
 //! counted and forgotten; one that a dialect claims but cannot read is kept as a fault that `doctor` shows.
 
 mod access;
+mod callers;
 mod commit;
 mod ear;
 mod external;
@@ -45,6 +46,7 @@ use crate::audit::Journal;
 use crate::clock::Clock;
 
 pub use access::{Access, TopicRights};
+pub use callers::Seen;
 pub use commit::Commit;
 pub use ear::run as run_ear;
 pub use external::{ExternalBroker, Standing, run as run_external};
@@ -170,6 +172,7 @@ pub struct Ingest {
     counters: Counters,
     turned_away: Mutex<VecDeque<TurnedAway>>,
     refusals: Refusals,
+    callers: callers::Callers,
     external: Mutex<Standing>,
     mouth: Mouth,
     hooks: Hooks,
@@ -205,6 +208,7 @@ impl Ingest {
             counters: Counters::default(),
             turned_away: Mutex::default(),
             refusals: Refusals::default(),
+            callers: callers::Callers::default(),
             external: Mutex::default(),
             mouth: Mouth::default(),
             hooks: Hooks::default(),
@@ -403,6 +407,26 @@ impl Ingest {
     /// Writes what the gate refuses into the journal, until the house stops.
     pub async fn tell_refusals(&self, journal: Journal, stop: watch::Receiver<bool>) {
         self.refusals.tell(&journal, stop).await;
+    }
+
+    /// From now on it is seen what becomes of this credential: somebody connects its device.
+    pub fn watch_caller(&self, username: &str) {
+        self.callers.watch(username);
+    }
+
+    /// Nobody waits for it any more.
+    pub fn leave_caller(&self, username: &str) {
+        self.callers.leave(username);
+    }
+
+    /// What was seen of a credential that is watched.
+    pub fn caller(&self, username: &str) -> Option<Seen> {
+        self.callers.of(username)
+    }
+
+    /// Moves whenever there is news of one that is watched.
+    pub fn news_of_callers(&self) -> watch::Receiver<u64> {
+        self.callers.news()
     }
 
     /// The devices heard since the start.

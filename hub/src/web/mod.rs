@@ -13,6 +13,7 @@ pub mod help;
 mod limits;
 mod origin;
 pub mod pages;
+mod presets;
 mod refused;
 mod serve;
 

@@ -102,6 +102,13 @@ impl Credentials {
     pub async fn issue(&self, info: &CredentialInfo) -> Result<Secret<String>, StoreError> {
         let bits: [u8; 20] = random().map_err(|error| StoreError::Io(error.to_string()))?;
         let password = Secret::new(base32(&bits));
+        self.adopt(info, &password).await?;
+        Ok(password)
+    }
+
+    /// The same with a token that the device has from its factory. It has to have 128 bits at least: what people choose would
+    /// be guessed behind HMAC.
+    pub async fn adopt(&self, info: &CredentialInfo, password: &Secret<String>) -> Result<(), StoreError> {
         let id = self.id(&info.username);
         let row = CredentialRow {
             username: info.username.clone(),
@@ -125,7 +132,7 @@ impl Credentials {
             return Err(StoreError::conflict("this user name has a password already: revoke it first"));
         }
         tx.commit().await?;
-        Ok(password)
+        Ok(())
     }
 
     /// The credential of a user name.

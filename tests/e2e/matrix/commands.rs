@@ -34,6 +34,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("device inbox", &["GET /api/v1/inbox"]),
     ("device show", &["GET /api/v1/devices/{device}"]),
     ("device accept", &["POST /api/v1/devices/{device}/acceptance"]),
+    ("device catalogue", &["GET /api/v1/catalogue"]),
+    ("device connect", &["POST /api/v1/connections", "GET /api/v1/connections/{connection}"]),
     ("device ignore", &["PATCH /api/v1/devices/{device}"]),
     ("device rename", &["PATCH /api/v1/devices/{device}"]),
     ("device move", &["PATCH /api/v1/devices/{device}"]),

@@ -2,6 +2,7 @@
 
 mod acts;
 mod commands;
+mod connect;
 mod consents;
 mod contacts;
 mod devices;
@@ -45,6 +46,7 @@ use crate::metering::source_in_words;
 use crate::policy::{Kind, Verb};
 
 pub use acts::act_named;
+pub use connect::maker_page;
 pub use keys::RotationView;
 pub use portal::LinkingView;
 pub use problem::{ApiProblem, UnmetView, no_such_method, no_such_route, status_of};
@@ -95,6 +97,7 @@ fn source_said(desk: &Desk, caller: &Caller, source: &Source) -> String {
 pub fn doors(desk: &Desk) -> Doors {
     house_doors(desk)
         .and(device_doors(desk))
+        .and(connect::doors(desk))
         .and(safety::doors(desk))
         .and(history_doors(desk))
         .and(people_doors(desk))

@@ -11,8 +11,9 @@ use utoipa::OpenApi;
 
 use super::problem::ApiProblem;
 use super::{
-    acts, commands, consents, contacts, devices, events, factors, history, history_export, history_import, journal,
-    keys, meters, mqtt, pairing, people, portal, rights, rooms, safety, sessions, setup, sign_in, system, tokens,
+    acts, commands, connect, consents, contacts, devices, events, factors, history, history_export, history_import,
+    journal, keys, meters, mqtt, pairing, people, portal, rights, rooms, safety, sessions, setup, sign_in, system,
+    tokens,
 };
 use crate::policy::{Kind, Verb};
 use crate::web::doors::{Door, Whose};
@@ -55,6 +56,13 @@ use crate::web::{CSRF_HEADER, Desk};
         commands::show,
         commands::ask_bridge,
         commands::errand,
+        connect::catalogue,
+        connect::list,
+        connect::begin,
+        connect::show,
+        connect::cancel,
+        connect::offered,
+        connect::add_preset,
         rooms::list,
         rooms::add,
         rooms::edit,

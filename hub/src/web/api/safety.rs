@@ -226,7 +226,7 @@ fn place_view(place: &Place) -> PlaceView {
     PlaceView { device: place.device.to_string(), property: place.property.clone() }
 }
 
-fn rule_view(rule: &Rule) -> RuleView {
+pub(super) fn rule_view(rule: &Rule) -> RuleView {
     let room = |room: &Option<String>| Some(room.clone().unwrap_or_else(|| WHOLE_HOME.to_owned()));
     let answer = |answer: &Answer| match answer {
         Answer::Valves(of) => AnswerView { close_valves: room(of), ..AnswerView::default() },

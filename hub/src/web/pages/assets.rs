@@ -16,12 +16,13 @@ struct Asset {
 }
 
 /// name, media type, content. `api.js` comes first: the other modules import it by the address that it gets here.
-const FILES: [(&str, &str, &str); 10] = [
+const FILES: [(&str, &str, &str); 11] = [
     ("api.js", "text/javascript; charset=utf-8", include_str!("../../../assets/api.js")),
     ("passkey.js", "text/javascript; charset=utf-8", include_str!("../../../assets/passkey.js")),
     ("password.js", "text/javascript; charset=utf-8", include_str!("../../../assets/password.js")),
     ("setup.js", "text/javascript; charset=utf-8", include_str!("../../../assets/setup.js")),
     ("pairing.js", "text/javascript; charset=utf-8", include_str!("../../../assets/pairing.js")),
+    ("connect.js", "text/javascript; charset=utf-8", include_str!("../../../assets/connect.js")),
     ("live.js", "text/javascript; charset=utf-8", include_str!("../../../assets/live.js")),
     ("page.js", "text/javascript; charset=utf-8", include_str!("../../../assets/page.js")),
     ("domovoi.css", "text/css; charset=utf-8", include_str!("../../../assets/domovoi.css")),

@@ -19,6 +19,7 @@ struct MePage {
     initial: String,
     role: String,
     portal: bool,
+    journal: bool,
     tablet: bool,
 }
 
@@ -33,7 +34,10 @@ pub async fn show(State(desk): State<Desk>, view: View) -> Result<Response, Faul
     let me = view.me.clone().ok_or(Fault::NotFound)?;
     let role = desk.people.get(me.id).map(|person| words_of::role(&view, person.role)).unwrap_or_default();
     let portal = desk.portal.is_some() && view.may(Verb::See, &Object::all(Kind::Portal));
-    Ok(shown(&MePage { name: me.name.clone(), initial: initial(&me.name), role, portal, tablet: me.tablet, v: view }))
+    // Everybody may read of their own deeds, few of all.
+    let journal = view.may(Verb::See, &Object::of(Kind::Journal, me.id));
+    let (name, initial) = (me.name.clone(), initial(&me.name));
+    Ok(shown(&MePage { name, initial, role, portal, journal, tablet: me.tablet, v: view }))
 }
 
 pub async fn help(view: View) -> Response {

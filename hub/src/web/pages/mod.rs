@@ -3,7 +3,10 @@
 
 mod acts;
 mod assets;
+mod connect;
 mod contacts;
+mod device;
+mod devices;
 mod entry;
 mod form;
 mod home;
@@ -19,6 +22,8 @@ mod portal;
 mod portal_account;
 mod refusal;
 mod rights;
+mod rooms;
+mod safety;
 mod said;
 mod security;
 mod setup;
@@ -28,6 +33,7 @@ mod stepup;
 mod tests;
 mod trouble;
 mod trust;
+mod value;
 mod view;
 mod words_of;
 
@@ -53,7 +59,8 @@ const MAX_PHOTO_FORM: usize = 6 << 20;
 
 /// Every door of the page.
 pub fn doors(desk: &Desk) -> Doors {
-    let inside = threshold(desk).and(readings(desk)).and(household(desk)).and(own(desk));
+    let inside =
+        threshold(desk).and(readings(desk)).and(things(desk)).and(connecting(desk)).and(household(desk)).and(own(desk));
     inside.dressed(|router| router.layer(from_fn_with_state(desk.clone(), refusal::dress)))
 }
 
@@ -224,6 +231,62 @@ fn readings(desk: &Desk) -> Doors {
         .door(&post, "/acts/{act}/correction", correct, acts::correct)
         .with_limit(MAX_PHOTO_FORM)
         .door(&post, "/meters/{point}/readings", submit, meters::submit)
+}
+
+/// Devices, rooms, and what the house does in danger. The rules are those of the same doors of the API.
+fn things(desk: &Desk) -> Doors {
+    use Kind::{Device, Home, Room, Safety};
+    use Verb::{Command, Edit, See};
+    const fn of(verb: Verb) -> Rule {
+        rule(verb, Device).which("device")
+    }
+    let (get, post) = (&Method::GET, &Method::POST);
+    let room = rule(Edit, Room).which("room");
+    let edit_rule = rule(Edit, Safety).which("rule").dangerous();
+    Doors::new(desk, MAX_FORM)
+        .door(get, "/devices", rule(See, Home), devices::list)
+        .door(get, "/inbox", rule(See, Device), devices::inbox)
+        .door(get, "/devices/{device}", of(See).within(), device::show)
+        .door(post, "/devices/{device}", of(Edit).deed("device.edited"), device::edit)
+        .door(post, "/devices/{device}/acceptance", of(Edit).dangerous().deed("device.accepted"), devices::accept)
+        .door(post, "/devices/{device}/standing", of(Edit).deed("device.edited"), devices::set_standing)
+        .door(post, "/devices/{device}/commands", of(Command).within().told("device.commanded"), device::command)
+        .door(post, "/devices/{device}/forget", of(Edit).dangerous().deed("device.forgotten"), device::forget)
+        .door(
+            post,
+            "/devices/{device}/presets",
+            rule(Edit, Safety).dangerous().deed("safety-rule.added"),
+            device::add_preset,
+        )
+        .door(get, "/rooms", rule(See, Room), rooms::list)
+        .door(post, "/rooms", rule(Edit, Room).deed("room.added"), rooms::add)
+        .door(post, "/rooms/{room}", room.deed("room.edited"), rooms::edit)
+        .door(post, "/rooms/{room}/remove", room.deed("room.removed"), rooms::remove)
+        .door(get, "/safety", rule(See, Safety), safety::show)
+        .door(
+            post,
+            "/safety/rules/{rule}/tests",
+            rule(Command, Safety).which("rule").deed("safety-rule.tested"),
+            safety::test,
+        )
+        .door(post, "/safety/rules/{rule}/switch", edit_rule.deed("safety-rule.switched"), safety::switch)
+        .door(post, "/safety/rules/{rule}/remove", edit_rule.deed("safety-rule.removed"), safety::remove)
+        .door(post, "/safety/hush", rule(Command, Safety).deed("safety.hushed"), safety::hush)
+}
+
+/// Connecting a device.
+fn connecting(desk: &Desk) -> Doors {
+    let (get, post) = (&Method::GET, &Method::POST);
+    let edit = rule(Verb::Edit, Kind::Device);
+    Doors::new(desk, MAX_FORM)
+        .door(get, "/connect", edit, connect::show)
+        .door(get, "/connect/{type}", edit, connect::show_type)
+        .door(post, "/connect", edit.dangerous().deed("device.connecting"), connect::begin)
+        .door(get, "/connections/{connection}", edit, connect::show_connection)
+        .door(post, "/connections/{connection}/cancel", edit.deed("device.not-connected"), connect::cancel)
+        .door(post, "/connections/{connection}/confirm", edit.dangerous().deed("device.accepted"), connect::confirm)
+        .with_limit(MAX_PHOTO_FORM)
+        .door(post, "/connect/photo", edit, connect::picture)
 }
 
 /// A page of a template.

@@ -79,9 +79,9 @@ pub struct NavItem {
 /// The menu: no more than five entries fit under a thumb.
 const NAV: [(&str, &str, &str, Verb, Kind); 5] = [
     ("/", "page-nav-home", "home", Verb::See, Kind::Home),
+    ("/devices", "page-nav-devices", "device", Verb::See, Kind::Home),
     ("/meters", "page-nav-meters", "meter", Verb::See, Kind::Meter),
     ("/people", "page-nav-people", "people", Verb::See, Kind::Person),
-    ("/journal", "page-nav-journal", "journal", Verb::See, Kind::Journal),
     ("/me", "page-nav-me", "me", Verb::See, Kind::Home),
 ];
 
@@ -114,19 +114,11 @@ impl View {
         if view.me.is_some() {
             view.nav = NAV
                 .into_iter()
-                .filter(|(.., verb, kind)| view.may(*verb, &view.menu_object(*kind)))
+                .filter(|(.., verb, kind)| view.may(*verb, &Object::all(*kind)))
                 .map(|(href, key, icon, ..)| NavItem { href, key, icon, here: is_under(path, href) })
                 .collect();
         }
         view
-    }
-
-    /// Everybody may read of their own deeds, few of all: the menu asks for the least.
-    fn menu_object(&self, kind: Kind) -> Object {
-        match (&self.me, kind) {
-            (Some(me), Kind::Journal) => Object::of(kind, me.id),
-            _ => Object::all(kind),
-        }
     }
 
     /// Whether the policy lets the one who looks do something now. A wish to prove oneself again is a yes: the page that
@@ -246,8 +238,9 @@ fn me(person: &Person, caller: &Caller) -> Me {
 fn is_under(path: &str, href: &str) -> bool {
     let sections: &[&str] = match href {
         "/meters" => &["/meters", "/acts", "/readings"],
+        "/devices" => &["/devices", "/rooms", "/inbox", "/connect", "/connections", "/safety"],
         "/people" if path.starts_with("/people/me") => &[],
-        "/me" => &["/me", "/security", "/portal", "/pair", "/people/me"],
+        "/me" => &["/me", "/security", "/portal", "/pair", "/people/me", "/journal"],
         "/" => return path == "/",
         other => return path == other || path.starts_with(&format!("{other}/")),
     };
@@ -298,7 +291,10 @@ mod tests {
             ("/security", "/me"),
             ("/people/me", "/me"),
             ("/people/1/erase", "/people"),
-            ("/journal/verification", "/journal"),
+            ("/journal/verification", "/me"),
+            ("/devices/tasmota%3Aplug", "/devices"),
+            ("/connections/1", "/devices"),
+            ("/safety", "/devices"),
         ] {
             assert_eq!(under(path), [href], "{path}");
         }

@@ -18,7 +18,8 @@ const HOSTILE: [&str; 4] = [
 ];
 
 async fn furnished(name: &str) -> (Home, Visitor, Vec<String>) {
-    let home = home().await;
+    let mut home = home().await;
+    home.has_devices(&name.chars().take(50).collect::<String>()).await;
     let point = home.add_water(name).await;
     let mut owner = home.owner(name).await;
     let people = &home.desk.people;
@@ -55,7 +56,24 @@ async fn furnished(name: &str) -> (Home, Visitor, Vec<String>) {
     owner.get("/security").await;
     let session = home.desk.signin.sessions(me).await.unwrap()[0].id.clone();
     owner.send(&format!("/security/sessions/{session}/name"), &[("name", name)]).await;
+    let device = domovoi_model::DeviceRef::new("zigbee2mqtt", "0x00124b0000000001");
+    let room = home.desk.devices.add_room(&name.chars().take(60).collect::<String>()).await.unwrap();
+    let wish = crate::devices::Wish { room: Some(room.id), ..Default::default() };
+    home.desk.devices.accept(&device, wish.clone()).await.unwrap();
+    let how = crate::devices::How::Type {
+        id: "esphome".into(),
+        serial: Some("bath".into()),
+        token: None,
+        bridge: None,
+        maker_page: None,
+    };
+    let plan = home.desk.devices.plan(how).unwrap();
+    let wish = crate::devices::Wish { name: Some(name.chars().take(60).collect()), ..wish };
+    let connection = home.desk.devices.connect(plan, wish, None).await.unwrap().view.id;
     let paths = vec![
+        ("{device}", device.to_string()),
+        ("{type}", "zigbee-leak".to_owned()),
+        ("{connection}", connection.to_string()),
         ("{person}", other.to_string()),
         ("{point}", point),
         ("{file}", "none".to_owned()),

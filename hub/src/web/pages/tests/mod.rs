@@ -5,5 +5,6 @@ mod colours;
 mod every_page;
 mod html;
 mod roads;
+mod things;
 mod visitor;
 mod wording;

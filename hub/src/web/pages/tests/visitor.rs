@@ -29,6 +29,7 @@ pub struct Home {
     pub desk: Desk,
     pub clock: Clock,
     pub house: House,
+    rooms: tokio::task::JoinSet<()>,
     _folder: tempfile::TempDir,
 }
 
@@ -61,7 +62,7 @@ pub async fn home() -> Home {
     };
     let clock = Clock::by_hand(Id(*uuid::Uuid::new_v4().as_bytes()), NOON);
     let house = House::open(settings, clock.clone(), None).await.unwrap();
-    Home { desk: house.desk(false), clock, house, _folder: folder }
+    Home { desk: house.desk(false), clock, house, rooms: tokio::task::JoinSet::new(), _folder: folder }
 }
 
 impl Home {
@@ -89,6 +90,58 @@ impl Home {
             },
         };
         self.desk.metering.add(point).await.unwrap().id.to_string()
+    }
+
+    /// Starts what keeps the registry of devices, among others.
+    pub fn starts(&mut self) {
+        self.house.start_rooms(&mut self.rooms);
+    }
+
+    /// A device says something at the broker.
+    pub fn hears(&self, sender: &str, topic: &str, payload: &str) {
+        let road = domovoi_adapters::Road::Embedded;
+        let payload = payload.as_bytes();
+        let arrival = crate::ingest::Arrival { road, sender, topic, payload, retained: false, again: false };
+        drop(self.desk.ingest.take(arrival));
+    }
+
+    /// Waits until there is what is looked for.
+    pub async fn until<T>(&self, what: &str, look: impl Fn(&Desk) -> Option<T>) -> T {
+        let begun = std::time::Instant::now();
+        loop {
+            if let Some(found) = look(&self.desk) {
+                return found;
+            }
+            assert!(begun.elapsed() < std::time::Duration::from_secs(60), "never happened: {what}");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
+    /// A bridge with a lamp, a leak sensor and a valve, heard and not accepted; `name` is what each calls itself.
+    pub async fn has_devices(&mut self, name: &str) {
+        self.starts();
+        let state = |on: &str, off: &str, of: &str| {
+            serde_json::json!([{"type": of, "features": [{"type": "binary", "name": "state", "property": "state",
+                "access": 7, "value_on": on, "value_off": off}]}])
+        };
+        let leak = serde_json::json!([{"type": "binary", "name": "water_leak", "property": "water_leak", "access": 1,
+            "value_on": true, "value_off": false}]);
+        let one = |end: u32, what: &str, exposes: serde_json::Value| {
+            serde_json::json!({"ieee_address": format!("0x00124b000000000{end}"), "type": "Router",
+                "friendly_name": format!("{name} {what}"), "supported": true, "disabled": false,
+                "interview_state": "SUCCESSFUL",
+                "definition": {"model": name, "vendor": "T", "description": name, "exposes": exposes}})
+        };
+        let list = serde_json::json!([
+            one(1, "lamp", state("ON", "OFF", "light")),
+            one(2, "leak", leak),
+            one(3, "valve", state("OPEN", "CLOSE", "switch")),
+        ]);
+        self.hears("bridge", "zigbee2mqtt/bridge/devices", &list.to_string());
+        for end in 1..4 {
+            let device = domovoi_model::DeviceRef::new("zigbee2mqtt", format!("0x00124b000000000{end}"));
+            self.until("the devices are known", |desk| desk.devices.show(&device)).await;
+        }
     }
 
     /// A browser that has not been here.
