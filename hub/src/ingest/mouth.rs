@@ -44,6 +44,9 @@ pub enum NotSaid {
     Full,
 }
 
+/// What waits to be said, and where.
+type Said = (Road, Vec<Outgoing>);
+
 /// The mouth.
 pub struct Mouth {
     embedded: OnceLock<Weak<Broker<HubGate>>>,
@@ -51,8 +54,8 @@ pub struct Mouth {
     /// The reflex's own link.
     urgent: Mutex<Option<rumqttc::AsyncClient>>,
     turns: AtomicU32,
-    later: mpsc::Sender<(Road, Vec<Outgoing>)>,
-    queue: Mutex<Option<mpsc::Receiver<(Road, Vec<Outgoing>)>>>,
+    later: mpsc::Sender<Said>,
+    queue: Mutex<Option<mpsc::Receiver<Said>>>,
     /// Filters that somebody subscribed to lately and whose greetings are due.
     newcomers: Mutex<BTreeSet<String>>,
     somebody_came: tokio::sync::Notify,

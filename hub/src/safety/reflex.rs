@@ -262,7 +262,7 @@ impl Reflex {
 
     /// Sirens fall silent, and what has confirmed that it is closed is left to people. What has not is closed all the same.
     pub fn hush(&mut self, now: Now) -> Vec<Deed> {
-        let is_loud = |open: &Open| !open.hushed && !(open.remembered && open.counts_from_ms < i64::MAX);
+        let is_loud = |open: &Open| !(open.hushed || open.remembered && open.counts_from_ms < i64::MAX);
         let hushed: Vec<Key> =
             self.dangers.iter().filter(|(_, open)| is_loud(open)).map(|(key, _)| key.clone()).collect();
         for key in &hushed {

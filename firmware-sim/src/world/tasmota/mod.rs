@@ -186,7 +186,7 @@ impl Tasmota {
                 let lights = matches!(order, Order::BrightnessPermille(_) | Order::Colour(_));
                 self.parts.order(PART, order, faults);
                 if lights
-                    && command.to_ascii_uppercase() != "DIMMER"
+                    && !command.eq_ignore_ascii_case("DIMMER")
                     && matches!(self.settings.thing, Thing::Lamp { .. })
                 {
                     self.parts.follow(PART, Order::On(true), faults);
