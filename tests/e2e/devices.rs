@@ -347,3 +347,109 @@ async fn those_who_watch_are_told_of_states_four_times_a_second_and_of_the_last_
     assert!(told <= quarters as usize + 2, "{told} times in {quarters} quarters of a second");
     home.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_forgotten_before_a_kill_is_cleared_at_the_broker_after_it() {
+    use domovoi_model::DeviceRef;
+    use domovoi_store::{Farewell, Forgotten};
+    let folder = tempfile::tempdir().unwrap();
+    let home = starts(folder.path()).await;
+    let mut bridge = bridge(&home).await;
+    bridge.say_retained("zigbee2mqtt/gone", r#"{"state":"ON"}"#).await.unwrap();
+    bridge.say_retained("zigbee2mqtt/stays", r#"{"state":"ON"}"#).await.unwrap();
+    // As a kill leaves it: the store has forgotten, and nobody has told the broker.
+    let farewell = Farewell {
+        device: DeviceRef::new("zigbee2mqtt", "0x1"),
+        topics: vec!["zigbee2mqtt/gone".into()],
+        external: false,
+    };
+    let forgotten = Forgotten { farewell, words: Vec::new(), credential: None };
+    home.store.devices().forget(&forgotten).await.unwrap();
+    drop(bridge);
+    home.stop().await;
+    let home = starts(folder.path()).await;
+    let hears = home.credential("reader", &[], &["zigbee2mqtt/#"]).await;
+    until("only what stays is retained", || async {
+        let mut reader = Speaker::connect(home.mqtt, &hears).await.unwrap();
+        reader.hear("zigbee2mqtt/+").await.unwrap();
+        (reader.heard("zigbee2mqtt/+").await.0 == "zigbee2mqtt/stays").then_some(())
+    })
+    .await;
+    home.stop().await;
+}
+
+/// Asks as somebody else than the console.
+async fn ask_as(home: &Home, who: domovoi::policy::Who, body: &Value, device: &str) -> (u16, String) {
+    let caller = web::Caller { who, ..web::Caller::console(domovoi_config::Language::English) };
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("{}/commands", path_of(device)))
+        .header("content-type", "application/json");
+    request.extensions_mut().unwrap().insert(caller);
+    let request = request.body(Body::from(body.to_string())).unwrap();
+    let app = web::api::doors(&home.desk).into_router().with_state(home.desk.clone());
+    let answer = app.oneshot(request).await.unwrap();
+    let status = answer.status().as_u16();
+    let bytes = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    let answer: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    (status, answer["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_command_is_asked_about_the_very_property_its_room_and_its_danger() {
+    use domovoi::policy::{Assurance, Effect, Grant, Kind, Network, Role, Subject, Verb, Who};
+    use domovoi_model::{Id, PersonId};
+    let folder = tempfile::tempdir().unwrap();
+    let home = starts(folder.path()).await;
+    let _bridge = with_lamp(&home).await;
+    let valve = "zigbee2mqtt:0x00124b0000000003";
+    accepted(&home, valve).await;
+    let room = post(&home, "/api/v1/rooms", json!({ "name": "Детская" })).await;
+    let form = json!({ "room": "детская" });
+    ask(&home, Method::PATCH, &path_of(LAMP), Some(form)).await;
+    // What is in no room may be in any: a denial of a room is one of it, too.
+    post(&home, "/api/v1/rooms", json!({ "name": "Ванная" })).await;
+    ask(&home, Method::PATCH, &path_of(valve), Some(json!({ "room": "ванная" }))).await;
+    let who = |role: Role, grants: Vec<Grant>| Who {
+        subject: Subject::Person(PersonId(Id([8; 16]))),
+        role: Some(role),
+        assurance: Assurance::Strong,
+        grants,
+        ..Who::nobody(Network::Home)
+    };
+    let grant = |effect: Effect, room: Option<&Value>, capability: Option<&str>| Grant {
+        id: "g".into(),
+        effect,
+        verbs: vec![Verb::Command, Verb::See],
+        kind: Kind::Device,
+        id_is: None,
+        room: room.map(|room| room.as_str().unwrap().to_owned()),
+        capability: capability.map(str::to_owned),
+        hours: None,
+        home_only: false,
+        until: None,
+        from: None,
+    };
+    let on = json!({ "property": "state", "value": true });
+    let open = json!({ "property": "state", "value": "OPEN" });
+    let close = json!({ "property": "state", "value": "CLOSE" });
+    let room = Some(&room["room"]);
+    for (who, device, body, expected) in [
+        (who(Role::Child, vec![]), LAMP, &on, (202, "")),
+        (who(Role::Child, vec![grant(Effect::Deny, None, Some("state"))]), LAMP, &on, (403, "denied")),
+        (who(Role::Child, vec![grant(Effect::Deny, None, Some("brightness"))]), LAMP, &on, (202, "")),
+        (who(Role::Child, vec![grant(Effect::Deny, room, None)]), LAMP, &on, (403, "denied")),
+        (who(Role::Child, vec![grant(Effect::Deny, room, None)]), valve, &close, (202, "")),
+        (who(Role::Child, vec![]), valve, &open, (403, "role")),
+        (who(Role::Adult, vec![]), valve, &close, (202, "")),
+        (who(Role::Adult, vec![]), valve, &open, (403, "step-up")),
+        // Nothing is said about the property: the door asks about the device as a whole.
+        (who(Role::Child, vec![]), LAMP, &json!({}), (422, "invalid")),
+        (Who::nobody(Network::Home), LAMP, &on, (401, "sign-in")),
+    ] {
+        let spoken = format!("{:?} {:?} {device} {body}", who.role, who.grants);
+        let (status, code) = ask_as(&home, who, body, device).await;
+        assert_eq!((status, code.as_str()), expected, "{spoken}");
+    }
+    home.stop().await;
+}

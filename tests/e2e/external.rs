@@ -210,3 +210,58 @@ async fn a_secret_that_was_never_set_is_named() {
     let error = house.run(domovoi::Sockets::default(), std::future::pending()).await.unwrap_err().to_string();
     assert!(error.contains("domovoi secret set home_broker"), "{error}");
 }
+
+/// Devices at the broker that the home already has: found, switched, and heard on topics that nobody knew before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn devices_at_the_homes_own_broker_are_found_commanded_and_heard_wherever_they_speak() {
+    use super::devices::{ask, list};
+    use axum::http::Method;
+    use serde_json::json;
+    e2e::crypto();
+    let folder = tempfile::tempdir().unwrap();
+    let broker = broker();
+    set_password(folder.path(), broker.addr(), PASSWORD).await;
+    let home = Home::start(folder.path(), &settings(None, broker.addr()), hand_clock(NOON)).await;
+    home.doctor_says(&["fine", "is joined"]).await;
+    let mut bridge = Speaker::connect(broker.addr(), &device("bridge")).await.unwrap();
+    bridge.hear("zigbee2mqtt/+/set").await.unwrap();
+    bridge.say_retained("zigbee2mqtt/bridge/devices", list()).await.unwrap();
+    let found = async |name: &str| {
+        until(&format!("{name} is found"), || async {
+            let (_, inbox) = ask(&home, Method::GET, "/api/v1/inbox", None).await;
+            let found = inbox["devices"].as_array()?.iter().find(|one| one["own_name"] == name).cloned();
+            Some(found?["device"].as_str()?.replace(':', "%3A"))
+        })
+        .await
+    };
+    let lamp = found("lamp").await;
+    let (status, shown) =
+        ask(&home, Method::POST, &format!("/api/v1/devices/{lamp}/acceptance"), Some(json!({}))).await;
+    assert!(status.is_success(), "{shown}");
+    assert_eq!(shown["road"], "external");
+    let command = json!({ "property": "state", "value": true });
+    let (_, given) = ask(&home, Method::POST, &format!("/api/v1/devices/{lamp}/commands"), Some(command)).await;
+    let (topic, _) = bridge.heard("zigbee2mqtt/+/set").await;
+    assert_eq!(topic, "zigbee2mqtt/lamp/set");
+    bridge.say("zigbee2mqtt/lamp", r#"{"state":"ON"}"#).await.unwrap();
+    let path = format!("/api/v1/commands/{}?wait=30", given["id"].as_str().unwrap());
+    assert_eq!(ask(&home, Method::GET, &path, None).await.1["state"], "confirmed");
+
+    // Its state lies where no filter of a dialect reaches: it is subscribed to once it is announced.
+    let config = json!({ "uniq_id": "t1", "stat_t": "cellar/far/away", "unit_of_meas": "°C", "name": "T",
+        "dev": { "ids": ["t1"], "name": "Погреб" } });
+    bridge.say_retained("homeassistant/sensor/t1/t/config", config.to_string()).await.unwrap();
+    let cellar = found("Погреб").await;
+    until("its word is heard", || async {
+        bridge_says(broker.addr()).await;
+        let (_, shown) = ask(&home, Method::GET, &format!("/api/v1/devices/{cellar}"), None).await;
+        shown["properties"].as_array()?.iter().any(|one| one["value"] == "7.5").then_some(())
+    })
+    .await;
+    home.stop().await;
+}
+
+async fn bridge_says(broker: SocketAddr) {
+    let mut cellar = Speaker::connect(broker, &device("cellar")).await.unwrap();
+    cellar.say("cellar/far/away", "7.5").await.unwrap();
+}

@@ -2,7 +2,7 @@
 //! fails. After each of them everything that was acknowledged is there, once where once was promised, and sessions and
 //! retained messages are what they were. The disk's faults are made by a shim between the daemon and its files.
 
-mod reflex;
+pub mod reflex;
 mod siege;
 
 use e2e::{Dice, seed};

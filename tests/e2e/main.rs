@@ -18,6 +18,8 @@ mod exactly_once;
 mod external;
 mod faults;
 mod flow;
+mod foreign;
+mod hostile;
 mod matrix;
 mod peers;
 mod portal_account;

@@ -8,6 +8,7 @@
 mod authorization;
 mod citizen;
 mod documents;
+mod foreign;
 mod identity;
 mod mosquitto;
 mod pebble;

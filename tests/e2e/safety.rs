@@ -75,7 +75,7 @@ pub async fn armed(home: &Home) -> Speaker {
     sensor
 }
 
-async fn closes(valve: &mut Speaker) {
+pub async fn closes(valve: &mut Speaker) {
     let (topic, payload) = valve.heard("zigbee2mqtt/valve/set").await;
     assert_eq!(topic, "zigbee2mqtt/valve/set");
     assert_eq!(serde_json::from_slice::<Value>(&payload).unwrap(), json!({ "state": "CLOSE" }));
@@ -225,7 +225,7 @@ async fn rules_are_added_switched_and_kept_and_none_opens_a_valve() {
     let folder = tempfile::tempdir().unwrap();
     let clock = hand_clock(NOON);
     let home = Home::start(folder.path(), &settings_text(None), clock.clone()).await;
-    let mut sensor = armed(&home).await;
+    let first = armed(&home).await;
     accept(&home, "zigbee2mqtt:0x00124b0000000001").await;
     let rules = "/api/v1/safety/rules";
     let set = |device: &str, value: &str| json!([{ "set": { "device": device, "property": "state" }, "value": value }]);
@@ -252,6 +252,7 @@ async fn rules_are_added_switched_and_kept_and_none_opens_a_valve() {
     assert_eq!(status, StatusCode::CONFLICT, "a built-in rule is switched off, not removed");
     home.stop().await;
 
+    drop(first);
     let home = Home::start(folder.path(), &settings_text(None), clock).await;
     let safety = get(&home, SAFETY).await;
     let on = |id: &str| {
@@ -259,7 +260,7 @@ async fn rules_are_added_switched_and_kept_and_none_opens_a_valve() {
     };
     let id = rule["id"].as_str().unwrap().to_owned();
     assert_eq!((on("water-leak"), on(&id), on("gas")), (Some(false), Some(true), Some(true)));
-    sensor = speaker(&home, "sensor").await;
+    let mut sensor = speaker(&home, "sensor").await;
     let mut things = speaker(&home, "things").await;
     things.hear("zigbee2mqtt/+/set").await.unwrap();
     guarded(&home, 1, 1).await;
@@ -313,6 +314,45 @@ async fn after_a_restart_an_unanswered_danger_is_ended_and_an_answered_one_waits
         closes(&mut valve).await;
         home.stop().await;
     }
+}
+
+/// A sensor that can be asked is asked after a restart, and its «no» ends what was remembered before anything is closed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_the_sensor_itself_is_asked_and_its_no_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = hand_clock(NOON);
+    let home = Home::start(folder.path(), &settings_text(None), clock.clone()).await;
+    let mut sensor = armed(&home).await;
+    let mut devices: Value = serde_json::from_str(&list()).unwrap();
+    devices[2]["definition"]["exposes"][0]["access"] = json!(5);
+    sensor.say_retained("zigbee2mqtt/bridge/devices", devices.to_string()).await.unwrap();
+    sensor.say("zigbee2mqtt/leak", r#"{"water_leak":true}"#).await.unwrap();
+    until("the valve was told", || async { (pursuit(&home).await["tries"].as_u64() > Some(0)).then_some(()) }).await;
+    home.stop().await;
+
+    let home = Home::start(folder.path(), &settings_text(None), clock.clone()).await;
+    guarded(&home, 1, 1).await;
+    let mut sensor = speaker(&home, "sensor").await;
+    sensor.hear("zigbee2mqtt/leak/get").await.unwrap();
+    let mut valve = valve(&home).await;
+    // The first question was asked before anybody was there; the next one is due.
+    until("the danger is remembered", || async {
+        let safety = get(&home, SAFETY).await;
+        (safety["dangers"][0]["remembered"] == true).then_some(())
+    })
+    .await;
+    clock.set(Timestamp(NOON.0 + 2_500));
+    assert_eq!(sensor.heard("zigbee2mqtt/leak/get").await.0, "zigbee2mqtt/leak/get");
+    sensor.say("zigbee2mqtt/leak", r#"{"water_leak":false}"#).await.unwrap();
+    over(&home).await;
+    for turn in 1..4 {
+        clock.set(Timestamp(NOON.0 + turn * 11_000));
+        assert_eq!(get(&home, SAFETY).await["setting"], json!([]));
+    }
+    // The next that the valve hears is the answer to a new leak.
+    sensor.say("zigbee2mqtt/leak", r#"{"water_leak":true}"#).await.unwrap();
+    closes(&mut valve).await;
+    home.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! The daemon as a process of its own: a fresh folder, free ports, one credential.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -54,8 +54,42 @@ impl House {
 
     /// A daemon that listens.
     pub fn start(&self) -> Process {
+        let process = self.begin(None);
+        listens(self.port);
+        process
+    }
+
+    /// The same on a disk that does what [`House::disk`] says: nothing wrong at first.
+    pub fn start_on_disk(&self) -> Process {
+        let shim = self.folder.path().join("disk_shim.so");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/faults/disk_shim.c");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-O1", "-shared", "-fPIC", "-o"]).arg(&shim).arg(source).args(["-ldl", "-lpthread"]);
+        assert!(compiler.status().unwrap().success(), "the disk shim is not built");
+        self.disk("");
+        let process = self.begin(Some(&shim));
+        listens(self.port);
+        process
+    }
+
+    /// What the disk does from now on. Replaced whole: half a rule would be another.
+    pub fn disk(&self, rules: &str) {
+        let path = |name: &str| self.folder.path().join(name);
+        std::fs::write(path("rules.part"), rules).unwrap();
+        std::fs::rename(path("rules.part"), path("rules")).unwrap();
+    }
+
+    /// A daemon that does not listen yet.
+    pub fn begin(&self, shim: Option<&Path>) -> Process {
         let log = std::fs::File::create(self.folder.path().join("daemon.log")).unwrap();
-        let child = Command::new(DAEMON)
+        let mut command = Command::new(DAEMON);
+        if let Some(shim) = shim {
+            command
+                .env("LD_PRELOAD", shim)
+                .env("DISK_SHIM_FOLDER", self.folder.path().join("hub"))
+                .env("DISK_SHIM_RULES", self.folder.path().join("rules"));
+        }
+        let child = command
             .arg("--config")
             .arg(self.folder.path().join("domovoi.toml"))
             .arg("run")
@@ -64,9 +98,7 @@ impl House {
             .stderr(log)
             .spawn()
             .unwrap();
-        let process = Process(child);
-        listens(self.port);
-        process
+        Process(child)
     }
 
     /// A load of a hundred sensors with one value each.

@@ -2,14 +2,15 @@
 //! and, where it is installed, Mosquitto, loads them in turn from this process, and prints each figure with its target
 //! and its ratio. It asserts nothing: machines differ, and a figure that is missed is printed as missed.
 //!
-//! Sections: ingest, disk, broker, fanout, idle, history, reflex. `--json FILE` writes the figures there too, `--brief` measures a
-//! fifth of the time. `--serve-broker` is this program's own other half.
+//! Sections: ingest, disk, broker, fanout, idle, history, reflex, devices. `--json FILE` writes the figures there too,
+//! `--brief` measures a fifth of the time. `--serve-broker` is this program's own other half.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on says so and ends")]
 
 mod alone;
 mod broker;
 mod daemon;
+mod devices;
 mod figures;
 mod history;
 mod ingest;
@@ -25,7 +26,7 @@ use figures::Figures;
 
 type Section = (&'static str, fn(&mut Figures));
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     ("ingest", ingest::ingest),
     ("disk", ingest::disk),
     ("broker", broker::broker),
@@ -33,6 +34,7 @@ const SECTIONS: [Section; 7] = [
     ("idle", broker::idle),
     ("history", history::history),
     ("reflex", reflex::reflex),
+    ("devices", devices::devices),
 ];
 
 fn main() {

@@ -1,5 +1,5 @@
 //! From the publish of a leak to the valve's command on the wire, as two sockets see it: at rest and with 5,000 messages a
-//! second of other traffic. Beside it, in the same run and with the same sockets, what Mosquitto takes from a publish to its
+//! second of other traffic; and with a disk that is stalled, and one that is full. Beside it, in the same run and with the same sockets, what Mosquitto takes from a publish to its
 //! delivery: what no house can do faster by doing more.
 
 use std::time::{Duration, Instant};
@@ -24,11 +24,8 @@ const BESIDE: f64 = 5_000.0;
 
 pub fn reflex(figures: &mut Figures) {
     let times = if figures.brief { 200 } else { 1_000 };
-    let house = House::found("", async |store| {
-        let cards: Vec<DeviceCard> = [LEAK, VALVE].iter().map(|id| accepted(id)).collect();
-        store.devices().put(&cards).await.unwrap();
-    });
-    let _daemon = house.start();
+    let house = furnished();
+    let daemon = house.start();
     let mosquitto = Peer::mosquitto();
     for (what, beside, target) in [("at rest", false, 3.0), ("with 5,000 msg/s beside", true, 15.0)] {
         let login = Some((house.credentials.username.as_str(), house.credentials.password.as_str()));
@@ -66,9 +63,41 @@ pub fn reflex(figures: &mut Figures) {
             figures.add(format!("{what}: p99, times Mosquitto's"), ratio, "×", Target::AtMost(3.0));
         }
     }
+    drop(daemon);
+    // «Unchanged»: the same targets as on a disk that is well.
+    for (what, rules) in [("disk stalled for 30 s", "delay_ms 30000"), ("disk full", "room 0")] {
+        let house = furnished();
+        let _daemon = house.start_on_disk();
+        for (beside, target) in [(false, 3.0), (true, 15.0)] {
+            let login = Some((house.credentials.username.as_str(), house.credentials.password.as_str()));
+            house.disk(rules);
+            let ours = {
+                let _traffic = beside.then(|| Traffic::begin(house.load(Duration::from_secs(600))));
+                on_wire(house.port, login, Course::Reflex, times / 4)
+            };
+            house.disk("");
+            let millis = |permille| ours.at_permille(permille) as f64 / 1e6;
+            let load = if beside { "with 5,000 msg/s beside" } else { "at rest" };
+            figures.add(format!("{what}, {load}: leak to valve command, p50"), millis(500), "ms", Target::None);
+            figures.add(
+                format!("{what}, {load}: leak to valve command, p99"),
+                millis(990),
+                "ms",
+                Target::AtMost(target),
+            );
+        }
+    }
 }
 
-fn accepted(id: &str) -> DeviceCard {
+/// A house in which a leak sensor and a valve were accepted.
+fn furnished() -> House {
+    House::found("", async |store| {
+        let cards: Vec<DeviceCard> = [LEAK, VALVE].iter().map(|id| accepted(id)).collect();
+        store.devices().put(&cards).await.unwrap();
+    })
+}
+
+pub fn accepted(id: &str) -> DeviceCard {
     let at = Moment::Wall(Timestamp(1_795_176_000_000));
     DeviceCard {
         device: DeviceRef::new("zigbee2mqtt", id),
@@ -177,10 +206,10 @@ fn list() -> String {
 }
 
 /// A connection of MQTT 3.1.1 of whose time nothing is lost to a client library.
-struct Wire(TcpStream);
+pub struct Wire(TcpStream);
 
 impl Wire {
-    async fn connect(port: u16, client_id: &str, login: Option<(&str, &str)>) -> Wire {
+    pub async fn connect(port: u16, client_id: &str, login: Option<(&str, &str)>) -> Wire {
         let flags = if login.is_some() { 0xC2 } else { 0x02 };
         let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, flags, 0, 0];
         let texts = std::iter::once(client_id).chain(login.into_iter().flat_map(|(user, password)| [user, password]));
@@ -196,7 +225,7 @@ impl Wire {
         wire
     }
 
-    async fn subscribe(&mut self, filter: &str) {
+    pub async fn subscribe(&mut self, filter: &str) {
         let mut body = vec![0, 1];
         body.extend_from_slice(&(filter.len() as u16).to_be_bytes());
         body.extend_from_slice(filter.as_bytes());
@@ -205,11 +234,21 @@ impl Wire {
         assert_eq!(self.hear().await.0, 0x90);
     }
 
-    async fn publish(&mut self, topic: &str, payload: &[u8]) {
+    /// At QoS 0.
+    pub async fn publish(&mut self, topic: &str, payload: &[u8]) {
+        self.put(0x30, topic, payload).await;
+    }
+
+    /// At QoS 0, retained.
+    pub async fn retain(&mut self, topic: &str, payload: &[u8]) {
+        self.put(0x31, topic, payload).await;
+    }
+
+    async fn put(&mut self, kind: u8, topic: &str, payload: &[u8]) {
         let mut body = (topic.len() as u16).to_be_bytes().to_vec();
         body.extend_from_slice(topic.as_bytes());
         body.extend_from_slice(payload);
-        self.send(0x30, &body).await;
+        self.send(kind, &body).await;
     }
 
     /// The valve is closed and the leak is over; the reflex has time to believe it.
@@ -219,10 +258,12 @@ impl Wire {
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 
-    async fn hear_publish(&mut self) {
+    pub async fn hear_publish(&mut self) {
         loop {
-            let (kind, _) =
-                tokio::time::timeout(Duration::from_secs(60), self.hear()).await.expect("the command comes");
+            let Ok((kind, _)) = tokio::time::timeout(Duration::from_secs(60), self.hear()).await else {
+                eprintln!("the command has not come within a minute");
+                std::process::exit(1);
+            };
             if kind & 0xF0 == 0x30 {
                 return;
             }

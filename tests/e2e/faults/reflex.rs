@@ -180,3 +180,124 @@ async fn rules_that_cannot_be_read_leave_those_that_are_built_in() {
     .await;
     kill(&mut daemon).await;
 }
+
+async fn is_in_log(siege: &Siege, what: &str) {
+    until(&format!("the log says «{what}»"), || async { siege.log().contains(what).then_some(()) }).await;
+}
+
+/// The store's file is broken when the daemon starts: a standby made of its copy, in memory, closes the valve, says what it
+/// is, and acknowledges nothing that it cannot keep; when a sound store is back, the house takes over, and the leak that the
+/// sensor says again is written down.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_does_not_open_leaves_the_reflex_armed_until_the_house_takes_over() {
+    let siege = armed().await;
+    let database = siege.path("hub/domovoi.db");
+    let sound = std::fs::read(&database).unwrap();
+    std::fs::write(&database, vec![0x5A; 1 << 16]).unwrap();
+    for log in ["hub/domovoi.db-wal", "hub/domovoi.db-shm"] {
+        let _ = std::fs::remove_file(siege.path(log));
+    }
+    let mut daemon = siege.start().await;
+    let mut valve = valve(&siege).await;
+    let leaking = leaks(speaker(&siege, "sensor").await);
+    closes(&mut valve).await;
+    assert!(!leaking.is_finished(), "it was acknowledged, and there is nothing to keep it in");
+    let client = reqwest::Client::builder().unix_socket(siege.path("hub/control.sock")).build().unwrap();
+    let said = client.get("http://localhost/api/v1/doctor").send().await.unwrap().text().await.unwrap();
+    assert!(said.contains("a standby in memory"), "{said}");
+    assert_eq!(std::fs::read(&database).unwrap(), vec![0x5A; 1 << 16], "what is broken is evidence, and left alone");
+    std::fs::write(siege.path("hub/part"), sound).unwrap();
+    std::fs::rename(siege.path("hub/part"), &database).unwrap();
+    is_in_log(&siege, "takes over from the standby").await;
+    let _ = leaking.await;
+    let mut valve = self::valve(&siege).await;
+    let mut sensor = speaker(&siege, "sensor").await;
+    sensor.say("zigbee2mqtt/leak", r#"{"water_leak":true}"#).await.unwrap();
+    closes(&mut valve).await;
+    sensor.say("zigbee2mqtt/valve", r#"{"state":"CLOSE"}"#).await.unwrap();
+    until("the closing is read back", || async {
+        (stands(&siege).await["setting"][0]["confirmed"] == true).then_some(())
+    })
+    .await;
+    let pid = daemon.id().unwrap().to_string();
+    std::process::Command::new("kill").arg("-TERM").arg(pid).status().unwrap();
+    assert!(daemon.wait().await.unwrap().success());
+    let home = Home::start(&siege.path(""), &settings_text(None), hand_clock(NOON)).await;
+    let (_, journal) = ask(&home, axum::http::Method::GET, "/api/v1/journal?limit=100", None).await;
+    assert!(journal.to_string().contains("reflex.confirmed"), "{journal}");
+    home.stop().await;
+}
+
+/// Armed before storage is ready: the disk takes half a minute for each fsync from before the start on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_takes_its_time_to_open_holds_up_no_closing() {
+    let siege = armed().await;
+    siege.disk("delay_ms 30000");
+    let mut daemon = siege.start().await;
+    let mut valve = valve(&siege).await;
+    let leaking = leaks(speaker(&siege, "sensor").await);
+    closes(&mut valve).await;
+    siege.disk("");
+    is_in_log(&siege, "takes over from the standby").await;
+    leaking.abort();
+    // What was open in the standby is remembered by the house.
+    until("the leak is known to the house", || async {
+        let safety = stands(&siege).await;
+        (safety["dangers"][0]["device"] == LEAK).then_some(())
+    })
+    .await;
+    kill(&mut daemon).await;
+}
+
+/// A copy that is not there, or of another home, stands in for nothing: the daemon says why it does not start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_copy_a_store_that_does_not_open_is_said_and_the_daemon_ends() {
+    let siege = armed().await;
+    std::fs::write(siege.path("hub/domovoi.db"), vec![0x5A; 1 << 16]).unwrap();
+    for broken in [None, Some(b"not a copy".as_slice())] {
+        let _ = std::fs::remove_file(siege.path("hub/standby.db"));
+        if let Some(bytes) = broken {
+            std::fs::write(siege.path("hub/standby.db"), bytes).unwrap();
+        }
+        let mut daemon = siege.begin();
+        let status = tokio::time::timeout(std::time::Duration::from_secs(60), daemon.wait()).await;
+        assert_eq!(status.expect("it ends").unwrap().code(), Some(1), "{}", siege.log());
+        assert!(siege.log().contains("is not a store of this program"), "{}", siege.log());
+    }
+}
+
+/// At a broker that the home already has: telemetry that waits for the stalled disk fills that broker's window of what is
+/// not acknowledged; the leak comes by the reflex's own link.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_the_homes_own_broker_a_stalled_disk_holds_up_no_closing() {
+    e2e::crypto();
+    let broker =
+        firmware_sim::existing_broker::ExistingBroker::with_users(&[("domovoi", ""), ("device", "d")]).unwrap();
+    Box::pin(stalled_at(broker.addr())).await;
+}
+
+pub async fn stalled_at(broker: SocketAddr) {
+    let siege = armed().await;
+    std::fs::write(siege.path("domovoi.toml"), crate::foreign::joins(broker)).unwrap();
+    let mut daemon = siege.begin();
+    until("the daemon has joined", || async { (siege.log().contains("joined the home's broker")).then_some(()) }).await;
+    let mut bridge = crate::foreign::speaker(broker, "bridge").await;
+    bridge.say_retained("zigbee2mqtt/bridge/devices", list()).await.unwrap();
+    let mut valve = crate::foreign::speaker(broker, "valve").await;
+    valve.hear("zigbee2mqtt/valve/set").await.unwrap();
+    until("the reflex has a link of its own", || async {
+        let text = std::fs::read_to_string(siege.path("daemon.log")).unwrap_or_default();
+        text.contains("the reflex has joined").then_some(())
+    })
+    .await;
+    siege.disk("delay_ms 30000");
+    let mut telemetry = crate::foreign::speaker(broker, "telemetry").await;
+    for n in 0..300 {
+        telemetry.say("zigbee2mqtt/lamp", format!(r#"{{"state":"ON","brightness":{}}}"#, n % 255)).await.unwrap();
+    }
+    let mut sensor = crate::foreign::speaker(broker, "sensor").await;
+    sensor.say("zigbee2mqtt/leak", r#"{"water_leak":true}"#).await.unwrap();
+    closes(&mut valve).await;
+    siege.disk("");
+    kill(&mut daemon).await;
+}

@@ -112,10 +112,10 @@ impl Siege {
         std::fs::rename(self.path("rules.part"), self.path("rules")).unwrap();
     }
 
-    /// A daemon that takes connections.
-    pub async fn start(&self) -> Child {
+    /// A daemon, perhaps not ready yet.
+    pub fn begin(&self) -> Child {
         let log = std::fs::File::options().create(true).append(true).open(self.path("daemon.log")).unwrap();
-        let mut child = Command::new(DAEMON)
+        Command::new(DAEMON)
             .arg("--config")
             .arg(self.path("domovoi.toml"))
             .arg("run")
@@ -127,7 +127,12 @@ impl Siege {
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
-            .unwrap();
+            .unwrap()
+    }
+
+    /// A daemon that takes connections.
+    pub async fn start(&self) -> Child {
+        let mut child = self.begin();
         let broker = self.broker();
         let listens = until("the daemon listens, or gives up", || {
             let over = child.try_wait().unwrap().is_some();
