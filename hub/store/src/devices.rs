@@ -450,11 +450,11 @@ mod tests {
         devices.put(&[card("0x1"), card("0x2")]).await.unwrap();
         let renamed = DeviceCard { name: None, ..card("0x1") };
         devices.replace(&[card("0x2").device], std::slice::from_ref(&renamed)).await.unwrap();
-        assert_eq!(devices.cards().await.unwrap(), [renamed.clone()]);
+        assert_eq!(devices.cards().await.unwrap(), std::slice::from_ref(&renamed));
 
         let room = RoomCard { id: Id([4; 16]), name: "Кухня".into(), position: 2 };
         devices.put_rooms(std::slice::from_ref(&room)).await.unwrap();
-        assert_eq!(devices.rooms().await.unwrap(), [room.clone()]);
+        assert_eq!(devices.rooms().await.unwrap(), std::slice::from_ref(&room));
         let moved = DeviceCard { room: None, ..renamed };
         devices.remove_room(room.id, std::slice::from_ref(&moved)).await.unwrap();
         assert!(devices.rooms().await.unwrap().is_empty());
@@ -511,7 +511,7 @@ mod tests {
         assert_eq!(devices.cards().await.unwrap(), [card("0x2")]);
         assert_eq!(devices.words().await.unwrap().len(), 1);
         assert!(store.credentials().find("lamp").await.unwrap().is_none());
-        assert_eq!(devices.farewells().await.unwrap(), [farewell.clone()]);
+        assert_eq!(devices.farewells().await.unwrap(), std::slice::from_ref(&farewell));
         devices.said_farewell(&farewell.device).await.unwrap();
         assert!(devices.farewells().await.unwrap().is_empty());
     }
