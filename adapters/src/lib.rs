@@ -34,6 +34,7 @@ pub use directory::{Directory, Learned};
 pub use errand::{Errand, Reply};
 pub use filters::common;
 pub use property::{Category, ENDANGER_ALWAYS, ENDANGER_OPEN, Preset, PropertyInfo, Shape};
+pub use secret::is_secret;
 use std::time::Duration;
 
 use domovoi_model::{Command, DeviceRef, Moment, Observation};

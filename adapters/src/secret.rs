@@ -37,7 +37,7 @@ const PAIRS: &[(&str, &str)] = &[
 ];
 
 /// Whether a value of this name is nobody's business: `wifiPassword`, `pin_code`, `SSID 1`.
-pub(crate) fn is_secret(name: &str) -> bool {
+pub fn is_secret(name: &str) -> bool {
     let words = words(name);
     let pair = |pair: &[String]| matches!(pair, [one, two] if PAIRS.contains(&(one.trim_end_matches(|c: char| c.is_ascii_digit()), two.as_str())));
     words.iter().any(|word| WORDS.contains(&word.trim_end_matches(|c: char| c.is_ascii_digit())))

@@ -6,6 +6,9 @@ mod picture;
 mod sockets;
 mod standby;
 mod surroundings;
+#[cfg(test)]
+mod tests;
+mod without;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -42,6 +45,7 @@ use crate::web::{self, Desk};
 
 pub use sockets::Sockets;
 pub use standby::keep;
+use without::Without;
 
 /// Why the house does not open or run.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +122,7 @@ pub struct House {
     rotation: web::Rotation,
     certificates: Option<Certificates>,
     front: web::Front,
+    without: Without,
     stop: watch::Sender<bool>,
     /// The standby has none: the folder is held by whoever waits for the store.
     _lock: Option<Arc<FolderLock>>,
@@ -156,8 +161,11 @@ impl House {
         lock: Option<Arc<FolderLock>>,
     ) -> Result<Self, HouseError> {
         store.boots().begin(clock.boot()).await?;
+        let mut without = Without::default();
         // Only the portal's own time proves that a moment has been: a wrong clock of ours must not prove itself.
-        for act in store.acts().list(domovoi_store::ActFilter::default()).await? {
+        let acts = store.acts().list(domovoi_store::ActFilter::default()).await;
+        for act in acts.inspect_err(|error| tracing::error!("no act says what time it is: {error}")).unwrap_or_default()
+        {
             if let domovoi_model::ActState::Received { receipt } = &act.state
                 && receipt.issued_at <= act.created_at.plus_millis(LONGEST_WAY_MILLIS)
             {
@@ -191,17 +199,22 @@ impl House {
             warn_before_end_millis: millis(submission.warn_before_end),
             warn_by_day: submission.warn_no_later_than_day,
         };
-        let suppliers = settings.suppliers.iter().cloned().map(Into::into).collect();
-        let metering = Metering::open(store.clone(), clock.clone(), bus.clone(), suppliers, rules).await?;
+        let suppliers: Vec<_> = settings.suppliers.iter().cloned().map(Into::into).collect();
+        let opened = Metering::open(store.clone(), clock.clone(), bus.clone(), suppliers.clone(), rules).await;
+        let metering = match without.unless("metering", opened) {
+            Some(metering) => metering,
+            None => Metering::closed(store.clone(), clock.clone(), bus.clone(), suppliers, rules)?,
+        };
         let meters = metering.clone();
         ingest.registers_are(move |device, property| meters.register().bound(device, property).is_some());
         let portal = match &settings.portal {
             None => None,
             Some(section) => {
-                Some(Portal::open(portal_settings(section)?, Shelf::new(store.clone()), clock.clone()).await?)
+                let opened = open_portal(section, &store, &clock).await;
+                without.unless("portal", opened)
             }
         };
-        let outbox = portal.as_ref().map(|portal| {
+        let outbox = portal.as_ref().filter(|_| !metering.is_closed()).map(|portal| {
             let pace = Pace {
                 first_retry: Pace::default().first_retry.min(submission.retry_every),
                 retry_every: submission.retry_every,
@@ -218,8 +231,11 @@ impl House {
         safety.devices_are(move || picture::of(&registry, &now));
         let people =
             People::open(store.clone(), clock.clone(), journal.clone()).await?.in_zone(settings.home.time_zone.clone());
-        let courier = Courier::open(&settings, &store, web::secret_name)
-            .map_err(|error| HouseError::Setting(error.to_string()))?;
+        if people.damaged() > 0 {
+            without.add("people", &format!("{} do not open: see the log", people.damaged()));
+        }
+        let courier = without.unless("messages", Courier::open(&settings, &store, web::secret_name));
+        let courier = courier.unwrap_or_else(|| Courier::new(Vec::new()));
         let policy = sign_in_policy(&settings, stage.clear_port);
         let front = web::Front { origins: Arc::new(policy.origins.clone()), secure: stage.clear_port.is_none() };
         let (store_of, clock_of) = (store.clone(), clock.clone());
@@ -270,6 +286,7 @@ impl House {
             rotation: web::Rotation::default(),
             certificates,
             front,
+            without,
             stop,
             _lock: lock,
             is_standby: stage.is_standby,
@@ -344,23 +361,26 @@ impl House {
             feed: self.feed.clone(),
             kick: {
                 let broker = Arc::clone(&self.broker);
-                Arc::new(move |username: &str| broker.disconnect(Some(username)))
+                Arc::new(move |username: &str| broker.forget(username))
             },
         }
     }
 
     /// Runs until `shutdown` is there, then stops in the reverse order: first the sockets, last the store.
-    pub async fn run(self, sockets: Sockets, shutdown: impl Future<Output = ()>) -> Result<(), HouseError> {
+    pub async fn run(mut self, sockets: Sockets, shutdown: impl Future<Output = ()>) -> Result<(), HouseError> {
         let mut rooms = JoinSet::new();
         // First: nothing that follows may keep it waiting.
         let (safety, stop) = (self.safety.clone(), self.stop.subscribe());
         rooms.spawn(async move { safety.run(stop).await });
+        if let Err(error) = self.start_external(&mut rooms).await {
+            self.ingest.external_cannot(&error.to_string());
+            self.without.add("external-broker", &error.to_string());
+        }
         self.start_rooms(&mut rooms);
         if !self.is_standby {
             let copy = self.store.standby(&self.settings.store.data_dir);
             rooms.spawn(standby::keep_copy(copy, self.bus.clone(), self.stop.subscribe()));
         }
-        self.start_external(&mut rooms).await?;
         let (ingest, journal, stop) = (Arc::clone(&self.ingest), self.journal.clone(), self.stop.subscribe());
         rooms.spawn(async move { ingest.tell_refusals(journal, stop).await });
         let port =
@@ -470,6 +490,17 @@ impl House {
         rooms.spawn(async move { recorder.run(stop).await });
         let (devices, stop) = (self.devices.clone(), self.stop.subscribe());
         rooms.spawn(async move { devices.run(stop).await });
+        let (without, store, clock, bus) =
+            (self.without.clone(), self.store.clone(), self.clock.clone(), self.bus.clone());
+        let mut stop = self.stop.subscribe();
+        rooms.spawn(async move {
+            tokio::select! {
+                () = without.tell(&store, &clock, &bus) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            // An error means that the house is gone, which is a stop too.
+            let _ = stop.wait_for(|stop| *stop).await;
+        });
         let metering = self.metering.clone();
         let stop = self.stop.subscribe();
         rooms.spawn(async move { metering.run_ledger(stop).await });
@@ -592,6 +623,10 @@ fn sign_in_policy(settings: &Settings, clear_port: Option<u16>) -> signin::Polic
         idle: settings.sign_in.idle,
         absolute: settings.sign_in.absolute,
     }
+}
+
+async fn open_portal(section: &domovoi_config::Portal, store: &Store, clock: &Clock) -> Result<Portal, HouseError> {
+    Ok(Portal::open(portal_settings(section)?, Shelf::new(store.clone()), clock.clone()).await?)
 }
 
 fn portal_settings(section: &domovoi_config::Portal) -> Result<PortalSettings, HouseError> {

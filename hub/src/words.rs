@@ -133,6 +133,7 @@ mod tests {
             include_str!("portal/outbox/readiness.rs"),
             include_str!("signin/news.rs"),
             include_str!("certificates/renewal.rs"),
+            include_str!("house/without.rs"),
         ];
         let kinds = [
             "clock_untrusted",
@@ -178,6 +179,7 @@ mod tests {
             "safety_rule_mute",
             "safety_device_undescribed",
             "safety_rules_unreadable",
+            "opened_without",
         ];
         for kind in kinds {
             assert!(sources.iter().any(|source| source.contains(&format!("\"{kind}\""))), "{kind} is raised by nobody");

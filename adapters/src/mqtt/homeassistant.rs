@@ -142,7 +142,14 @@ fn greetings(directory: &Directory) -> Vec<Outgoing> {
     directory.bases(NAME).iter().map(birth).collect()
 }
 
-/// The topics of its configs.
+/// The topics of its configs, and of states and availability that are its own alone: ESPHome retains both. What a bridge
+/// says of itself is not its devices', though perhaps only one of them hears it.
 fn retained(device: &DeviceRef, directory: &Directory) -> Vec<String> {
-    directory.known(device).map(|known| known.speaks.clone()).unwrap_or_default()
+    let Some(known) = directory.known(device) else { return Vec::new() };
+    let is_own = |topic: &&String| {
+        !topic.contains(['+', '#'])
+            && !topic.split('/').any(|level| level == "bridge")
+            && directory.hearers(NAME, topic).iter().all(|hearer| *hearer == device)
+    };
+    known.speaks.iter().chain(known.shares.iter().filter(is_own)).cloned().collect()
 }

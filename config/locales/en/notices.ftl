@@ -78,3 +78,11 @@ notice-device-not-told = { $device } cannot be told anything in danger: { $why }
 notice-safety-rule-mute = The rule «{ $name }» names a device or a room that is not there any more. See domovoi safety show, and change it.
 notice-safety-device-undescribed = { $name } was there for danger, and nobody says any more what it is. Look at its bridge; until then it warns of nothing.
 notice-safety-rules-unreadable = Rules for danger cannot be read; the built-in ones count. See domovoi safety show, and add yours again.
+# What the house was opened without: $part is a code, $why what the program said.
+notice-opened-without = { $part ->
+    [people] The records of some people cannot be read; their rights do not count
+    [metering] Metering stands still: some of what it keeps cannot be read. Readings are recorded and will be counted later
+    [portal] The link to the portal is not open
+    [messages] Mail and messages are not sent
+   *[external-broker] The home's own broker cannot be joined
+}: { $why }. Valves and sirens work. Look with domovoi doctor --verify, then start again.

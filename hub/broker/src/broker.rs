@@ -158,6 +158,11 @@ impl<G: Gate> Broker<G> {
     pub fn disconnect(&self, owner: Option<&str>) -> usize {
         self.shared.router.close(owner, Ending::Administrative)
     }
+
+    /// The same, and their sessions end: the owner is none any more.
+    pub fn forget(&self, owner: &str) -> usize {
+        self.shared.router.forget(owner, Ending::Administrative)
+    }
 }
 
 /// A connection from its first byte to its end. What its arrival needs lies in a box of its own, which is gone when the

@@ -186,6 +186,35 @@ impl Outbox {
         })
     }
 
+    /// Drops what is worth nothing any more, as far as it stands first in the queue: a client that is away for days must
+    /// not find each repetition of a command. Returns the numbers of what went.
+    pub(crate) fn drop_expired(&mut self, now: Instant) -> Vec<u64> {
+        let mut gone = Vec::new();
+        while let Some(head) = self.queue.pop_front_if(|head| head.message.is_expired(now)) {
+            self.left(&head);
+            gone.push(head.number);
+        }
+        gone
+    }
+
+    /// Ends exchanges of an earlier connection whose message the owner itself has limited in time. MQTT 4.4 would have
+    /// them repeated whenever the client is back; a valve whose Wi-Fi had died with the command on its way would open
+    /// days later. Nobody misses them: at QoS 1 the receiver keeps nothing of an exchange.
+    pub(crate) fn drop_late(&mut self, now: Instant) -> Vec<u64> {
+        let mut gone = Vec::new();
+        if self.to_repeat == 0 {
+            return gone;
+        }
+        let is_late = |entry: &InFlight| {
+            let delivery = entry.delivery.as_ref().filter(|_| !entry.qos2 && !entry.sent_on_this_connection);
+            delivery.is_some_and(|one| one.message.publisher.is_none() && one.message.is_expired(now))
+        };
+        while let Some(number) = self.take(is_late) {
+            gone.push(number);
+        }
+        gone
+    }
+
     pub(crate) fn repeats_left(&self) -> bool {
         self.to_repeat > 0
     }
@@ -339,6 +368,28 @@ mod tests {
         let names: Vec<_> = drain(&mut outbox).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["a", "c", "d"]);
         assert_eq!(outbox.bytes(), 0);
+    }
+
+    #[test]
+    fn what_the_owner_said_for_a_time_only_is_neither_kept_nor_repeated_after_it() {
+        let now = Instant::now();
+        let later = now + std::time::Duration::from_secs(11);
+        let limited = |name: &str, publisher: Option<u64>| {
+            let mut publish = Publish::new(name, "x").with_qos(QoS::AtLeastOnce);
+            publish.properties.expiry_secs = NonZeroU32::new(10);
+            Delivery { message: Message::new(publish, publisher, now), ..delivery(name, QoS::AtLeastOnce) }
+        };
+        let mut outbox = Outbox::new(2);
+        for one in [limited("a", None), limited("b", Some(1)), limited("c", None), delivery("d", QoS::AtLeastOnce)] {
+            outbox.push(one, QueueBounds { messages: 9, bytes: 1 << 20 });
+        }
+        assert_eq!(drain(&mut outbox).len(), 2);
+        outbox.reconnect(2);
+        assert!(outbox.drop_late(now).is_empty() && outbox.drop_expired(now).is_empty());
+        assert_eq!(outbox.drop_late(later).len(), 1, "a client's own message is repeated as MQTT 4.4 has it");
+        assert!(matches!(outbox.next_repeat(), Some(Outgoing::Publish { id: Some(2), dup: true, .. })));
+        assert!(outbox.next_repeat().is_none() && !outbox.repeats_left());
+        assert_eq!((outbox.drop_expired(later).len(), outbox.queued()), (1, 1), "what does not expire stays");
     }
 
     #[test]

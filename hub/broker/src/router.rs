@@ -182,6 +182,7 @@ impl<A> Router<A> {
             }
             let resume =
                 !arrival.clean_start && !session.expiry.is_zero() && session.expires_at.is_none_or(|at| at > now);
+            let resume = resume && !session.forgotten;
             // 3.1.3.2.2: a delay that has not run out is cancelled by the client's return, not by the session's end.
             // Nobody was gone in the eyes of a client that finds the broker restarted and comes back in time.
             let ran_out = session.will_due.is_some_and(|at| at <= now);
@@ -267,7 +268,7 @@ impl<A> Router<A> {
         let state = &mut *guard;
         let session = state.sessions.get_mut(&claim.session).filter(|s| s.is_served_by(&claim.link))?;
         session.link = None;
-        session.expiry = expiry.unwrap_or(session.expiry);
+        session.expiry = if session.forgotten { Duration::ZERO } else { expiry.unwrap_or(session.expiry) };
         let mut will = session.will.take();
         let mut silenced = 0;
         // At a stop the will stays in the log: a client that is not back soon after the restart is gone (3.1.2.5 allows
@@ -417,6 +418,30 @@ impl<A> Router<A> {
         let state = self.lock();
         let own = state.sessions.values().filter(|session| session.identity.owner.as_deref() == owner);
         own.filter_map(|session| session.link.as_ref()).map(|link| link.close(ending)).count()
+    }
+
+    /// Closes an owner's connections and ends the sessions: what was subscribed or waits for it is for nobody, also if
+    /// somebody comes by the same name later.
+    pub(crate) fn forget(&self, owner: &str, ending: Ending) -> usize {
+        let mut state = self.lock();
+        let now = Instant::now();
+        let mut closed = 0;
+        for session in state.sessions.values_mut() {
+            if session.identity.owner.as_deref() != Some(owner) {
+                continue;
+            }
+            session.forgotten = true;
+            match &session.link {
+                Some(link) => {
+                    link.close(ending);
+                    closed += 1;
+                }
+                None => session.expires_at = Some(now),
+            }
+        }
+        drop(state);
+        self.housekeeping.notify_one();
+        closed
     }
 
     pub(crate) fn counters(&self) -> Counters {

@@ -116,6 +116,8 @@ pub(crate) struct Session<A> {
     pub(crate) expiry: Duration,
     /// Its changes go to the log.
     pub(crate) logged: bool,
+    /// Its owner is none any more: it ends with its connection, and nobody resumes it.
+    pub(crate) forgotten: bool,
     /// Set while no connection serves it.
     pub(crate) expires_at: Option<Instant>,
     /// Boxed: most have none, and it is as large as all the rest.
@@ -140,6 +142,7 @@ impl<A> Session<A> {
             link: None,
             expiry: Duration::ZERO,
             logged: false,
+            forgotten: false,
             expires_at: None,
             will: None,
             will_due: None,

@@ -315,8 +315,18 @@ async fn rotate(client: &Client, master: bool) -> Result<Said, Failure> {
 /// A JSON value as it stands in a sentence.
 pub fn plain(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => clean(text),
         Value::Null => "–".to_owned(),
         other => other.to_string(),
     }
+}
+
+/// Text as it may stand in a terminal. Devices and portals choose names and reasons: one that moves the cursor, breaks the
+/// line or turns the writing round would say something else than is so.
+pub fn clean(text: &str) -> String {
+    let moves = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if moves(c) { '\u{FFFD}' } else { c }).collect()
 }

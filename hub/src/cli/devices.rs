@@ -73,7 +73,10 @@ pub async fn perform(client: &Client, command: DeviceCommand) -> Result<Said, Fa
                 text.push_str(&format!("; the credential «{credential}» counts for nothing now"));
             }
             if erase_history {
-                text.push_str(&format!("; {} sample(s) erased", plain(&answer["samples"])));
+                match answer["why"].as_str() {
+                    Some(_) => text.push_str(&format!("; its history is NOT erased: {}", plain(&answer["why"]))),
+                    None => text.push_str(&format!("; {} sample(s) erased", plain(&answer["samples"]))),
+                }
             }
             Ok(Said::new(answer, text))
         }
@@ -153,8 +156,8 @@ fn told(answer: Value) -> Said {
         Some(other) => other.to_owned(),
         None => String::new(),
     };
-    if let Some(why) = answer["why"].as_str() {
-        text.push_str(&format!(": {why}"));
+    if answer["why"].is_string() {
+        text.push_str(&format!(": {}", plain(&answer["why"])));
     }
     if answer["thought_unreachable"] == true {
         text.push_str(" (it was thought to be out of reach, and was tried all the same)");

@@ -9,6 +9,7 @@ mod devices;
 mod history;
 mod history_args;
 mod linking;
+mod log;
 mod offline;
 mod people;
 mod safety;
@@ -117,6 +118,7 @@ pub fn main() -> ExitCode {
     let outcome = runtime.block_on(Box::pin(perform(cli)));
     // A linking or a rotation that is still polling must not keep the process.
     runtime.shutdown_background();
+    log::finish();
     match outcome {
         Ok(said) => {
             let line = if as_json && !said.json.is_null() { said.json.to_string() } else { said.text };
@@ -146,7 +148,7 @@ async fn perform(cli: Cli) -> Result<Said, Failure> {
         Command::Run => Box::pin(offline::run(&common)).await,
         #[cfg(feature = "demo")]
         Command::Demo(args) => {
-            log_to_stderr("warn", domovoi_config::LogFormat::Text);
+            log::to_stderr("warn", domovoi_config::LogFormat::Text);
             let options = crate::demo::Options {
                 folder: args.folder,
                 seconds: args.seconds,
@@ -178,16 +180,4 @@ fn settings(common: &Common) -> Result<Settings, Failure> {
         return Ok(Settings::defaults(Path::new(".")));
     }
     Settings::load(&common.config).map_err(|mistakes| Failure::mistakes(&mistakes))
-}
-
-/// Logs go to stderr, so that stdout stays what was asked for. Without this only the answer is printed.
-fn log_to_stderr(filter: &str, format: domovoi_config::LogFormat) {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    // An error means that a subscriber is installed already, which is a test's business.
-    let _ = match format {
-        domovoi_config::LogFormat::Json => builder.json().try_init(),
-        domovoi_config::LogFormat::Text => builder.try_init(),
-    };
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::Common;
-use super::{Failure, Said, client, exit, log_to_stderr, settings};
+use super::{Failure, Said, client, exit, log, settings};
 use crate::house::{self, House, Sockets};
 use crate::metering::sign::PublicKey;
 
@@ -21,7 +21,7 @@ const MAX_FILE: u64 = 4 << 20;
 /// Runs the daemon until SIGTERM or Ctrl-C.
 pub async fn run(common: &Common) -> Result<Said, Failure> {
     let settings = settings(common)?;
-    log_to_stderr(&settings.log.filter, settings.log.format);
+    log::to_stderr(&settings.log.filter, settings.log.format);
     let failed = |error: std::io::Error| Failure::new(exit::FAILED, format!("signals cannot be caught: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use domovoi_config::Language;
 use serde_json::Value;
 
-use super::commands::plain;
+use super::commands::{clean, plain};
 
 pub fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     value[key].as_array().into_iter().flatten()
@@ -13,6 +13,7 @@ pub fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> 
 
 /// Rows with columns as wide as their widest cell.
 pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let rows: Vec<Vec<String>> = rows.into_iter().map(|row| row.iter().map(|cell| clean(cell)).collect()).collect();
     let mut widths: Vec<usize> = header.iter().map(|cell| cell.chars().count()).collect();
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -289,4 +290,20 @@ pub fn doctor(answer: &Value, daemon: bool) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_name_moves_no_cursor_and_turns_no_line() {
+        let name = json!("Кран\u{1b}[2K\nclosed\u{202E}✓\u{200F}");
+        let said = plain(&name);
+        assert_eq!(said, "Кран\u{FFFD}[2K\u{FFFD}closed\u{FFFD}✓\u{FFFD}");
+        let table = table(&["a"], vec![vec!["x\r\n\u{9b}y\u{2066}".into()]]);
+        assert_eq!(table, "a\nx\u{FFFD}\u{FFFD}\u{FFFD}y\u{FFFD}");
+    }
 }

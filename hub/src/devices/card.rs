@@ -96,6 +96,21 @@ impl Devices {
         Ok(card)
     }
 
+    /// Whether a change takes a device out of the home's care: it is ours no more, or what safety hangs on stands in
+    /// another room than the rules for it. Needs a factor shown lately, as accepting does.
+    pub fn is_dangerous_change(&self, device: &DeviceRef, changes: &Changes) -> bool {
+        let Some(before) = self.0.cards().get(device).cloned() else { return false };
+        let is_ours = Standing::of(&before) == Standing::Accepted;
+        let leaves = changes.standing.is_some_and(|standing| standing != Standing::Accepted);
+        let moves = changes.room.is_some_and(|room| room != before.room);
+        is_ours && (leaves || (moves && self.keeps_safe(device)))
+    }
+
+    /// Whether the home's safety hangs on a device.
+    pub fn keeps_safe(&self, device: &DeviceRef) -> bool {
+        super::danger::keeps_safe(self.0.ingest.directory().known(device))
+    }
+
     /// Changes what was decided; returns the card as it is and as it was.
     pub async fn edit(&self, device: &DeviceRef, changes: Changes) -> Result<(DeviceCard, DeviceCard), DevicesError> {
         if changes.standing == Some(Standing::Accepted) {

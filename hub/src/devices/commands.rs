@@ -85,6 +85,8 @@ struct Lives {
 }
 
 struct Life {
+    /// As it was said; what is told of it leaves out what is nobody's business.
+    wanted: Command,
     told: watch::Sender<Arc<CommandLife>>,
     ends_at: Instant,
     /// How often a device has said that it is about it.
@@ -109,8 +111,8 @@ impl Devices {
     /// Whether a command needs a factor shown lately, and is written in the journal.
     pub fn is_dangerous(&self, command: &Command) -> bool {
         let directory = self.0.ingest.directory();
-        let info = directory.property(&command.target.device, &command.target.property);
-        info.is_some_and(|info| danger::is_dangerous(info, &command.value))
+        let known = directory.known(&command.target.device);
+        danger::is_dangerous(known, &command.target.property, &command.value)
     }
 
     /// Gives a command. Whoever asks has seen to the right to do so. What becomes of it is told on the bus, and to who asks
@@ -120,7 +122,7 @@ impl Devices {
         let life = self.0.command(by.clone(), &command, dangerous)?;
         if dangerous {
             let state = life.state;
-            self.0.journal_soon(by, &command, if state == CommandState::Refused { Some(state) } else { None });
+            self.0.journal_soon(by, &life.command, if state == CommandState::Refused { Some(state) } else { None });
         }
         Ok(life)
     }
@@ -177,7 +179,7 @@ impl Inner {
         }
         let dialect = domovoi_adapters::dialect(&device.dialect);
         let dialect = dialect.ok_or_else(|| Refused::Cannot(format!("«{}» is no dialect", device.dialect)))?;
-        let (outgoing, reported, sleeps, settles, reach) = {
+        let (outgoing, reported, sleeps, settles, reach, shown) = {
             let directory = self.ingest.directory();
             let outgoing = dialect.say(command, &directory).map_err(|error: EncodeError| cannot(&error))?;
             let card = self.cards().get(device).cloned().filter(|_| dangerous);
@@ -188,13 +190,15 @@ impl Inner {
             let sleeps = directory.known(device).is_some_and(|known| known.sleeps);
             let settles =
                 info.and_then(|info| info.settles_within_s).map_or(Duration::ZERO, |s| Duration::from_secs(s.into()));
-            (outgoing, info.is_none_or(|info| info.reported), sleeps, settles, info.map_or(0, |info| info.reach))
+            let shown = danger::shown(directory.known(device), command);
+            let reported = info.is_none_or(|info| info.reported);
+            (outgoing, reported, sleeps, settles, info.map_or(0, |info| info.reach), shown)
         };
         let within = dialect.confirms_within.max(settles);
         let within = if sleeps { SLEEPS.max(within) } else { within };
         let life = Arc::new(CommandLife {
             id: random_id(),
-            command: command.clone(),
+            command: shown,
             at: self.clock.moment(),
             state: if reported { CommandState::Sent } else { CommandState::Unconfirmable },
             why: None,
@@ -203,21 +207,26 @@ impl Inner {
             sleeps,
         });
         let _order = self.commands.order.lock().unwrap_or_else(PoisonError::into_inner);
-        let superseded = self.begin(&life, within, dangerous.then_some(by))?;
-        if let Some(superseded) = superseded {
-            self.ends(superseded, CommandState::Superseded, None);
-        }
+        let superseded = self.begin(&life, command, within, dangerous.then_some(by))?;
         self.bus.tell(Event::Command(Arc::clone(&life)));
-        if let Err(error) = self.ingest.say(self.ingest.road_of(device), outgoing) {
-            self.ends(life.id, CommandState::Refused, Some(error.to_string()));
+        match self.ingest.tell(device, outgoing, within) {
+            Ok(()) => superseded.into_iter().for_each(|old| self.ends(old, CommandState::Superseded, None)),
+            // The one before it was said, and may still be confirmed.
+            Err(error) => self.ends(life.id, CommandState::Refused, Some(error.to_string())),
         }
         // It may be over by now: the device was quick, or nobody is there.
         Ok(self.commands.lives().all.get(&life.id).map_or(life, |life| Arc::clone(&life.told.borrow())))
     }
 
     /// Writes a life down before the first byte leaves, so that no answer is too quick for it. Returns the one whose place
-    /// it takes.
-    fn begin(&self, life: &Arc<CommandLife>, within: Duration, by: Option<Asker>) -> Result<Option<Id>, Refused> {
+    /// it takes once it is said.
+    fn begin(
+        &self,
+        life: &Arc<CommandLife>,
+        wanted: &Command,
+        within: Duration,
+        by: Option<Asker>,
+    ) -> Result<Option<Id>, Refused> {
         let target = &life.command.target;
         let known = self.live.of(&target.device);
         let before = known.and_then(|known| super::live::lock(&known).properties.get(&target.property)?.value.clone());
@@ -231,7 +240,8 @@ impl Inner {
             return Err(Refused::TooMany);
         }
         let told = watch::Sender::new(Arc::clone(life));
-        lives.all.insert(life.id, Life { told, ends_at: Instant::now() + within, underway: 0, by, before });
+        let (wanted, ends_at) = (wanted.clone(), Instant::now() + within);
+        lives.all.insert(life.id, Life { wanted, told, ends_at, underway: 0, by, before });
         if waits {
             lives.waiting.entry(target.device.clone()).or_default().push(life.id);
             self.commands.waiting.fetch_add(1, Ordering::Relaxed);
@@ -307,7 +317,7 @@ impl Inner {
         let Some(waiting) = lives.waiting.get(&observation.device) else { return Vec::new() };
         let of = |id: &Id| {
             let life = lives.all.get(id)?;
-            Some((*id, life.told.borrow().command.clone(), life.before.clone()))
+            Some((*id, life.wanted.clone(), life.before.clone()))
         };
         waiting.iter().filter_map(of).collect()
     }
@@ -352,7 +362,7 @@ impl Inner {
         }
     }
 
-    /// Writes a dangerous command into the journal. Nobody waits for the disk with a hand on a valve.
+    /// Has a dangerous command, as it is shown, written into the journal.
     fn journal_soon(&self, by: Asker, command: &Command, failed: Option<CommandState>) {
         let changes = vec![
             Change { field: "property".into(), before: None, after: Some(command.target.property.clone()), of: None },
@@ -366,10 +376,7 @@ impl Inner {
             outcome: failed.map_or(Outcome::Done, |state| Outcome::Failed(state.code().into())),
             changes,
         };
-        let journal = self.journal.clone();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { journal.note(entry).await });
-        }
+        self.deeds.note(entry);
     }
 }
 

@@ -172,7 +172,8 @@ impl Inner {
         let state = if answers { ErrandState::Sent } else { ErrandState::Unconfirmable };
         let life = ErrandLife { id: id.clone(), errand: name_of(errand), device, state, why: None };
         self.errands.begin(life.clone());
-        if let Err(error) = self.ingest.say(self.ingest.road_of(&life.device), outgoing) {
+        // A bridge that comes back days later must not let strangers join.
+        if let Err(error) = self.ingest.tell(&life.device, outgoing, ANSWERS_WITHIN) {
             return Err(Refused::Cannot(error.to_string()));
         }
         Ok(life)

@@ -3,6 +3,7 @@
 //! is found again: forgetting is no ban.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use domovoi_store::{DeviceCard, Farewell, Forgotten};
 use tokio::time::Instant;
 
 use super::{Devices, DevicesError, Inner};
+use crate::ingest::News;
 
 /// So long after the clearing was said it is taken for done: the broker has written it down by then.
 const SURE_AFTER: Duration = Duration::from_secs(60);
@@ -40,34 +42,62 @@ pub struct Gone {
     pub topics: usize,
     /// The credential that was issued for it alone, and is none any more.
     pub credential: Option<String>,
-    /// How many samples of it went.
-    pub samples: u64,
+    /// How many samples of it went; `None`: its history could not be erased.
+    pub samples: Option<u64>,
+    /// Why not.
+    pub why: Option<String>,
 }
 
 /// What is still to be cleared.
-pub(super) struct Farewells(Mutex<BTreeMap<DeviceRef, Waiting>>);
+pub(super) struct Farewells {
+    waiting: Mutex<BTreeMap<DeviceRef, Waiting>>,
+    /// How many those are: asked for each publish.
+    count: AtomicUsize,
+}
 
 struct Waiting {
     farewell: Farewell,
+    /// It has spoken since, and not by what its broker had retained.
+    is_back: bool,
     tried: Option<Instant>,
     said: Option<Instant>,
 }
 
 impl Farewells {
     pub fn of(farewells: Vec<Farewell>) -> Self {
-        let waiting = farewells
-            .into_iter()
-            .map(|farewell| (farewell.device.clone(), Waiting { farewell, tried: None, said: None }));
-        Farewells(Mutex::new(waiting.collect()))
+        let waiting = farewells.into_iter().map(|farewell| (farewell.device.clone(), Waiting::of(farewell)));
+        let waiting: BTreeMap<DeviceRef, Waiting> = waiting.collect();
+        Farewells { count: AtomicUsize::new(waiting.len()), waiting: Mutex::new(waiting) }
+    }
+
+    /// A device spoke. What a broker of others replays of it is what is to be cleared, and no word of its own.
+    pub fn spoke(&self, device: &DeviceRef, news: News) {
+        if news == News::Fresh
+            && self.count.load(Ordering::Relaxed) > 0
+            && let Some(waiting) = self.waiting().get_mut(device)
+        {
+            waiting.is_back = true;
+        }
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeviceRef, Waiting>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counted(&self) {
+        self.count.store(self.waiting().len(), Ordering::Relaxed);
+    }
+}
+
+impl Waiting {
+    fn of(farewell: Farewell) -> Self {
+        Waiting { farewell, is_back: false, tried: None, said: None }
     }
 }
 
 impl Devices {
-    /// Forgets a device. Whoever asks has seen to the right to do so, and drops the connections of its credential.
+    /// Forgets a device. Whoever asks has seen to the right to do so. That its history could not be erased is told, and
+    /// makes it no less forgotten.
     pub async fn forget(&self, device: &DeviceRef, how: Forget) -> Result<Gone, DevicesError> {
         let _turn = self.0.turn.lock().await;
         let card = self.0.cards().get(device).cloned();
@@ -81,6 +111,9 @@ impl Devices {
         if let Some(dialect) = domovoi_adapters::dialect(&device.dialect) {
             topics.extend((dialect.retained)(device, &self.0.ingest.directory()));
         }
+        if topics.len() > MAX_TOPICS {
+            tracing::warn!(%device, topics = topics.len(), "it has too many topics to clear all of them at the broker");
+        }
         let topics: Vec<String> = topics.into_iter().take(MAX_TOPICS).collect();
         let external = self.0.ingest.road_of(device) == Road::External;
         let farewell = Farewell { device: device.clone(), topics, external };
@@ -89,6 +122,9 @@ impl Devices {
         self.0.store.devices().forget(&forgotten).await?;
         // From here on it is forgotten, whatever happens to this process.
         self.0.cards_mut().remove(device);
+        if let Some(username) = &card.credential {
+            self.0.ingest.send_away(username);
+        }
         self.0.words.forget(&device.dialect, &words);
         self.0.ingest.forget(device);
         if let Some(username) = &card.credential {
@@ -96,11 +132,19 @@ impl Devices {
         }
         self.0.live.forget(device);
         let topics = farewell.topics.len();
-        self.0.farewells.waiting().insert(device.clone(), Waiting { farewell, tried: None, said: None });
+        self.0.farewells.waiting().insert(device.clone(), Waiting::of(farewell));
+        self.0.farewells.counted();
         self.0.say_farewell(device);
         self.0.tell(device);
-        let samples = if how.history { self.0.store.history().erase(device).await? } else { 0 };
-        Ok(Gone { credential: card.credential.clone(), card, topics, samples })
+        let erased = if how.history { self.0.store.history().erase(device).await } else { Ok(0) };
+        let (samples, why) = match erased {
+            Ok(samples) => (Some(samples), None),
+            Err(error) => {
+                tracing::error!(%device, "its history is not erased: {error}");
+                (None, Some(error.to_string()))
+            }
+        };
+        Ok(Gone { credential: card.credential.clone(), card, topics, samples, why })
     }
 }
 
@@ -123,14 +167,12 @@ impl Inner {
         let now = Instant::now();
         let (mut due, mut over) = (Vec::new(), Vec::new());
         for (device, waiting) in self.farewells.waiting().iter() {
-            let back = self.knows(device);
             match (waiting.said, waiting.tried) {
                 // It is there again, and what it has retained since is its own.
-                _ if back && waiting.tried.is_some() => over.push(device.clone()),
+                _ if waiting.is_back => over.push(device.clone()),
                 (Some(said), _) if now.saturating_duration_since(said) >= SURE_AFTER => over.push(device.clone()),
                 (Some(_), _) => {}
                 (None, Some(tried)) if now.saturating_duration_since(tried) < TRIED_EVERY => {}
-                (None, _) if back => over.push(device.clone()),
                 (None, _) => due.push(device.clone()),
             }
         }
@@ -139,6 +181,7 @@ impl Inner {
             match self.store.devices().said_farewell(&device).await {
                 Ok(()) => {
                     self.farewells.waiting().remove(&device);
+                    self.farewells.counted();
                 }
                 Err(error) => tracing::warn!(%device, "a farewell is said again after the restart: {error}"),
             }

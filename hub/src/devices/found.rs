@@ -37,16 +37,28 @@ pub struct Expected {
 /// Who was heard and is not in the registry.
 #[derive(Default)]
 pub(super) struct FoundDevices {
-    found: Mutex<BTreeMap<DeviceRef, (Road, String)>>,
+    found: Mutex<BTreeMap<DeviceRef, Found>>,
     /// What the devices say that they are, or that they are gone, since the last look.
     told: Mutex<HashMap<DeviceRef, Told>>,
     expected: Mutex<HashMap<String, Expected>>,
     pub(super) bell: Notify,
 }
 
+#[derive(Debug)]
+struct Found {
+    /// The how many-th it is: of several that speak with one credential, the first is the one that was waited for.
+    order: usize,
+    road: Road,
+    sender: String,
+}
+
 #[derive(Debug, Clone, Default)]
 struct Told {
     gone: bool,
+    /// Something about it is new.
+    changed: bool,
+    /// Who said so.
+    sender: String,
     /// Under which names it may have been heard before.
     before: Vec<DeviceRef>,
 }
@@ -77,7 +89,8 @@ impl FoundDevices {
     fn add(&self, device: &DeviceRef, road: Road, sender: &str) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if found.len() < AT_ONCE && !found.contains_key(device) {
-            found.insert(device.clone(), (road, sender.to_owned()));
+            let order = found.len();
+            found.insert(device.clone(), Found { order, road, sender: sender.to_owned() });
             self.bell.notify_one();
         }
     }
@@ -87,13 +100,20 @@ impl Inner {
     pub(super) fn find_said(&self, observations: &[Observation], telling: &Telling<'_>) {
         for said in observations.chunk_by(|a, b| a.device == b.device) {
             let Some(first) = said.first() else { continue };
-            if !self.knows(&first.device) || self.found.is_expected(telling.road, telling.sender) {
+            self.farewells.spoke(&first.device, telling.news);
+            if self.is_to_be_found(&first.device, telling) {
                 self.found.add(&first.device, telling.road, telling.sender);
             }
         }
     }
 
+    /// One that is not known; or one that waits, perhaps since long before somebody began to connect it.
+    fn is_to_be_found(&self, device: &DeviceRef, telling: &Telling<'_>) -> bool {
+        !self.knows(device) || self.found.is_expected(telling.road, telling.sender)
+    }
+
     pub(super) fn find_told(&self, announcements: &[Announcement], telling: &Telling<'_>) {
+        let new: HashSet<&DeviceRef> = telling.changed.iter().collect();
         let mut told = self.found.told.lock().unwrap_or_else(PoisonError::into_inner);
         for announcement in announcements {
             if told.len() >= MAX_DEVICES {
@@ -106,9 +126,14 @@ impl Inner {
                 announcements.iter().any(|other| other.gone && other.device == *id && *id != announcement.device)
             });
             let before = makeshift(announcement).into_iter().chain(joined).collect();
-            told.insert(announcement.device.clone(), Told { gone: announcement.gone, before });
-            let new = !self.knows(&announcement.device) || self.found.is_expected(telling.road, telling.sender);
-            if !announcement.gone && new {
+            let device = &announcement.device;
+            if !announcement.gone {
+                self.farewells.spoke(device, telling.news);
+            }
+            let changed = new.contains(device) || told.get(device).is_some_and(|told| told.changed);
+            let sender = telling.sender.to_owned();
+            told.insert(device.clone(), Told { gone: announcement.gone, changed, sender, before });
+            if !announcement.gone && self.is_to_be_found(device, telling) {
                 self.found.add(&announcement.device, telling.road, telling.sender);
             }
         }
@@ -128,11 +153,14 @@ impl Inner {
     /// Puts what was found into the registry. Where the store fails, it is known until the restart all the same.
     pub(super) async fn settle_found(&self) {
         let _turn = self.turn.lock().await;
+        let began = Instant::now();
         let told = std::mem::take(&mut *self.found.told.lock().unwrap_or_else(PoisonError::into_inner));
         let found = std::mem::take(&mut *self.found.found.lock().unwrap_or_else(PoisonError::into_inner));
-        let (mut gone, mut new) = (HashSet::new(), Vec::new());
+        let mut found: Vec<(DeviceRef, Found)> = found.into_iter().collect();
+        found.sort_by_key(|(_, found)| found.order);
+        let (mut gone, mut new, mut contested, mut left_out) = (HashSet::new(), Vec::new(), Vec::new(), 0usize);
         let (mut all, mut waiting) = self.counts();
-        for (device, (road, sender)) in found {
+        for (device, Found { road, sender, .. }) in found {
             // What was removed before anybody looked was never ours.
             if told.get(&device).is_some_and(|told| told.gone) {
                 continue;
@@ -148,12 +176,19 @@ impl Inner {
                 }
                 continue;
             }
-            let makeshift = told.get(&device).and_then(|told| {
-                let cards = self.cards();
-                told.before.iter().find_map(|before| cards.get(before).cloned())
+            // Whoever claims a name gets what was decided about who bears it only if it was he that was heard under it.
+            let claimed = told.get(&device).and_then(|told| self.heard_before(told));
+            let claimed = claimed.filter(|(card, _)| !gone.contains(&card.device));
+            let makeshift = claimed.filter(|(card, theirs)| {
+                if !theirs && Standing::of(card) != Standing::Waiting {
+                    contested.push((device.clone(), card.device.clone()));
+                }
+                *theirs
             });
+            let makeshift = makeshift.map(|(card, _)| card);
             let mut card = makeshift.clone().unwrap_or_else(|| self.blank(&device));
             (card.device, card.external) = (device.clone(), road == Road::External);
+            card.heard_from = Some(sender.clone());
             if let Some(expected) = self.expected(road, &sender) {
                 self.welcome(&mut card, expected);
             }
@@ -163,7 +198,7 @@ impl Inner {
                 }
                 None if all >= MAX_DEVICES => continue,
                 None if waiting >= MAX_WAITING && Standing::of(&card) == Standing::Waiting => {
-                    tracing::warn!(%device, "the inbox is full: accept, ignore or forget what waits there");
+                    left_out += 1;
                     continue;
                 }
                 None => {
@@ -184,7 +219,7 @@ impl Inner {
                 }
                 // It was known already when it was heard under a makeshift name.
                 for before in told.before.iter().filter(|_| !told.gone) {
-                    if cards.get(before).as_ref().is_some_and(waits) {
+                    if cards.get(before).as_ref().is_some_and(|card| waits(card) && is_theirs(card, told)) {
                         gone.insert(before.clone());
                     }
                 }
@@ -200,7 +235,6 @@ impl Inner {
                 cards.remove(device);
             }
             for card in &new {
-                tracing::info!(device = %card.device, standing = %card.standing, "a device was found");
                 cards.insert(card.device.clone(), card.clone());
             }
         }
@@ -212,8 +246,18 @@ impl Inner {
                 self.connecting.fulfilled(username, &card.device);
             }
         }
-        let changed: HashSet<&DeviceRef> =
-            new.iter().map(|card| &card.device).chain(&gone).chain(told.keys()).collect();
+        self.live.keep(began, |device| self.knows(device));
+        for card in &new {
+            tracing::info!(device = %card.device, standing = %card.standing, "a device was found");
+        }
+        for (device, bearer) in contested {
+            tracing::warn!(%device, %bearer, "it claims the name of another, and waits in the inbox");
+        }
+        if left_out > 0 {
+            tracing::warn!(left_out, "the inbox is full: accept, ignore or forget what waits there");
+        }
+        let altered = told.iter().filter(|(_, told)| told.changed || told.gone).map(|(device, _)| device);
+        let changed: HashSet<&DeviceRef> = new.iter().map(|card| &card.device).chain(&gone).chain(altered).collect();
         for device in changed {
             self.tell(device);
         }
@@ -221,6 +265,16 @@ impl Inner {
         for card in new.iter().filter(|card| Standing::of(card) == Standing::Accepted) {
             self.refresh(&card.device);
         }
+    }
+
+    /// What was decided about a device that was heard under one of the names that are claimed now, and whether it was the
+    /// same that was heard.
+    fn heard_before(&self, told: &Told) -> Option<(DeviceCard, bool)> {
+        let cards = self.cards();
+        let known = told.before.iter().filter_map(|before| cards.get(before));
+        let mut known: Vec<(DeviceCard, bool)> = known.map(|card| (card.clone(), is_theirs(card, told))).collect();
+        known.sort_by_key(|(_, theirs)| !theirs);
+        known.into_iter().next()
     }
 
     fn counts(&self) -> (usize, usize) {
@@ -239,6 +293,7 @@ impl Inner {
             presets: Vec::new(),
             credential: None,
             external: false,
+            heard_from: None,
             found_at: self.clock.moment(),
             accepted_at: None,
             agreed: None,
@@ -262,6 +317,12 @@ impl Inner {
         }
         card.credential = Some(expected.username);
     }
+}
+
+/// Whether it was the one who announces now that was heard under the name of this card. On a broker of others nobody knows
+/// who speaks: there all have one name.
+fn is_theirs(card: &DeviceCard, told: &Told) -> bool {
+    card.heard_from.as_deref() == Some(told.sender.as_str())
 }
 
 impl Devices {

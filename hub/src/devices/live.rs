@@ -2,7 +2,7 @@
 //! from what is recorded and from nothing else; that a device has spoken is known at once.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use domovoi_adapters::{Announcement, Directory, PropertyInfo, Reach, Reached};
 use domovoi_model::{DeviceRef, Moment, Observation, Quality, Sample, Timestamp, Unit, Value};
@@ -34,12 +34,20 @@ pub struct LiveProperty {
 }
 
 /// How a device stands.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LiveDevice {
+    /// Since when it is known here.
+    pub since: Instant,
     pub properties: BTreeMap<String, LiveProperty>,
     pub sources: BTreeMap<u8, Sources>,
     /// When anything came from it.
     pub heard_at: Option<Moment>,
+}
+
+impl Default for LiveDevice {
+    fn default() -> Self {
+        LiveDevice { since: Instant::now(), properties: BTreeMap::new(), sources: BTreeMap::new(), heard_at: None }
+    }
 }
 
 type Shared = Arc<Mutex<LiveDevice>>;
@@ -51,7 +59,10 @@ pub struct Live {
     /// What stands otherwise than it was told; a property of `None` is all of a device.
     dirty: Mutex<HashSet<(DeviceRef, Option<String>)>>,
     pub bell: Notify,
+    is_ours: OnceLock<IsOurs>,
 }
+
+type IsOurs = Box<dyn Fn(&DeviceRef) -> bool + Send + Sync>;
 
 impl Live {
     pub fn of(&self, device: &DeviceRef) -> Option<Shared> {
@@ -62,11 +73,35 @@ impl Live {
         if let Some(known) = self.of(device) {
             return Some(known);
         }
+        let ours = self.is_ours.get().is_some_and(|is_ours| is_ours(device));
         let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
-        if devices.len() >= MAX_DEVICES && !devices.contains_key(device) {
+        // Of ours there are so many at most anyway: strangers cannot take their place.
+        if !ours && devices.len() >= MAX_DEVICES && !devices.contains_key(device) {
             return None;
         }
         Some(Arc::clone(devices.entry(device.clone()).or_default()))
+    }
+
+    /// Whether a device is in the registry; told once.
+    pub fn ours_are(&self, is_ours: impl Fn(&DeviceRef) -> bool + Send + Sync + 'static) {
+        // Told twice, the first counts.
+        let _ = self.is_ours.set(Box::new(is_ours));
+    }
+
+    /// Drops what is not in the registry and was here before `since`: for those who came later it was not asked yet
+    /// whether they get into the inbox.
+    pub fn keep(&self, since: Instant, is_ours: impl Fn(&DeviceRef) -> bool) {
+        let known: Vec<DeviceRef> =
+            self.devices.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        let strangers: Vec<DeviceRef> = known.into_iter().filter(|device| !is_ours(device)).collect();
+        if !strangers.is_empty() {
+            let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
+            for device in strangers {
+                if devices.get(&device).is_some_and(|known| lock(known).since < since) {
+                    devices.remove(&device);
+                }
+            }
+        }
     }
 
     pub fn forget(&self, device: &DeviceRef) {

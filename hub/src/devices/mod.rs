@@ -10,6 +10,7 @@ mod card;
 mod commands;
 mod connect;
 mod danger;
+mod deeds;
 mod errands;
 mod farewell;
 mod found;
@@ -27,6 +28,7 @@ mod words;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use domovoi_adapters::Road;
 use domovoi_model::{DeviceRef, Id};
 use domovoi_store::{DeviceCard, RoomCard, Store, StoreError};
 use tokio::sync::watch as stop_watch;
@@ -91,6 +93,7 @@ struct Inner {
     words: words::Words,
     commands: commands::Commands,
     connecting: connect::Connecting,
+    deeds: deeds::Deeds,
     errands: errands::Errands,
     farewells: farewell::Farewells,
 }
@@ -105,10 +108,14 @@ impl Devices {
         ingest: Arc<Ingest>,
     ) -> Result<Self, DevicesError> {
         let shelf = store.devices();
-        let cards = shelf.cards().await?.into_iter().map(|card| (card.device.clone(), card)).collect();
+        let cards: HashMap<DeviceRef, DeviceCard> =
+            shelf.cards().await?.into_iter().map(|card| (card.device.clone(), card)).collect();
         let rooms = rooms::in_order(shelf.rooms().await?);
         let credentials = store.credentials().list().await?;
         let words = words::Words::recalled(&ingest, shelf.words().await?, &credentials);
+        for card in cards.values().filter(|card| card.external) {
+            ingest.spoke_by(&card.device, Road::External);
+        }
         let farewells = farewell::Farewells::of(shelf.farewells().await?);
         let devices = Devices(Arc::new(Inner {
             store,
@@ -124,6 +131,7 @@ impl Devices {
             words,
             commands: commands::Commands::default(),
             connecting: connect::Connecting::default(),
+            deeds: deeds::Deeds::default(),
             errands: errands::Errands::default(),
             farewells,
         }));
@@ -134,6 +142,8 @@ impl Devices {
 
     /// What is heard on the task that reads the socket: nothing here waits or publishes.
     fn listen(&self) {
+        let ours = Arc::downgrade(&self.0);
+        self.0.live.ours_are(move |device| ours.upgrade().is_some_and(|devices| devices.knows(device)));
         let hooks = self.0.ingest.hooks();
         // Ingest lives in this room, so the hooks hold it weakly: a house that is dropped is gone.
         let devices = Arc::downgrade(&self.0);
@@ -169,8 +179,9 @@ impl Devices {
         let keeping = self.0.keep_registry(stop.clone());
         let watching = self.0.watch_states(stop.clone());
         let commanding = self.0.end_commands(stop.clone());
-        let restoring = self.0.restore_states(stop);
-        tokio::join!(keeping, watching, commanding, restoring);
+        let restoring = self.0.restore_states(stop.clone());
+        let writing = self.0.deeds.run(&self.0.journal, stop);
+        tokio::join!(keeping, watching, commanding, restoring, writing);
     }
 
     /// Whether a device was accepted: only then is it told anything, and only then does what it senses close a valve.
@@ -185,7 +196,9 @@ impl Devices {
         accepted.map(|card| card.device.clone()).collect()
     }
 
-    /// The device that a text means: its `dialect:id`, or a name that only one has.
+    /// The device that a text means: its `dialect:id`, or a name that only one has. A name that people gave counts before
+    /// those that devices give themselves, and of those only accepted ones' do: a stranger must not be able to make a
+    /// name of the home ambiguous by calling itself the same.
     pub fn find(&self, text: &str) -> Option<DeviceRef> {
         if let Some(device) = DeviceRef::parse(text).filter(|device| self.0.knows(device)) {
             return Some(device);
@@ -193,9 +206,16 @@ impl Devices {
         let wanted = text.trim().to_lowercase();
         let cards = self.0.cards();
         let directory = self.0.ingest.directory();
-        let mut called = cards.values().filter(|card| view::name_of(card, &directory).to_lowercase() == wanted);
-        let first = called.next()?;
-        called.next().is_none().then(|| first.device.clone())
+        let called = |card: &&DeviceCard| view::name_of(card, &directory).to_lowercase() == wanted;
+        let accepted = |card: &&DeviceCard| Standing::of(card) == Standing::Accepted;
+        let named: Vec<&DeviceCard> = cards.values().filter(|card| card.name.is_some()).filter(called).collect();
+        let ours: Vec<&DeviceCard> = named.iter().copied().filter(|card| accepted(card)).collect();
+        let all: Vec<&DeviceCard> = cards.values().filter(accepted).filter(called).collect();
+        let first = [ours, all, named].into_iter().find(|found| !found.is_empty())?;
+        match first.as_slice() {
+            [only] => Some(only.device.clone()),
+            _ => None,
+        }
     }
 
     /// What the policy is asked about: a device or one of its properties, in its room.

@@ -1,5 +1,7 @@
 //! Tests of the room, with a whole house behind it.
 
+mod guarded;
+
 use std::time::Duration;
 
 use domovoi_adapters::Road;

@@ -100,6 +100,7 @@ impl Words {
         let others = state.bytes.saturating_sub(before.map_or(0, |(_, bytes, ..)| bytes));
         let room = (before.is_some() || state.known.len() < MAX_TOPICS) && others + bytes <= MAX_BYTES;
         if !room || bytes > WORD_LIMIT {
+            drop(state);
             tracing::warn!(
                 bytes,
                 "what a device says about itself is not kept over a restart: there is too much of it"

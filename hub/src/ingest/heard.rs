@@ -14,6 +14,9 @@ use super::sift::{Sieve, Sifted};
 /// How many devices are remembered as heard; a hostile publisher cannot fill the memory with names.
 const DEVICES_KEPT: usize = 4096;
 
+/// Among how many one is looked for that may be forgotten.
+const LOOKED_AT: usize = 16;
+
 /// How many properties of a device are remembered.
 const PROPERTIES_KEPT: usize = 256;
 
@@ -33,7 +36,7 @@ pub struct Heard {
 
 /// The devices that were heard since the start.
 #[derive(Debug, Default)]
-pub struct HeardDevices(HashMap<DeviceRef, HeardDevice>);
+pub struct HeardDevices(HashMap<DeviceRef, HeardDevice>, usize);
 
 #[derive(Debug)]
 struct HeardDevice {
@@ -58,7 +61,7 @@ impl HeardDevices {
     pub fn note(&mut self, device: &DeviceRef, observations: &[Observation], at: Moment, road: Road, sieve: &Sieve) {
         if !self.0.contains_key(device) {
             if self.0.len() >= DEVICES_KEPT {
-                return;
+                self.make_room();
             }
             self.0.insert(device.clone(), HeardDevice { at, road, packets: 0, properties: Vec::new() });
         }
@@ -67,6 +70,16 @@ impl HeardDevices {
         heard.packets += 1;
         for (place, observation) in observations.iter().enumerate() {
             heard.note(place, observation, sieve);
+        }
+    }
+
+    /// Forgets one of those that said least, of a few: who has said little is sooner a stranger's invention than ours.
+    fn make_room(&mut self) {
+        self.1 = (self.1 + LOOKED_AT) % DEVICES_KEPT;
+        let some = self.0.iter().skip(self.1).chain(&self.0).take(LOOKED_AT);
+        let least = some.min_by_key(|(_, heard)| heard.packets).map(|(device, _)| device.clone());
+        if let Some(device) = least {
+            self.0.remove(&device);
         }
     }
 

@@ -5,7 +5,7 @@
 use std::sync::OnceLock;
 
 use domovoi_adapters::{Announcement, Reached, Reply, Road};
-use domovoi_model::{Moment, Observation};
+use domovoi_model::{DeviceRef, Moment, Observation};
 
 /// Whether something was said just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Telling<'a> {
     pub at: Moment,
     /// Whether just now.
     pub news: News,
+    /// The devices of which it says something new.
+    pub changed: &'a [DeviceRef],
 }
 
 type Felt = Box<dyn Fn(&Observation, Moment, News) + Send + Sync>;

@@ -9,12 +9,20 @@ use domovoi_model::DeviceRef;
 
 use super::{Ingest, TopicRights};
 
+/// How many lines of the log one message may make.
+const COMPLAINTS: usize = 20;
+
 impl Ingest {
     /// By which road a device speaks; one of which nothing was heard is looked for behind our own broker.
     pub fn road_of(&self, device: &DeviceRef) -> Road {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).road_of(device);
         let announced = || self.roads.lock().unwrap_or_else(PoisonError::into_inner).get(device).copied();
         heard.or_else(announced).unwrap_or(Road::Embedded)
+    }
+
+    /// By which road a device of the registry spoke before a restart, until it is heard again.
+    pub fn spoke_by(&self, device: &DeviceRef, road: Road) {
+        self.roads.lock().unwrap_or_else(PoisonError::into_inner).entry(device.clone()).or_insert(road);
     }
 
     /// What the dialects know, as it is now.
@@ -82,21 +90,24 @@ impl Ingest {
         topics(&self.directory())
     }
 
-    /// Takes in what was announced, and returns what of it is believed.
+    /// Takes in what was announced, and returns what of it is believed, and the devices of which that is something new.
+    /// Nothing is logged while the directory is held for writing: the reflex reads it before it speaks.
     pub(super) fn learn(
         &self,
         announcements: Vec<Announcement>,
         by: &Announcer<'_>,
         said: Option<&Envelope<'_>>,
-    ) -> Vec<Announcement> {
+    ) -> (Vec<Announcement>, Vec<DeviceRef>) {
         let mut roads = self.roads.lock().unwrap_or_else(PoisonError::into_inner);
         let mut shared = self.directory.write().unwrap_or_else(PoisonError::into_inner);
         let directory = Arc::make_mut(&mut shared);
-        let (mut changed, mut contested) = (false, Vec::new());
+        let (mut changed, mut contested, mut complaints) = (Vec::new(), Vec::new(), Vec::new());
         let mut believed = announcements;
         believed.retain(|announcement| {
             let learned = directory.learn_from(announcement, by);
-            changed |= learned.changed;
+            if learned.changed {
+                changed.push(announcement.device.clone());
+            }
             if !learned.refused {
                 if directory.known(&announcement.device).is_some() {
                     roads.insert(announcement.device.clone(), by.road);
@@ -106,12 +117,13 @@ impl Ingest {
             }
             contested.extend(learned.contested.into_iter().map(|contest| (announcement.device.clone(), contest)));
             for displaced in learned.displaced {
-                tracing::warn!("the topic of {displaced} now belongs to {}", announcement.device);
+                complaints.push(format!("the topic of {displaced} now belongs to {}", announcement.device));
             }
             !learned.refused
         });
         drop((shared, roads));
-        if changed {
+        complaints.iter().take(COMPLAINTS).for_each(|complaint| tracing::warn!("{complaint}"));
+        if !changed.is_empty() {
             self.learnt.send_modify(|times| *times += 1);
         }
         for (device, contest) in contested {
@@ -123,7 +135,7 @@ impl Ingest {
                 None => tracing::warn!("{device}: {contest}"),
             }
         }
-        believed
+        (believed, changed)
     }
 }
 

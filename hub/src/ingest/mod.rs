@@ -388,6 +388,11 @@ impl Ingest {
         self.external.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The link cannot even be tried.
+    pub fn external_cannot(&self, why: &str) {
+        self.external_stands(Standing::Down(why.to_owned()));
+    }
+
     fn external_stands(&self, standing: Standing) {
         *self.external.lock().unwrap_or_else(PoisonError::into_inner) = standing;
     }

@@ -6,12 +6,14 @@
 //! and the store hold their locks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use domovoi_adapters::{Outgoing, Road};
 use domovoi_broker::{Broker, Publish, QoS};
+use domovoi_model::DeviceRef;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -80,11 +82,23 @@ impl Default for Mouth {
 impl Ingest {
     /// Says something at once. Not from within a hook: the broker holds its locks there.
     pub fn say(&self, road: Road, outgoing: Vec<Outgoing>) -> Result<(), NotSaid> {
+        self.say_for(road, outgoing, None)
+    }
+
+    /// Tells a device something that is worth nothing after so long: our own broker does not hand it to a device that
+    /// comes back later, whichever MQTT it speaks. A broker of others is joined by MQTT 3.1.1, which has no word for that.
+    pub fn tell(&self, device: &DeviceRef, outgoing: Vec<Outgoing>, worth: Duration) -> Result<(), NotSaid> {
+        let seconds = u32::try_from(worth.as_secs()).unwrap_or(u32::MAX);
+        self.say_for(self.road_of(device), outgoing, Some(NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN)))
+    }
+
+    fn say_for(&self, road: Road, outgoing: Vec<Outgoing>, seconds: Option<NonZeroU32>) -> Result<(), NotSaid> {
         match road {
             Road::Embedded => {
                 let broker = self.mouth.embedded.get().and_then(Weak::upgrade).ok_or(NotSaid::NobodyThere)?;
                 for one in outgoing {
-                    let publish = Publish::new(one.topic.as_str(), one.payload).with_qos(quality(one.qos));
+                    let mut publish = Publish::new(one.topic.as_str(), one.payload).with_qos(quality(one.qos));
+                    publish.properties.expiry_secs = seconds;
                     let publish = if one.retain { publish.retained() } else { publish };
                     broker.publish(publish).map_err(|_| NotSaid::Topic(printable(&one.topic)))?;
                 }
@@ -97,11 +111,13 @@ impl Ingest {
         }
     }
 
-    /// The same for the reflex: at a broker of others by its own link and by the first in turn, where both are there, so that
+    /// The same as `tell` for the reflex: at a broker of others by its own link and by the first in turn, where both are
+    /// there, so that
     /// of what is repeated every other comes through when one of them is dead and has not noticed.
-    pub fn say_urgently(&self, road: Road, outgoing: Vec<Outgoing>) -> Result<(), NotSaid> {
+    pub fn tell_urgently(&self, device: &DeviceRef, outgoing: Vec<Outgoing>, worth: Duration) -> Result<(), NotSaid> {
         let urgent = self.mouth.urgent.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(urgent) = urgent.filter(|_| road == Road::External) else { return self.say(road, outgoing) };
+        let road = self.road_of(device);
+        let Some(urgent) = urgent.filter(|_| road == Road::External) else { return self.tell(device, outgoing, worth) };
         if self.mouth.turns.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
             say_out(&urgent, outgoing.clone()).or_else(|_| self.say(road, outgoing))
         } else {
@@ -121,6 +137,13 @@ impl Ingest {
     pub fn speaks_through(&self, broker: Weak<Broker<HubGate>>) {
         // Told twice, the first counts.
         let _ = self.mouth.embedded.set(broker);
+    }
+
+    /// A credential is none any more: its connections are closed, and what its sessions would have found is for nobody.
+    pub fn send_away(&self, username: &str) {
+        if let Some(broker) = self.mouth.embedded.get().and_then(Weak::upgrade) {
+            broker.forget(username);
+        }
     }
 
     /// The link to the home's broker is there, or gone.

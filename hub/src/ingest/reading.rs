@@ -63,7 +63,7 @@ impl Ingest {
         if let Some(felt) = self.hooks.felt.get() {
             decoded.observations.iter().for_each(|observation| felt(observation, received_at, news));
         }
-        let mut believed = Vec::new();
+        let (mut believed, mut changed) = (Vec::new(), Vec::new());
         if decoded.announcements.is_empty() {
             drop(directory);
         } else {
@@ -85,12 +85,13 @@ impl Ingest {
                 topic,
                 bytes: share,
             };
-            believed = self.learn(std::mem::take(&mut decoded.announcements), &by, Some(envelope));
+            (believed, changed) = self.learn(std::mem::take(&mut decoded.announcements), &by, Some(envelope));
         }
         for fault in &decoded.faults {
             self.misread(envelope, fault);
         }
-        let telling = Telling { dialect: dialect.name, road, sender, topic, payload, at: received_at, news };
+        let telling =
+            Telling { dialect: dialect.name, road, sender, topic, payload, at: received_at, news, changed: &changed };
         if let (false, Some(reached)) = (decoded.reached.is_empty(), self.hooks.reached.get()) {
             reached(&decoded.reached, received_at);
         }

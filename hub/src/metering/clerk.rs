@@ -86,6 +86,9 @@ struct Window {
 impl Metering {
     /// Looks at every account once. What is wrong with one of them does not keep the others waiting.
     pub async fn run_once(&self) -> Result<(), MeteringError> {
+        if self.is_closed() {
+            return Ok(());
+        }
         let Some(now) = self.clock.trusted() else {
             self.raise("clock", "clock_untrusted", &[]).await?;
             return Ok(());

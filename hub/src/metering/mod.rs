@@ -98,6 +98,9 @@ pub enum MeteringError {
     /// A correction without a single reading.
     #[error("there is nothing to state: {0}")]
     NothingToSay(String),
+    /// Something that metering needs does not open.
+    #[error("metering stands still: some of what it keeps cannot be read; `domovoi doctor --verify` says what")]
+    Closed,
     /// No act is signed while the clock may be wrong.
     #[error("the clock is not trusted yet: nothing is signed until it is set (the hub waits for network time)")]
     ClockNotTrusted,
@@ -126,6 +129,9 @@ pub struct Inner {
     progress: Mutex<Progress>,
     signing: Mutex<()>,
     look_again: Notify,
+    /// Something that it needs does not open. What is recorded is told on; it judges nothing, so that the ledger goes on
+    /// where it stood once that is mended.
+    closed: bool,
 }
 
 /// How far the ledger is.
@@ -165,8 +171,44 @@ impl Metering {
                 ActKey::from_bytes(&bytes)?
             }
         };
+        let metering = Self::with(store, clock, bus, suppliers, rules, key, false);
+        metering.reload_register().await?;
+        Ok(metering)
+    }
+
+    /// The room where something that it needs does not open: it knows no meters, and signs and enters nothing.
+    pub fn closed(
+        store: Store,
+        clock: Clock,
+        bus: Bus,
+        suppliers: Vec<Terms>,
+        rules: Rules,
+    ) -> Result<Self, MeteringError> {
+        // Nobody sees it: where there are no accounts nothing is signed.
+        let key = ActKey::from_bytes(&new_key_bytes()?)?;
+        Ok(Self::with(store, clock, bus, suppliers, rules, key, true))
+    }
+
+    /// Whether it was opened without what it needs.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    fn must_be_whole(&self) -> Result<(), MeteringError> {
+        if self.closed { Err(MeteringError::Closed) } else { Ok(()) }
+    }
+
+    fn with(
+        store: Store,
+        clock: Clock,
+        bus: Bus,
+        suppliers: Vec<Terms>,
+        rules: Rules,
+        key: ActKey,
+        closed: bool,
+    ) -> Self {
         let suppliers = suppliers.into_iter().map(|terms| (terms.id.clone(), terms)).collect();
-        let metering = Metering(Arc::new(Inner {
+        Metering(Arc::new(Inner {
             store,
             clock,
             bus,
@@ -178,9 +220,8 @@ impl Metering {
             progress: Mutex::default(),
             signing: Mutex::new(()),
             look_again: Notify::new(),
-        }));
-        metering.reload_register().await?;
-        Ok(metering)
+            closed,
+        }))
     }
 
     /// The public half of the key for acts.
@@ -234,6 +275,7 @@ impl Metering {
         let mut progress = self.progress.lock().await;
         if let Some((at, stored)) = progress.read
             && at > stored
+            && !self.closed
             && self.store.ledger().append(&[], Some((ledger::CURSOR, at))).await.is_ok()
         {
             progress.read = Some((at, at));
@@ -255,6 +297,10 @@ impl Metering {
             let batch = Arc::new(batch);
             // Whoever watches does not wait for the ledger, which may have a commit of its own to make.
             self.tell_recorded(&batch, &mut progress.told);
+            if self.closed {
+                at = newest;
+                continue;
+            }
             let rested = progress.moved.is_none_or(|moved| moved.elapsed() >= CURSOR_PAUSE);
             let before = stored;
             let entries = self.judge_batch(&batch, newest, &mut stored, rested).await?;
@@ -422,6 +468,7 @@ impl Metering {
     /// A person approves a checked act: it is signed, and the outbox takes it from there. With `incomplete` also a
     /// draft, with the readings that it has.
     pub async fn approve(&self, id: ActId, incomplete: bool) -> Result<Act, MeteringError> {
+        self.must_be_whole()?;
         self.sign(id, incomplete).await
     }
 

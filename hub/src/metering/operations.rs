@@ -144,6 +144,7 @@ impl NewMeter {
 impl Metering {
     /// Adds a point with its account (found by supplier and number, or made) and its meter.
     pub async fn add(&self, new: NewPoint) -> Result<MeteringPoint, MeteringError> {
+        self.must_be_whole()?;
         new.meter.check(new.resource)?;
         let wrong = |what: String| Err(MeteringError::Invalid(what));
         let terms = self.suppliers.get(&new.supplier).ok_or_else(|| MeteringError::NoSupplier(new.supplier.clone()))?;
@@ -211,6 +212,7 @@ impl Metering {
 
     /// Another meter hangs at a point from today on. The point keeps its history.
     pub async fn replace(&self, point: &str, end: RegisterValues, new: NewMeter) -> Result<Meter, MeteringError> {
+        self.must_be_whole()?;
         let register = self.register();
         let point = register.find(point)?;
         new.check(point.resource)?;
@@ -267,6 +269,7 @@ impl Metering {
         photo: Option<Photo>,
         confirm: bool,
     ) -> Result<Submitted, MeteringError> {
+        self.must_be_whole()?;
         let register = self.register();
         let point = register.find(point)?;
         let meter = register.meter_at(point.id).ok_or_else(|| MeteringError::NoSuch("meter at this point".into()))?;
@@ -333,6 +336,7 @@ impl Metering {
         verified: domovoi_model::Date,
         valid_until: domovoi_model::Date,
     ) -> Result<Meter, MeteringError> {
+        self.must_be_whole()?;
         let register = self.register();
         let point = register.find(point)?;
         let meter = register.meter_at(point.id).ok_or_else(|| MeteringError::NoSuch("meter at this point".into()))?;
@@ -369,6 +373,7 @@ impl Metering {
 
     /// A person decides about a held reading.
     pub async fn decide(&self, row: i64, accept: bool) -> Result<(), MeteringError> {
+        self.must_be_whole()?;
         let verdict = if accept {
             Verdict::Accepted(Some(Finding::ConfirmedByPerson))
         } else {

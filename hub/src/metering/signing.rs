@@ -70,6 +70,7 @@ impl Metering {
     /// signed, takes its place. Asking for it is approving it. A meter of which nothing better is known keeps the
     /// reading that it had: a correction takes the place of the whole act.
     pub async fn correct(&self, id: ActId) -> Result<Act, MeteringError> {
+        self.must_be_whole()?;
         let now = self.clock.trusted().ok_or(MeteringError::ClockNotTrusted)?;
         let _turn = self.signing.lock().await;
         let old = self.act(id).await?;

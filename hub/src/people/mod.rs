@@ -64,6 +64,8 @@ pub struct People {
     journal: Journal,
     zone: TimeZone,
     roster: Arc<RwLock<Roster>>,
+    /// How many people's papers do not open.
+    damaged: usize,
     /// Held while a change is made, from the look at what is there until it is seen.
     changes: Arc<AsyncMutex<()>>,
     proofs: Arc<Mutex<proofs::Proofs>>,
@@ -80,16 +82,26 @@ struct Hooks {
 }
 
 impl People {
-    /// Reads everybody.
+    /// Reads everybody. Whose paper does not open may do nothing; the others live on.
     pub async fn open(store: Store, clock: Clock, journal: Journal) -> Result<Self, PeopleError> {
-        let papers = store.papers().all(Drawer::Person).await?;
-        let people: Result<Vec<Person>, StoreError> = papers.iter().map(paper::to_person).collect();
+        let (papers, mut damaged) = store.papers().readable(Drawer::Person).await?;
+        let mut people = Vec::with_capacity(papers.len());
+        for paper in &papers {
+            match paper::to_person(paper) {
+                Ok(person) => people.push(person),
+                Err(error) => {
+                    tracing::error!("a person's paper cannot be read: {error}");
+                    damaged += 1;
+                }
+            }
+        }
         Ok(People {
+            damaged,
             store,
             clock,
             journal,
             zone: TimeZone::UTC,
-            roster: Arc::new(RwLock::new(Roster::new(people?))),
+            roster: Arc::new(RwLock::new(Roster::new(people))),
             changes: Arc::default(),
             proofs: Arc::default(),
             hooks: Arc::default(),
@@ -99,6 +111,11 @@ impl People {
     /// The same people in a home of this time zone: the hours of a right are counted in it.
     pub fn in_zone(self, zone: TimeZone) -> Self {
         People { zone, ..self }
+    }
+
+    /// How many people's papers do not open.
+    pub fn damaged(&self) -> usize {
+        self.damaged
     }
 
     /// Everybody, owners first, then by name.

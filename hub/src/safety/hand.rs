@@ -24,6 +24,10 @@ use crate::ingest::Ingest;
 /// Time is looked at as often even when nothing is due: a clock may be turned.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// What was said is worth nothing after so long: it is repeated every half minute while it is wanted, and a device that
+/// comes back after hours must not find a hundred of it, nor a siren that sounds for a danger of yesterday.
+const WORTH: Duration = Duration::from_secs(120);
+
 /// What the reflex is told by the house.
 #[derive(Debug)]
 pub enum Order {
@@ -191,12 +195,16 @@ impl Hand {
 
     fn say(&self, command: &Command) -> Result<(), String> {
         let device = &command.target.device;
+        // A rule may name what was accepted once, or what never was: it is told nothing.
+        if !self.reflex.home().accepts(device) {
+            return Err(format!("nobody has accepted {device}"));
+        }
         let outgoing = {
             let directory = self.ingest.directory();
             let dialect = dialect(&device.dialect).ok_or_else(|| format!("nobody speaks {}", device.dialect))?;
             dialect.say(command, &directory).map_err(|error| error.to_string())?
         };
-        self.ingest.say_urgently(self.ingest.road_of(device), outgoing).map_err(|error| error.to_string())
+        self.ingest.tell_urgently(device, outgoing, WORTH).map_err(|error| error.to_string())
     }
 
     fn ask(&self, device: DeviceRef) {

@@ -85,7 +85,7 @@ pub(super) struct Issued {
 /// Reads the drawer.
 pub(super) async fn load(store: &Store) -> Result<Issued> {
     let mut issued = Issued::default();
-    for paper in store.papers().all(Drawer::Token).await? {
+    for paper in store.papers().readable(Drawer::Token).await?.0 {
         let Some(person) = paper.person else { continue };
         match serde_json::from_slice(&paper.body) {
             Ok(Row::Token(row)) => issued.insert_token(paper.id, person, row),

@@ -66,7 +66,7 @@ impl Sessions {
 pub(super) async fn load(store: &Store) -> Result<(Sessions, Acquaintances)> {
     let mut sessions = Sessions::default();
     let mut acquaintances = Acquaintances::new();
-    for paper in store.papers().all(Drawer::Session).await? {
+    for paper in store.papers().readable(Drawer::Session).await?.0 {
         match (serde_json::from_slice(&paper.body), paper.person) {
             (Ok(Row::Session(row)), _) => sessions.insert(Live::kept(paper.id, row)),
             (Ok(Row::Acquaintance(row)), Some(person)) => {

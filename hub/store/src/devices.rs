@@ -37,6 +37,8 @@ pub struct DeviceCard {
     pub credential: Option<String>,
     /// It speaks through a broker that the home already had.
     pub external: bool,
+    /// Whose connection it was first heard on: a credential's user name, or the link's name.
+    pub heard_from: Option<String>,
     /// When it was first heard of.
     pub found_at: Moment,
     /// When it was accepted.
@@ -106,6 +108,8 @@ struct DeviceCardRow {
     presets: Vec<String>,
     credential: Option<String>,
     external: bool,
+    #[serde(default)]
+    heard_from: Option<String>,
     found_at: MomentRow,
     accepted_at: Option<MomentRow>,
     /// Cards that were written before it was noted have none.
@@ -175,15 +179,18 @@ impl DeviceShelf {
         tx.commit().await
     }
 
-    /// The rooms.
+    /// The rooms. One that does not open is told and passed over, as cards are: a valve closes without its name.
     pub async fn rooms(&self) -> Result<Vec<RoomCard>, StoreError> {
         let mut reader = self.db.read().await?;
         let rows = sqlx::query("SELECT id, sealed FROM room").fetch_all(reader.conn()).await?;
         let mut rooms = Vec::with_capacity(rows.len());
         for row in &rows {
             let id: &[u8] = row.try_get(0)?;
-            let content: RoomRow = ROOM.open_json(&self.db.vault, id, row.try_get(1)?)?;
-            rooms.push(RoomCard { id: id_of(id)?, name: content.name, position: content.position });
+            let opened: Result<RoomRow, StoreError> = ROOM.open_json(&self.db.vault, id, row.try_get(1)?);
+            match opened.and_then(|content| Ok((id_of(id)?, content))) {
+                Ok((id, RoomRow { name, position })) => rooms.push(RoomCard { id, name, position }),
+                Err(error) => tracing::error!("a room of the home does not open: {error}"),
+            }
         }
         Ok(rooms)
     }
@@ -283,15 +290,20 @@ impl DeviceShelf {
         tx.commit().await
     }
 
-    /// Devices whose retained messages are still to be cleared.
+    /// Devices whose retained messages are still to be cleared. What does not open is told and passed over.
     pub async fn farewells(&self) -> Result<Vec<Farewell>, StoreError> {
         let mut reader = self.db.read().await?;
         let rows = sqlx::query("SELECT id, sealed FROM farewell").fetch_all(reader.conn()).await?;
         let mut farewells = Vec::with_capacity(rows.len());
         for row in &rows {
-            let content: FarewellRow = FAREWELL.open_json(&self.db.vault, row.try_get(0)?, row.try_get(1)?)?;
-            let FarewellRow { device, topics, external } = content;
-            farewells.push(Farewell { device: device.into(), topics, external });
+            let opened: Result<FarewellRow, StoreError> =
+                FAREWELL.open_json(&self.db.vault, row.try_get(0)?, row.try_get(1)?);
+            match opened {
+                Ok(FarewellRow { device, topics, external }) => {
+                    farewells.push(Farewell { device: device.into(), topics, external });
+                }
+                Err(error) => tracing::error!("what a forgotten device left at the broker does not open: {error}"),
+            }
         }
         Ok(farewells)
     }
@@ -316,6 +328,7 @@ impl DeviceShelf {
             presets: card.presets.clone(),
             credential: card.credential.clone(),
             external: card.external,
+            heard_from: card.heard_from.clone(),
             found_at: card.found_at.into(),
             accepted_at: card.accepted_at.map(Into::into),
             agreed: card.agreed.clone(),
@@ -347,6 +360,7 @@ impl DeviceShelf {
             presets: row.presets,
             credential: row.credential,
             external: row.external,
+            heard_from: row.heard_from,
             found_at: self.db.resolve(row.found_at.into()),
             accepted_at: row.accepted_at.map(|at| self.db.resolve(at.into())),
             agreed: row.agreed,
@@ -436,6 +450,7 @@ mod tests {
             presets: Vec::new(),
             credential: Some("lamp".into()),
             external: true,
+            heard_from: Some("bridge".into()),
             found_at: Moment::Wall(domovoi_model::Timestamp(1)),
             accepted_at: None,
             agreed: Some(vec!["lamp/set".into()]),
@@ -476,6 +491,43 @@ mod tests {
         assert_eq!(devices.words().await.unwrap().len(), 1);
         let large = DeviceWord { payload: vec![0; WORD_LIMIT + 1], ..word("c", "") };
         assert!(matches!(devices.put_words(&[large]).await, Err(StoreError::TooLarge { .. })));
+    }
+
+    #[tokio::test]
+    async fn one_damaged_row_of_each_table_takes_nothing_else_along() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = shelf(folder.path()).await;
+        let devices = store.devices();
+        let word = |topic: &str| DeviceWord {
+            dialect: "zigbee2mqtt".into(),
+            topic: topic.into(),
+            payload: b"x".to_vec(),
+            external: false,
+        };
+        let room = |id: u8| RoomCard { id: Id([id; 16]), name: format!("{id}"), position: 0 };
+        let bye = |id: &str| Forgotten {
+            farewell: Farewell { device: card(id).device, topics: Vec::new(), external: false },
+            words: Vec::new(),
+            credential: None,
+        };
+        devices.put(&[card("0x1"), card("0x2")]).await.unwrap();
+        devices.put_rooms(&[room(1), room(2)]).await.unwrap();
+        devices.put_words(&[word("a"), word("b")]).await.unwrap();
+        for id in ["0x3", "0x4"] {
+            devices.forget(&bye(id)).await.unwrap();
+        }
+        for table in ["device", "room", "device_word", "farewell"] {
+            let mut tx = devices.db.begin().await.unwrap();
+            let spoil =
+                format!("UPDATE {table} SET sealed = randomblob(80) WHERE rowid = (SELECT min(rowid) FROM {table})");
+            let spoilt = sqlx::query(sqlx::AssertSqlSafe(spoil)).execute(tx.conn()).await.unwrap();
+            assert_eq!(spoilt.rows_affected(), 1, "{table}");
+            tx.commit().await.unwrap();
+        }
+        assert_eq!(devices.cards().await.unwrap(), [card("0x2")]);
+        assert_eq!(devices.rooms().await.unwrap(), [room(2)]);
+        assert!(devices.words().await.unwrap() == [word("b")]);
+        assert_eq!(devices.farewells().await.unwrap(), [bye("0x4").farewell]);
     }
 
     #[tokio::test]

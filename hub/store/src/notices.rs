@@ -74,13 +74,22 @@ impl Notices {
         Ok(new)
     }
 
-    /// The open notices, in the order in which they were raised.
+    /// The open notices, in the order in which they were raised. One that does not open is told and passed over: the
+    /// others must be heard.
     pub async fn open(&self) -> Result<Vec<OpenNotice>, StoreError> {
         let mut reader = self.db.read().await?;
         let rows = sqlx::query("SELECT id, sealed FROM notice ORDER BY rowid").fetch_all(reader.conn()).await?;
         let mut open = Vec::with_capacity(rows.len());
         for row in &rows {
-            let content: NoticeRow = NOTICE.open_json(&self.db.vault, row.try_get(0)?, row.try_get(1)?)?;
+            let opened: Result<NoticeRow, StoreError> =
+                NOTICE.open_json(&self.db.vault, row.try_get(0)?, row.try_get(1)?);
+            let content = match opened {
+                Ok(content) => content,
+                Err(error) => {
+                    tracing::error!("a notice does not open: {error}");
+                    continue;
+                }
+            };
             let at = self.db.resolve(content.at.into());
             open.push(OpenNotice {
                 key: content.key,

@@ -98,6 +98,22 @@ impl Papers {
         rows.iter().map(|row| self.read(drawer, row)).collect()
     }
 
+    /// Those of a drawer that open, and how many do not: they are told and passed over.
+    pub async fn readable(&self, drawer: Drawer) -> Result<(Vec<Paper>, usize), StoreError> {
+        let query = format!("SELECT id, person, sealed FROM {}", drawer.table().name);
+        let mut reader = self.db.read().await?;
+        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(reader.conn()).await?;
+        let mut papers = Vec::with_capacity(rows.len());
+        for row in &rows {
+            match self.read(drawer, row) {
+                Ok(paper) => papers.push(paper),
+                Err(error) => tracing::error!("a document does not open: {error}"),
+            }
+        }
+        let damaged = rows.len() - papers.len();
+        Ok((papers, damaged))
+    }
+
     /// A person's, in no order that means anything.
     pub async fn of(&self, drawer: Drawer, person: PersonId) -> Result<Vec<Paper>, StoreError> {
         let query = format!("SELECT id, person, sealed FROM {} WHERE person = ?1", drawer.table().name);

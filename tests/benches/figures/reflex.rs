@@ -109,6 +109,7 @@ pub fn accepted(id: &str) -> DeviceCard {
         presets: Vec::new(),
         credential: None,
         external: false,
+        heard_from: None,
         found_at: at,
         accepted_at: Some(at),
         agreed: None,

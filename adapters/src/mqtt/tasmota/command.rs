@@ -139,7 +139,10 @@ pub(super) fn errand(errand: &Errand, _: &str, directory: &Directory) -> Result<
     if asked.is_empty() { Err(EncodeError::Unasked(device.clone())) } else { Ok(asked) }
 }
 
-/// What a device retains by itself: its discovery and its will.
+/// Relays that Tasmota numbers on the boards that it knows by name.
+const MOST_RELAYS: usize = 8;
+
+/// What a device retains by itself: its discovery, its will, and what its settings may have it retain.
 pub(super) fn retained(device: &DeviceRef, directory: &Directory) -> Vec<String> {
     if device.dialect != NAME {
         return Vec::new();
@@ -151,6 +154,11 @@ pub(super) fn retained(device: &DeviceRef, directory: &Directory) -> Vec<String>
     let Some(mac) = discovery::mac(&device.id) else { return Vec::new() };
     let routes =
         facts::of(directory.known(device)).and_then(|facts| facts.config.as_ref()).map(|config| &config.routes);
-    let wills = routes.into_iter().flatten().map(|route| format!("{}/LWT", route.tele));
+    // PowerRetain, SensorRetain, StateRetain and InfoRetain are settings of the device that nobody is told of.
+    let wills = routes.into_iter().flatten().flat_map(|route| {
+        let tele = ["LWT", "STATE", "SENSOR", "INFO1", "INFO2", "INFO3"].map(|part| format!("{}/{part}", route.tele));
+        let powers = (1..=MOST_RELAYS).map(|relay| format!("{}/POWER{relay}", route.stat));
+        tele.into_iter().chain([format!("{}/POWER", route.stat)]).chain(powers).collect::<Vec<_>>()
+    });
     ["config", "sensors"].iter().map(|part| format!("tasmota/discovery/{mac}/{part}")).chain(wills).collect()
 }

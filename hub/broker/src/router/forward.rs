@@ -11,6 +11,7 @@ use std::{num::NonZeroU16, sync::Arc};
 use bytestring::ByteString;
 use futures_util::FutureExt;
 use rmqtt_codec::types::QoS;
+use tokio::time::Instant;
 
 use super::{Router, State, log::Log};
 use crate::{
@@ -369,6 +370,13 @@ impl<A> State<A> {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if session.link.is_none() && delivery.qos == QoS::AtMostOnce {
             return;
+        }
+        if session.link.is_none() {
+            let gone = session.outbox.drop_expired(Instant::now());
+            add(&router.tally.expired_messages, gone.len() as u64);
+            for message in gone.into_iter().filter(|number| session.logged && *number != 0) {
+                self.log.write(&Record::Done { session: id, message });
+            }
         }
         let promised = session.logged && delivery.number != 0;
         let mut as_receiver = None;

@@ -192,6 +192,13 @@ impl Draw<'_> {
         while let Some(id) = session.pubrec_due.pop_front() {
             self.put(Outgoing::PubRec(id));
         }
+        for message in session.outbox.drop_late(self.now) {
+            if self.logged && message != 0 {
+                self.log.linger(&Record::Done { session: self.session, message });
+            }
+            // Counted below, and not written twice.
+            self.expired.push(0);
+        }
         while let Some(repeat) = session.outbox.next_repeat() {
             if !self.put(repeat) {
                 return true;

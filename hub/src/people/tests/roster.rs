@@ -149,7 +149,9 @@ async fn a_record_that_is_not_known_whole_is_not_opened() {
     paper.body = later.into_bytes().into();
     people.store.papers().put(Drawer::Person, &paper).await.unwrap();
     let journal = people.journal.clone();
-    let opened = People::open(people.store.clone(), home.clock.clone(), journal).await;
-    let why = opened.err().map(|error| error.to_string()).unwrap_or_default();
+    let why = paper::to_person(&paper).err().map(|error| error.to_string()).unwrap_or_default();
     assert!(why.contains(&anna.id.to_string()) && !why.contains("Анна"), "{why}");
+    // The others live on; whose paper it is may do nothing.
+    let opened = People::open(people.store.clone(), home.clock.clone(), journal).await.unwrap();
+    assert_eq!((opened.damaged(), opened.get(anna.id)), (1, None));
 }

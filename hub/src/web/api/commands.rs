@@ -142,27 +142,27 @@ impl WaitQuery {
 pub async fn give(
     State(desk): State<Desk>,
     caller: Caller,
-    Path(device): Path<String>,
+    Path(text): Path<String>,
     Json(form): Json<CommandForm>,
 ) -> Result<Response, ApiProblem> {
-    let device = named(&desk, &device)?;
+    let device = named(&desk, &text)?;
     let property = form.property.as_deref().filter(|property| !property.is_empty());
     let Some((property, value)) = property.zip(form.value.as_ref()) else {
-        allowed(&desk, &caller, desk.devices.object(&device, property), &device).await?;
+        allowed(&desk, &caller, desk.devices.object(&device, property), &device, &text).await?;
         return Err(ApiProblem::invalid("property and value: what is to become what"));
     };
-    let text = match value {
+    let wanted = match value {
         Json_::Bool(flag) => flag.to_string(),
         Json_::Number(number) => number.to_string(),
         Json_::String(text) => text.clone(),
         _ => return Err(ApiProblem::invalid("value: true or false, a number, or a text")),
     };
-    let value = desk.devices.read_value(&device, property, &text);
+    let value = desk.devices.read_value(&device, property, &wanted);
     let target = CommandTarget { device: device.clone(), property: property.to_owned() };
     let command = Command { target, value };
     let mut object = desk.devices.object(&device, Some(property));
     object.dangerous = desk.devices.is_dangerous(&command);
-    allowed(&desk, &caller, object, &device).await?;
+    allowed(&desk, &caller, object, &device, &text).await?;
     let asker = Asker { actor: caller.actor(), origin: caller.origin.clone() };
     let life = desk.devices.command(asker, command)?;
     let mut response = (StatusCode::ACCEPTED, Json(CommandAnswer::from(&*life))).into_response();
@@ -173,8 +173,16 @@ pub async fn give(
 }
 
 /// Asks the policy about the very property, and writes a refusal down as the door would.
-async fn allowed(desk: &Desk, caller: &Caller, object: Object, device: &DeviceRef) -> Result<(), ApiProblem> {
+async fn allowed(
+    desk: &Desk,
+    caller: &Caller,
+    object: Object,
+    device: &DeviceRef,
+    named: &str,
+) -> Result<(), ApiProblem> {
     let Decision::Refuse(refusal) = decide(&caller.who, Verb::Command, &object, desk.now()) else { return Ok(()) };
+    let seen = may(desk, caller, Verb::See, device, object.capability.as_deref()).is_allowed()
+        || may(desk, caller, Verb::See, device, None).is_allowed();
     let refused = |refusal: &Refusal| Entry {
         actor: caller.actor(),
         origin: caller.origin.clone(),
@@ -184,6 +192,10 @@ async fn allowed(desk: &Desk, caller: &Caller, object: Object, device: &DeviceRe
         changes: Vec::new(),
     };
     desk.journal.note(refused(&refusal)).await;
+    // What may not be seen is not there, as `show` says it.
+    if !seen && !matches!(refusal, Refusal::StepUp) {
+        return Err(ApiProblem::not_found(format!("there is no device «{named}»")));
+    }
     Err(problem(&refusal, caller.language))
 }
 

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::Uri;
 use axum::response::Response;
-use domovoi_adapters::{Category, PropertyInfo, Shape};
+use domovoi_adapters::{Announcement, Category, PropertyInfo, Shape};
 use domovoi_model::{DeviceRef, Id};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,8 +14,8 @@ use super::ApiProblem;
 use super::paging::{Paging, answer};
 use crate::audit::Note;
 use crate::devices::{Changes, DeviceView, Forget, PropertyView, Standing, Wish};
-use crate::policy::{Decision, Verb, decide};
-use crate::web::{Caller, Desk};
+use crate::policy::{Decision, Object, Verb, decide};
+use crate::web::{Caller, Desk, problem};
 
 /// A device.
 #[derive(Debug, Serialize, ToSchema)]
@@ -167,8 +167,10 @@ pub struct ForgottenAnswer {
     pub topics: usize,
     /// The credential that was its own, and is none any more.
     pub credential: Option<String>,
-    /// How many samples of it were erased.
-    pub samples: u64,
+    /// How many samples of it were erased; `null`: they could not be.
+    pub samples: Option<u64>,
+    /// Why not.
+    pub why: Option<String>,
 }
 
 fn category(view: &PropertyView) -> &'static str {
@@ -190,7 +192,7 @@ fn shape(info: Option<&PropertyInfo>) -> &'static str {
 }
 
 impl PropertyAnswer {
-    fn of(desk: &Desk, view: &PropertyView) -> Self {
+    fn of(desk: &Desk, known: Option<&Announcement>, view: &PropertyView) -> Self {
         let (info, state) = (view.info.as_ref(), &view.state);
         let (min, max) = match info.map(|info| &info.shape) {
             Some(Shape::Number { min, max }) => (min.map(|min| min.to_string()), max.map(|max| max.to_string())),
@@ -214,7 +216,7 @@ impl PropertyAnswer {
             choices,
             presets: info.map(|info| info.presets.iter().map(|one| one.name.clone()).collect()).unwrap_or_default(),
             writable: info.is_some_and(|info| info.writable),
-            dangerous: info.filter(|info| info.writable).map(crate::devices::can_be_dangerous),
+            dangerous: info.filter(|info| info.writable).map(|info| crate::devices::can_be_dangerous(known, info)),
             hazard: info.and_then(|info| info.hazard).map(crate::devices::hazard_code),
             hidden: view.hidden,
             broken: text(info.and_then(|info| info.broken.as_ref())),
@@ -235,6 +237,14 @@ pub(super) fn may(desk: &Desk, caller: &Caller, verb: Verb, device: &DeviceRef, 
     decide(&caller.who, verb, &desk.devices.object(device, property), desk.now())
 }
 
+/// Asks the policy about what only shows within that it is dangerous.
+pub(super) fn surely(desk: &Desk, caller: &Caller, verb: Verb, object: &Object) -> Result<(), ApiProblem> {
+    match decide(&caller.who, verb, object, desk.now()) {
+        Decision::Refuse(refusal) => Err(problem(&refusal, caller.language)),
+        _ => Ok(()),
+    }
+}
+
 /// A device with the properties that the caller may see; `None` if there is nothing of it to be seen.
 fn seen(desk: &Desk, caller: &Caller, view: &DeviceView) -> Option<DeviceAnswer> {
     let device = view.device();
@@ -243,7 +253,7 @@ fn seen(desk: &Desk, caller: &Caller, view: &DeviceView) -> Option<DeviceAnswer>
         .properties
         .iter()
         .filter(|one| may(desk, caller, Verb::See, device, Some(&one.state.property)).is_allowed())
-        .map(|one| PropertyAnswer::of(desk, one))
+        .map(|one| PropertyAnswer::of(desk, view.announcement.as_ref(), one))
         .collect();
     if !whole && properties.is_empty() {
         return None;
@@ -346,7 +356,9 @@ pub async fn show(
     caller: Caller,
     Path(device): Path<String>,
 ) -> Result<Json<DeviceAnswer>, ApiProblem> {
-    answer_of(&desk, &caller, &named(&desk, &device)?)
+    let found = named(&desk, &device)?;
+    // Said as it was asked: the id of what may not be seen is not told either.
+    answer_of(&desk, &caller, &found).map_err(|_| ApiProblem::not_found(format!("there is no device «{device}»")))
 }
 
 fn answer_of(desk: &Desk, caller: &Caller, device: &DeviceRef) -> Result<Json<DeviceAnswer>, ApiProblem> {
@@ -372,6 +384,8 @@ pub async fn accept(
 }
 
 /// Names a device, puts it into a room, leaves it out of lists, or ignores it.
+///
+/// Taking back that it was accepted, or moving one that safety hangs on, needs a factor shown lately.
 #[utoipa::path(patch, path = "/api/v1/devices/{device}", tag = "devices", request_body = DeviceForm, responses((status = 200, body = DeviceAnswer)))]
 pub async fn edit(
     State(desk): State<Desk>,
@@ -381,6 +395,7 @@ pub async fn edit(
     Json(form): Json<DeviceForm>,
 ) -> Result<Json<DeviceAnswer>, ApiProblem> {
     let device = named(&desk, &device)?;
+    let object = desk.devices.object(&device, None);
     let room = match form.room.as_deref() {
         None => None,
         Some("") => Some(None),
@@ -402,6 +417,9 @@ pub async fn edit(
         presets: form.presets,
         standing,
     };
+    if desk.devices.is_dangerous_change(&device, &changes) {
+        surely(&desk, &caller, Verb::Edit, &object.dangerous())?;
+    }
     let (now, before) = desk.devices.edit(&device, changes).await?;
     for (field, before, now) in [
         ("name", before.name, now.name),
@@ -431,9 +449,6 @@ pub async fn forget(
         Some(_) => return Err(ApiProblem::invalid("history: keep or erase")),
     };
     let gone = desk.devices.forget(&device, Forget { history, leave: query.leave }).await?;
-    if let Some(username) = &gone.credential {
-        (desk.kick)(username);
-    }
     note.change("name", gone.card.name.clone(), None);
     note.change("history", None, Some(if history { "erase" } else { "keep" }.into()));
     note.change("credential", gone.credential.clone(), None);
@@ -442,5 +457,6 @@ pub async fn forget(
         topics: gone.topics,
         credential: gone.credential,
         samples: gone.samples,
+        why: gone.why,
     }))
 }

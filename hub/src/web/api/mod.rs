@@ -50,6 +50,7 @@ pub use connect::maker_page;
 pub use keys::RotationView;
 pub use portal::LinkingView;
 pub use problem::{ApiProblem, UnmetView, no_such_method, no_such_route, status_of};
+pub use rooms::keeps_safe as room_keeps_safe;
 
 /// The largest body taken, except for photos.
 const MAX_BODY: usize = 256 * 1024;

@@ -150,7 +150,8 @@ impl From<MeteringError> for ApiProblem {
             MeteringError::Store(error) => error.into(),
             MeteringError::NoSuch(_) => ApiProblem::not_found(text),
             MeteringError::Invalid(_) | MeteringError::NoSupplier(_) => ApiProblem::invalid(text),
-            MeteringError::NotChecked(_)
+            MeteringError::Closed
+            | MeteringError::NotChecked(_)
             | MeteringError::NotCorrectable { .. }
             | MeteringError::LaterMonthStated { .. }
             | MeteringError::NothingToSay(_)

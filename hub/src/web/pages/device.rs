@@ -81,7 +81,7 @@ async fn device_page(desk: &Desk, view: View, text: &str) -> Result<DevicePage, 
     let device = seen(desk, &view, text)?;
     let reference = device.device().clone();
     let accepted = Standing::of(&device.card) == Standing::Accepted;
-    let rows = device.properties.iter().filter_map(|property| value::row(desk, &view, &reference, property));
+    let rows = device.properties.iter().filter_map(|property| value::row(desk, &view, &device, property));
     let mut rows: Vec<PropertyRow> = rows.collect();
     if !accepted {
         rows.iter_mut().for_each(|row| row.control = Control::None);
@@ -253,6 +253,11 @@ pub async fn edit(
         room: Some(room_in(&desk, form.text("room"))?),
         ..Changes::default()
     };
+    if desk.devices.is_dangerous_change(&device, &changes)
+        && let Some(way) = view.surely(Verb::Edit, &desk.devices.object(&device, None).dangerous())?
+    {
+        return Ok(way);
+    }
     match desk.devices.edit(&device, changes).await {
         Ok((now, before)) => {
             if now.name != before.name {
@@ -277,9 +282,6 @@ pub async fn forget(
 ) -> Result<Response, Fault> {
     let device = desk.devices.find(&text).ok_or(Fault::NotFound)?;
     let gone = desk.devices.forget(&device, Forget { history: form.is("erase"), leave: form.is("leave") }).await?;
-    if let Some(username) = &gone.credential {
-        (desk.kick)(username);
-    }
     note.change("name", gone.card.name, None);
     note.change("credential", gone.credential, None);
     Ok(go("/devices"))

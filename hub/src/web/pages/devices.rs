@@ -88,7 +88,7 @@ pub fn card(desk: &Desk, view: &View, device: &DeviceView) -> Option<DeviceCardV
         .properties
         .iter()
         .filter(|property| !property.hidden)
-        .filter_map(|property| value::row(desk, view, device.device(), property))
+        .filter_map(|property| value::row(desk, view, device, property))
         .collect();
     let whole = view.may(Verb::See, &desk.devices.object(device.device(), None));
     if rows.is_empty() && !whole {
@@ -169,6 +169,7 @@ pub async fn accept(
 pub async fn set_standing(
     State(desk): State<Desk>,
     Extension(note): Extension<Note>,
+    view: View,
     Path(device): Path<String>,
     form: Form,
 ) -> Result<Response, Fault> {
@@ -178,7 +179,13 @@ pub async fn set_standing(
         "waiting" => Standing::Waiting,
         _ => return Err(Fault::BadForm),
     };
-    let (now, before) = desk.devices.edit(&device, Changes { standing: Some(standing), ..Changes::default() }).await?;
+    let changes = Changes { standing: Some(standing), ..Changes::default() };
+    if desk.devices.is_dangerous_change(&device, &changes)
+        && let Some(way) = view.surely(Verb::Edit, &desk.devices.object(&device, None).dangerous())?
+    {
+        return Ok(way);
+    }
+    let (now, before) = desk.devices.edit(&device, changes).await?;
     note.change("standing", Some(before.standing), Some(now.standing));
     Ok(go("/inbox"))
 }

@@ -14,6 +14,7 @@ use crate::audit::Note;
 use crate::devices::DevicesError;
 use crate::policy::{Kind, Object, Verb};
 use crate::web::Desk;
+use crate::web::api::room_keeps_safe;
 
 struct RoomLine {
     id: String,
@@ -112,10 +113,16 @@ pub async fn edit(
 pub async fn remove(
     State(desk): State<Desk>,
     Extension(note): Extension<Note>,
+    view: View,
     Path(room): Path<String>,
     _form: Form,
 ) -> Result<Response, Fault> {
     let room = desk.devices.find_room(&room).ok_or(Fault::NotFound)?;
+    if room_keeps_safe(&desk, &room)
+        && let Some(way) = view.surely(Verb::Edit, &Object::one(Kind::Room, room.id.to_string()).dangerous())?
+    {
+        return Ok(way);
+    }
     let gone = desk.devices.remove_room(room.id).await?;
     note.change("name", Some(gone.name), None);
     Ok(go("/rooms"))

@@ -2,10 +2,10 @@
 //! itself stays as it is; what the house knows by name is said in the reader's language.
 
 use domovoi_adapters::{Category, PropertyInfo, Shape};
-use domovoi_model::{DeviceRef, Timestamp, Value};
+use domovoi_model::{Timestamp, Value};
 
 use super::view::View;
-use crate::devices::{PropertyView, can_be_dangerous};
+use crate::devices::{DeviceView, PropertyView, can_be_dangerous};
 use crate::policy::{Object, Verb};
 use crate::web::Desk;
 
@@ -133,14 +133,15 @@ fn control(info: &PropertyInfo) -> Control {
 }
 
 /// A property as the one who looks may see and change it; `None` if they may not see it.
-pub fn row(desk: &Desk, view: &View, device: &DeviceRef, property: &PropertyView) -> Option<PropertyRow> {
+pub fn row(desk: &Desk, view: &View, device: &DeviceView, property: &PropertyView) -> Option<PropertyRow> {
+    let (device, known) = (device.device(), device.announcement.as_ref());
     let name = &property.state.property;
     let object = desk.devices.object(device, Some(name));
     if !view.may(Verb::See, &object) {
         return None;
     }
     let (info, state) = (property.info.as_ref(), &property.state);
-    let dangerous = info.is_some_and(|info| info.writable && can_be_dangerous(info));
+    let dangerous = info.is_some_and(|info| info.writable && can_be_dangerous(known, info));
     let commands = view.may(Verb::Command, &Object { dangerous, ..object });
     let at = state.at.and_then(|at| at.wall());
     let mut remarks = Vec::new();

@@ -7,11 +7,13 @@ use std::fmt::Display;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use axum::response::Response;
 use domovoi_config::Language;
 use domovoi_model::{Date, PersonId, Timestamp, Unit};
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
+use super::refusal::Fault;
 use super::{assets, said};
 use crate::people::Person;
 use crate::policy::{Decision, Kind, Network, Object, Verb, Who, decide};
@@ -126,6 +128,15 @@ impl View {
     pub fn may(&self, verb: Verb, object: &Object) -> bool {
         let decision = decide(&self.who, verb, object, self.policy_now);
         matches!(decision, Decision::Allow | Decision::Refuse(crate::policy::Refusal::StepUp))
+    }
+
+    /// Asks the policy about what only shows within that it is dangerous; the way to the step-up where one is wanted.
+    pub fn surely(&self, verb: Verb, object: &Object) -> Result<Option<Response>, Fault> {
+        match decide(&self.who, verb, object, self.policy_now) {
+            Decision::Allow => Ok(None),
+            Decision::Refuse(crate::policy::Refusal::StepUp) => Ok(Some(super::go("/step-up"))),
+            Decision::Refuse(refusal) => Err(Fault::Refused(refusal)),
+        }
     }
 
     /// The language.
