@@ -29,9 +29,37 @@ async function ask() {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const place of wanted) {
     const fresh = page.getElementById(place.id);
-    // Nothing is taken out of somebody's hands: a part with the focus in it waits.
-    if (fresh && !place.contains(document.activeElement)) place.replaceChildren(...fresh.childNodes);
+    if (!fresh) continue;
+    const held = place.contains(document.activeElement) ? document.activeElement : null;
+    // Nothing is taken out of somebody's hands: a part in which somebody types waits until they are done.
+    if (held?.matches("input, select, textarea")) {
+      held.addEventListener("blur", () => soon(place), { once: true });
+      continue;
+    }
+    // A heading or a button that merely has the focus keeps no danger from being shown: the focus is where it was.
+    const named = held && name(held);
+    const before = dangers(place);
+    place.replaceChildren(...fresh.childNodes);
+    if (dangers(place) > before) place.scrollIntoView();
+    if (named) [...place.querySelectorAll(held.tagName)].find((one) => name(one) === named)?.focus({ preventScroll: true });
   }
+}
+
+// A new one is to be seen, wherever on the page somebody has come to.
+function dangers(place) {
+  return place.querySelectorAll("[data-danger]").length;
+}
+
+// What an element is, whatever is written on it now.
+function name(element) {
+  const { id, dataset, form } = element;
+  const value = dataset.turns || element.getAttribute("value");
+  return JSON.stringify([id, element.getAttribute("href"), form?.getAttribute("action"), element.name, value]);
+}
+
+function soon(place) {
+  due.add(place);
+  asking ??= setTimeout(ask, PAUSE_MS);
 }
 
 function written(text) {
@@ -83,8 +111,7 @@ function follow() {
   // After a break nobody knows what was missed.
   for (const kind of [...kinds.keys(), "reset"]) {
     stream.addEventListener(kind, () => {
-      for (const place of kinds.get(kind) || places) due.add(place);
-      asking ??= setTimeout(ask, PAUSE_MS);
+      for (const place of kinds.get(kind) || places) soon(place);
     });
   }
   if (states_too) {

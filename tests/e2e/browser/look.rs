@@ -59,7 +59,9 @@ async fn small_targets(browser: &Browser) -> Vec<String> {
 /// Nothing has to be looked for beside the window.
 async fn overflow(browser: &Browser) -> Vec<String> {
     let look = "const wide = document.documentElement.scrollWidth, seen = document.documentElement.clientWidth;
-        return wide > seen + 1 ? wide + ' px wide in a window of ' + seen : null";
+        if (wide <= seen + 1) return null;
+        const out = [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > seen + 1);
+        return wide + ' px wide in a window of ' + seen + ': ' + out.slice(-3).map(e => e.outerHTML.slice(0, 120)).join(' | ')";
     let wide = browser.script(look, vec![]).await;
     wide.as_str().map(|what| format!("beside the window: {what}")).into_iter().collect()
 }

@@ -16,7 +16,7 @@ use super::trouble::Trouble;
 use super::view::View;
 use super::{go, page, shown, wrong};
 use crate::audit::Note;
-use crate::devices::{ConnectionView, DeviceCode, DevicesError, How, Wish};
+use crate::devices::{CodeError, ConnectionView, DeviceCode, DevicesError, How, Wish};
 use crate::web::Desk;
 use crate::web::api::maker_page;
 
@@ -291,7 +291,7 @@ pub async fn begin(
     let id = form.text("type").to_owned();
     let field = if id.is_empty() { "code" } else { "serial" };
     let how = if id.is_empty() {
-        DeviceCode::read(form.text("code")).map(How::Code).map_err(|why| ("code", why.to_string()))
+        DeviceCode::read(form.text("code")).map(How::Code).map_err(|why| ("code", code_words(&view, &why)))
     } else {
         let page = match form.text("address") {
             "" => Ok(None),
@@ -313,12 +313,12 @@ pub async fn begin(
     let begun = match how {
         Err(wrong) => Err(wrong),
         Ok(how) => match desk.devices.plan(how) {
-            Err(error) => Err((field, told(error)?)),
+            Err(error) => Err((field, told(&desk, &view, &id, error)?)),
             Ok(plan) => {
                 note.change("type", None, Some(plan.type_id.clone()));
                 note.change("username", None, Some(plan.username.clone()).filter(|name| !name.is_empty()));
                 match desk.devices.connect(plan, wish, None).await {
-                    Err(error) => Err((field, told(error)?)),
+                    Err(error) => Err((field, told(&desk, &view, &id, error)?)),
                     Ok(begun) => Ok(begun),
                 }
             }
@@ -348,12 +348,32 @@ pub async fn begin(
     }
 }
 
-/// What a person can mend, in words; the rest is a fault of the page.
-fn told(error: DevicesError) -> Result<String, Fault> {
-    match error {
-        DevicesError::Invalid(words) | DevicesError::Conflict(words) => Ok(words),
-        error => Err(error.into()),
+/// What is wrong with a code.
+fn code_words(view: &View, why: &CodeError) -> String {
+    match why {
+        CodeError::Foreign => view.t("page-connect-code-foreign"),
+        CodeError::Version(version) => view.t1("page-connect-code-version", "version", version),
+        CodeError::Weak => view.t("page-connect-number-wrong"),
+        CodeError::NoPicture | CodeError::NotFound => view.t("page-connect-photo-wrong"),
+        CodeError::Damaged(why) => view.t1("page-connect-code-damaged", "why", why),
     }
+}
+
+/// What a person can mend, in words; the rest is a fault of the page.
+fn told(desk: &Desk, view: &View, id: &str, error: DevicesError) -> Result<String, Fault> {
+    let why = match error {
+        DevicesError::Invalid(why) => why,
+        DevicesError::Conflict(why) => return Ok(view.t1("page-connect-conflict", "why", why)),
+        error => return Err(error.into()),
+    };
+    let known = desk.devices.catalogue()?.find(id).map(|one| (one.by.code(), one.serial.code()));
+    Ok(match known {
+        None => view.t1("page-connect-code-refused", "why", why),
+        Some(("code", _)) => view.t("page-connect-number-wrong"),
+        Some((_, "mac")) => view.t("page-connect-mac-wrong"),
+        Some((_, "name")) => view.t("page-connect-node-wrong"),
+        Some(_) => view.t1("page-connect-conflict", "why", why),
+    })
 }
 
 fn found(desk: &Desk, id: &str) -> Result<ConnectionView, Fault> {

@@ -5,6 +5,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
+use domovoi_adapters::{Contest, Contested, Owner};
 use domovoi_model::{Command, CommandTarget, DeviceRef, Timestamp};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::value::{self, Control, PropertyRow};
 use super::view::View;
 use super::{go, shown, wrong};
 use crate::audit::{Entry, Note, Outcome};
-use crate::devices::{Asker, Changes, DeviceView, Forget, Standing};
+use crate::devices::{Asker, Changes, DeviceView, Forget, Refused, Standing};
 use crate::policy::{Decision, Kind, Object, Refusal, Verb, decide};
 use crate::safety::Place;
 use crate::web::{Caller, Desk, presets};
@@ -60,6 +61,10 @@ struct DevicePage {
     new: bool,
     reachable: Option<bool>,
     sleeps: bool,
+    /// What others say of it, which is not believed.
+    contested: Vec<String>,
+    /// It takes its commands elsewhere since it was accepted: where.
+    moved: Option<String>,
     heard: Option<Timestamp>,
     main: Vec<PropertyRow>,
     settings: Vec<PropertyRow>,
@@ -128,6 +133,8 @@ async fn device_page(desk: &Desk, view: View, text: &str) -> Result<DevicePage, 
         new: false,
         reachable: device.reachable,
         sleeps: known.is_some_and(|known| known.sleeps),
+        contested: if edits { contested(&view, &device.contested) } else { Vec::new() },
+        moved: None,
         heard: device.heard_at.and_then(|at| at.wall()),
         lives: lives(desk, &view, &reference, &device),
         main,
@@ -139,6 +146,36 @@ async fn device_page(desk: &Desk, view: View, text: &str) -> Result<DevicePage, 
         name: device.name,
         v: view,
     })
+}
+
+/// What others say of it, in words; who may not change it cannot do anything about it either.
+fn contested(view: &View, contests: &[Contest]) -> Vec<String> {
+    let words = |contest: &Contest| {
+        let who = match &contest.by {
+            Owner::Nobody => view.t("page-contest-somebody"),
+            Owner::Link => view.t("page-contest-link"),
+            Owner::Credential(username) => view.t1("page-contest-access", "name", username),
+        };
+        let key = match contest.what {
+            Contested::Device => return view.t1("page-contest-device", "who", who),
+            Contested::Quota => return view.t1("page-contest-quota", "who", who),
+            Contested::Topic => "page-contest-topic",
+            Contested::NotAllowed => "page-contest-not-allowed",
+            Contested::Foreign => "page-contest-foreign",
+        };
+        view.t2(key, "who", who, "topic", &contest.at)
+    };
+    contests.iter().map(words).collect()
+}
+
+/// Why it was told nothing.
+fn refused_words(view: &View, refused: &Refused) -> String {
+    match refused {
+        Refused::NotAccepted(_) => view.t("page-device-waits"),
+        Refused::AcceptAgain(_, topic) => view.t1("page-command-accept-again", "topic", topic),
+        Refused::TooMany => view.t("page-command-too-many"),
+        Refused::NoDevice(_) | Refused::Cannot(_) => view.t1("page-command-not-given", "why", refused),
+    }
 }
 
 fn preset_words(view: &View, preset: &str) -> String {
@@ -233,7 +270,10 @@ pub async fn command(
         Err(refused) => {
             let mut page = device_page(&desk, view, &text).await?;
             let field = format!("set-{}-row", property.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-"));
-            page.trouble.add(&field, page.v.t1("page-command-not-given", "why", refused));
+            page.trouble.add(&field, refused_words(&page.v, &refused));
+            if let Refused::AcceptAgain(_, topic) = refused {
+                page.moved = Some(topic);
+            }
             Ok(wrong(&page))
         }
     }

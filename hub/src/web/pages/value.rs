@@ -95,15 +95,24 @@ fn turns(view: &View, info: Option<&PropertyInfo>) -> (String, String) {
 
 /// What a property is called: by the device where it says so, else by the house, else by its name.
 pub fn label(view: &View, name: &str, info: Option<&PropertyInfo>) -> String {
-    if let Some(label) = info.and_then(|info| info.label.as_deref()).filter(|label| !label.trim().is_empty()) {
-        return label.to_owned();
-    }
     let class = info.and_then(|info| info.class.as_deref()).unwrap_or_default();
     let known = |word: &str| {
         let word = word.to_lowercase().replace('_', "-");
         let said = view.say_or(&format!("property-{word}"), "");
         (!said.is_empty()).then_some(said)
     };
+    let spelled = |text: &str| text.to_lowercase().replace('_', " ");
+    let own = info.and_then(|info| info.label.as_deref()).filter(|label| !label.trim().is_empty());
+    // Zigbee2MQTT labels a property with its very name, spelled with spaces: that says nothing of its own.
+    if let Some(label) = own.filter(|label| spelled(label) != spelled(name) || known(name).is_none()) {
+        // A part of a thing that a family has named: "Торшер brightness".
+        let part = class.split_once('.').map(|(_, part)| part).unwrap_or_default();
+        let whose = label.strip_suffix(&part.replace('_', " ")).map(str::trim_end).filter(|whose| !whose.is_empty());
+        return match (whose, known(part)) {
+            (Some(whose), Some(word)) if !part.is_empty() => format!("{whose}: {}", word.to_lowercase()),
+            _ => label.to_owned(),
+        };
+    }
     known(name).or_else(|| known(class).filter(|_| !class.is_empty())).unwrap_or_else(|| name.replace('_', " "))
 }
 

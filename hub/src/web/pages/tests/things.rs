@@ -6,6 +6,7 @@ use domovoi_model::DeviceRef;
 use super::visitor::{Home, PASSWORD, Visitor, home};
 use crate::audit::Origin;
 use crate::bus::CommandState;
+use crate::devices::Wish;
 use crate::people::{NewPerson, Profile};
 use crate::policy::Role;
 
@@ -58,7 +59,8 @@ async fn a_lamp_goes_from_the_inbox_into_a_room_and_is_switched_and_says_so_itse
     anna.send("/rooms", &[("name", "кухня")]).await;
     assert!(anna.status == StatusCode::UNPROCESSABLE_ENTITY && anna.page.contains("уже есть"), "{}", anna.page);
     anna.get("/devices").await;
-    assert!(anna.page.contains("3 устройства ждут"), "{}", anna.page);
+    // The bridge is a device, too.
+    assert!(anna.page.contains("4 устройства ждут"), "{}", anna.page);
     accept(&mut anna, LAMP, "Лампа").await;
     home.hears("bridge", "zigbee2mqtt/T lamp", r#"{"state":"OFF"}"#);
     home.until("it is known to be off", |desk| {
@@ -200,4 +202,47 @@ async fn a_code_is_read_from_its_photo_and_a_picture_without_one_is_explained() 
     anna.get("/connect").await;
     anna.send("/connect", &[("code", "https://example.org")]).await;
     assert_eq!(anna.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn what_another_claims_of_a_valve_is_told_in_words_and_a_moved_one_is_opened_when_it_is_accepted_again() {
+    const TOPIC: &str = "homeassistant/valve/v1/config";
+    const OURS: &str = "homeassistant:v1";
+    let config = |told: &str| {
+        format!(
+            r#"{{"unique_id":"v1","name":null,"device_class":"water","state_topic":"v1/state","command_topic":"{told}",
+            "device":{{"identifiers":["v1"],"name":"Вентиль"}}}}"#
+        )
+    };
+    let mut home = home().await;
+    home.starts();
+    let mut anna = home.owner("Анна").await;
+    home.hears("board", TOPIC, &config("v1/set"));
+    home.until("the valve is known", |desk| desk.devices.show(&device(OURS))).await;
+    home.desk.devices.accept(&device(OURS), Wish::default()).await.unwrap();
+    anna.get(&path(OURS)).await;
+    assert!(!anna.page.contains("id=\"contested\""), "{}", anna.page);
+    home.hears("stranger", TOPIC, &config("stranger/set"));
+    anna.get(&path(OURS)).await;
+    assert!(anna.page.contains("Кто-то с доступом «stranger» тоже выдаёт себя за него"), "{}", anna.page);
+    assert_eq!(anna.complaints(), Vec::<String>::new());
+    home.hears("board", TOPIC, &config("elsewhere/set"));
+    let directory = home.desk.devices.show(&device(OURS)).unwrap();
+    let valve = directory.announcement.unwrap().properties.into_iter().find(|info| info.is_main_of("valve")).unwrap();
+    let open = [("property", valve.name.as_str()), ("value", "on")];
+    anna.send(&format!("{}/commands", path(OURS)), &open).await;
+    assert_eq!(anna.status, StatusCode::UNPROCESSABLE_ENTITY, "{}: {}", anna.path, anna.page);
+    assert!(anna.page.contains("Команда не послана") && anna.page.contains("elsewhere/set"), "{}", anna.page);
+    assert_eq!(anna.complaints(), Vec::<String>::new());
+    let mut john = signed_in(&home, "John", Role::Owner).await;
+    john.get("/me").await;
+    john.send("/look", &[("theme", "auto"), ("language", "en"), ("next", &path(OURS))]).await;
+    john.send(&format!("{}/commands", path(OURS)), &open).await;
+    assert!(john.page.contains("now wants to be spoken to elsewhere, elsewhere/set"), "{}", john.page);
+    assert!(john.page.contains("Somebody with the access “stranger” claims to be it"), "{}", john.page);
+    anna.send(&format!("{}/acceptance", path(OURS)), &[]).await;
+    anna.send(&format!("{}/commands", path(OURS)), &open).await;
+    assert_eq!(anna.path, path(OURS), "{}", anna.page);
+    assert!(!anna.page.contains("Команда не послана"), "{}", anna.page);
+    assert_eq!(home.desk.devices.show(&device(OURS)).unwrap().name, "Вентиль", "its name is as it was");
 }
