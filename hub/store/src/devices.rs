@@ -503,6 +503,8 @@ mod tests {
             topic: topic.into(),
             payload: b"x".to_vec(),
             external: false,
+            first: 0,
+            sender: String::new(),
         };
         let room = |id: u8| RoomCard { id: Id([id; 16]), name: format!("{id}"), position: 0 };
         let bye = |id: &str| Forgotten {
