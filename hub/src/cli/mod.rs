@@ -6,6 +6,7 @@ mod commands;
 mod connect;
 mod device_args;
 mod devices;
+mod heap;
 mod history;
 mod history_args;
 mod linking;
@@ -105,6 +106,9 @@ pub fn main() -> ExitCode {
             };
         }
     };
+    if matches!(cli.command, Command::Run) {
+        heap::give_back_at_once();
+    }
     // One provider of cryptography for the whole process. An error means that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
