@@ -92,4 +92,14 @@ pub enum Item {
         started: i64,
     },
     Frame(Frame),
+    /// Tick 0 of the run is better known by now: the least delayed frame wins, then at most 30 ms a minute towards the
+    /// hub's clock. Joins what is before and after it.
+    Placed {
+        started: i64,
+    },
+    /// Frames are missing here: the reader was too slow, or packets were lost. The next video frame may need one that is
+    /// not there, unless it starts a group. Ticks go on.
+    Gap {
+        frames: u32,
+    },
 }

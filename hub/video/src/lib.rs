@@ -5,6 +5,10 @@
 //! schedules, so it can be tried and measured alone, and whoever changes a page does not build it again. It has no
 //! database: what a segment is, its file says; who may see it, and when it is deleted, `hub::cameras` decides.
 
+pub mod address;
 pub mod frame;
+mod relay;
+pub mod session;
+pub mod trust;
 
 pub use frame::{AudioCodec, AudioTrack, Frame, Item, Kind, Tracks, VideoCodec, VideoTrack};
