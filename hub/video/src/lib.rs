@@ -6,7 +6,10 @@
 //! database: what a segment is, its file says; who may see it, and when it is deleted, `hub::cameras` decides.
 
 pub mod address;
+#[cfg(test)]
+mod film;
 pub mod frame;
+pub mod mp4;
 mod relay;
 pub mod session;
 pub mod trust;
