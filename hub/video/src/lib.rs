@@ -10,6 +10,7 @@ pub mod address;
 mod film;
 pub mod frame;
 pub mod mp4;
+pub mod picture;
 mod relay;
 pub mod session;
 pub mod trust;

@@ -13,19 +13,23 @@ use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 mod clock;
+mod feed;
 mod flow;
 pub(crate) mod hevc;
 pub(crate) mod nal;
 mod options;
 mod order;
+mod supervise;
 mod tracks;
 mod trouble;
 
 pub use clock::WallClock;
+pub use feed::{Feed, Reader, feed};
 pub use options::{
     Audio, FirstSequence, ForeignReports, Limits, Options, Quirks, SessionIds, StartTimes, StrayChannels, Transport,
     Visits,
 };
+pub use supervise::{State, Status, supervise};
 pub use trouble::{Excess, Step, Trouble};
 
 pub(crate) use trouble::clean;

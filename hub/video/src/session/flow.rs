@@ -47,6 +47,7 @@ struct Run {
     /// RTP time of tick 0 of the video.
     origin: i64,
     last: i64,
+    highest: i64,
     order: Order,
     began: Arrival,
     began_since_play_ms: i64,
@@ -90,17 +91,21 @@ impl Flow {
         let starts = matches!(role, Role::Start { .. });
         let frame_ticks = self.frame_ticks.unwrap_or_else(|| nominal(hz, video.declared_millihz));
         if let Some(run) = &mut self.run {
+            // A group is shown after all that came before it; one that is not begins another time line.
+            self.restart |= starts && unit.ticks <= run.highest;
             let delta = unit.ticks.saturating_sub(run.last);
             if delta < -(BACK_MS * hz / 1000) || delta > FORWARD_MS * hz / 1000 {
                 // Times jump. Until the next group its pictures are put where they would have come without the jump:
                 // nothing is lost, and nothing joins what does not belong together.
                 run.origin = run.origin.saturating_add(delta).saturating_sub(frame_ticks);
+                run.highest = unit.ticks;
                 self.restart = true;
             } else if (1..=hz).contains(&delta) {
                 let mean = self.frame_ticks.unwrap_or(delta);
                 self.frame_ticks = Some((mean * 7 + delta) / 8);
             }
             run.last = unit.ticks;
+            run.highest = run.highest.max(unit.ticks);
             if !Arc::ptr_eq(&run.tracks, &tracks) {
                 self.restart = true;
             }
@@ -153,6 +158,7 @@ impl Flow {
             tracks,
             origin: unit.ticks,
             last: unit.ticks,
+            highest: unit.ticks,
             order,
             began: unit.arrival,
             began_since_play_ms: unit.since_play_ms,
