@@ -6,6 +6,7 @@
 //! database: what a segment is, its file says; who may see it, and when it is deleted, `hub::cameras` decides.
 
 pub mod address;
+pub mod archive;
 #[cfg(test)]
 mod film;
 pub mod frame;

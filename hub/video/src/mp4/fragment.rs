@@ -149,9 +149,10 @@ impl Fragmenter {
         }
     }
 
-    /// What is left, when no more frames come.
-    pub fn finish(&mut self) -> Result<Option<Fragment>, Mp4Error> {
-        self.emit(None)
+    /// What is left, when no more frames come into this file; `next` is when the picture that follows it elsewhere is
+    /// decoded, in the run's own ticks.
+    pub fn finish(&mut self, next: Option<i64>) -> Result<Option<Fragment>, Mp4Error> {
+        self.emit(next)
     }
 
     fn push_video(&mut self, frame: &Frame) -> Result<Option<Fragment>, Mp4Error> {

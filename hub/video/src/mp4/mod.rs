@@ -17,7 +17,7 @@ mod tests;
 pub use fragment::{Cut, Fragment, Fragmenter, HEADROOM};
 pub use index::{Reference, indexed, indexed_len};
 pub use init::{Init, mime};
-pub use moof::{Shift, begin_anew, rebase};
+pub use moof::{Extent, Shift, begin_anew, extent, rebase};
 
 use std::time::Duration;
 

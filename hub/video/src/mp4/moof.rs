@@ -3,6 +3,8 @@
 //!
 //! It changes nothing else of a fragment, and reads none that it did not write: whatever is not as expected is refused.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use mp4_atom::{Decode, Encode, Mfhd, Moof, Tfdt, Tfhd, Traf, Trun, TrunEntry};
 
@@ -162,9 +164,9 @@ fn rebase_traf(bytes: &mut [u8], at: usize, end: usize, shift: Shift) -> Result<
     Ok(())
 }
 
-/// Makes the fragment's first frame one after which nothing earlier is missed: a CRA of H.265 (type 21) becomes a BLA
+/// H.265 only. Makes the fragment's first frame one after which nothing earlier is missed: a CRA of H.265 (type 21) becomes a BLA
 /// (type 16), whose skipped leading pictures a decoder expects (ITU-T H.265 section 8.1.3), so that it does not decode
-/// them against the pictures of another hour. Other streams are left as they are.
+/// them against the pictures of another hour. Other frames are left as they are.
 pub fn begin_anew(bytes: &mut [u8]) -> Result<(), Mp4Error> {
     let (kind, size) = header(bytes, 0)?;
     if &kind != b"moof" {
@@ -181,9 +183,8 @@ pub fn begin_anew(bytes: &mut [u8]) -> Result<(), Mp4Error> {
     let mut rest = first.ok_or(Mp4Error::Malformed("a fragment without its first frame"))?;
     while let Some((length, tail)) = rest.split_first_chunk_mut::<4>() {
         let length = u32::from_be_bytes(*length) as usize;
-        let Some((nal, tail)) = tail.split_at_mut_checked(length) else {
-            return Err(Mp4Error::Malformed("a NAL unit longer than its frame"));
-        };
+        // A camera's torn frame is its own matter: what cannot be read of it is left as it came.
+        let Some((nal, tail)) = tail.split_at_mut_checked(length) else { break };
         if let Some(first) = nal.first_mut()
             && *first >> 1 & 0x3f == 21
         {
@@ -192,6 +193,40 @@ pub fn begin_anew(bytes: &mut [u8]) -> Result<(), Mp4Error> {
         rest = tail;
     }
     Ok(())
+}
+
+/// When the tracks of a fragment begin and end, in their own ticks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extent(Vec<(u32, Range<u64>)>);
+
+impl Extent {
+    /// `None` if the fragment has nothing of the track.
+    pub fn track(&self, track: u32) -> Option<Range<u64>> {
+        let of = self.0.iter().filter(|(found, _)| *found == track);
+        of.map(|(_, range)| range.clone()).reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
+    }
+}
+
+/// Reads when the tracks of a fragment begin and end.
+pub fn extent(bytes: &[u8]) -> Result<Extent, Mp4Error> {
+    let mut found = Extent::default();
+    let mut at = 0;
+    while at < bytes.len() {
+        let (kind, size) = header(bytes, at)?;
+        if &kind == b"moof" {
+            let moof = Moof::decode(&mut bytes.get(at..at + size).unwrap_or_default())
+                .map_err(|_| Mp4Error::Malformed("a moof that does not parse"))?;
+            for traf in &moof.traf {
+                let start = traf.tfdt.as_ref().map_or(0, |tfdt| tfdt.base_media_decode_time);
+                let every = traf.tfhd.default_sample_duration;
+                let samples = traf.trun.iter().flat_map(|trun| trun.samples.iter());
+                let length: u64 = samples.map(|sample| u64::from(sample.duration.or(every).unwrap_or(0))).sum();
+                found.0.push((traf.tfhd.track_id, start..start.saturating_add(length)));
+            }
+        }
+        at += size;
+    }
+    Ok(found)
 }
 
 /// A box's kind and size, whole within `bytes`.

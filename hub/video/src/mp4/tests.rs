@@ -14,7 +14,7 @@ fn fragments(tracks: &Arc<Tracks>, cut: Cut, frames: &[Frame]) -> (Vec<Fragment>
     for frame in frames {
         out.extend(fragmenter.push(frame).unwrap());
     }
-    out.extend(fragmenter.finish().unwrap());
+    out.extend(fragmenter.finish(None).unwrap());
     (out, fragmenter)
 }
 
