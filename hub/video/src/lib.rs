@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod archive;
+pub mod check;
 #[cfg(test)]
 mod film;
 pub mod frame;

@@ -14,7 +14,7 @@ mod colour;
 mod decode;
 mod jpeg;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::frame::{VideoCodec, VideoTrack};
 

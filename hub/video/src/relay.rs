@@ -31,6 +31,8 @@ const LOOPBACK_BUFFER: u32 = 256 * 1024;
 pub(crate) struct Gauge {
     /// Bytes passed on to the client since the last frame or answer came out of it.
     unanswered: AtomicU64,
+    /// How many of them there may be.
+    allowed: AtomicU64,
     total: AtomicU64,
     trouble: Mutex<Option<Trouble>>,
 }
@@ -39,6 +41,11 @@ impl Gauge {
     /// A frame or an answer was handed out: what was read until now served a purpose.
     pub(crate) fn handed_out(&self) {
         self.unanswered.store(0, Ordering::Relaxed);
+    }
+
+    /// From now on the camera sends pictures.
+    pub(crate) fn allow(&self, bytes: u64) {
+        self.allowed.store(bytes, Ordering::Relaxed);
     }
 
     /// All bytes that came from the camera.
@@ -77,9 +84,10 @@ pub(crate) async fn open(
         let judge = Judge::new(trust)?;
         let client = tokio_rustls::TlsConnector::from(Arc::new(judge.client(Arc::clone(wall))?));
         let name = ServerName::try_from(address.host()).unwrap_or_else(|_| ServerName::from(peer.ip()));
-        let shaken = timeout(limits.step, client.connect(name, camera)).await;
+        let step = limits.left_of(limits.step);
+        let shaken = timeout(step, client.connect(name, camera)).await;
         let camera = shaken
-            .map_err(|_| Trouble::Timeout { step: Step::Tls, after: limits.step })?
+            .map_err(|_| Trouble::Timeout { step: Step::Tls, after: step })?
             .map_err(|error| judge.trouble(&error))?;
         let (from, to) = tokio::io::split(camera);
         start(from, to, limits)
@@ -100,12 +108,13 @@ pub(crate) async fn connect(
     policy: &Policy,
     limits: &Limits,
 ) -> Result<(TcpStream, SocketAddr), Trouble> {
-    let addresses = address.resolve(policy, limits.connect).await?;
-    let deadline = Instant::now() + limits.connect;
+    let addresses = address.resolve(policy, limits.left_of(limits.connect)).await?;
+    let whole = limits.left_of(limits.connect);
+    let deadline = Instant::now() + whole;
     let mut trouble = None;
     let count = u32::try_from(addresses.len()).unwrap_or(1).max(1);
     for target in addresses {
-        let until = deadline.min(Instant::now() + limits.connect / count);
+        let until = deadline.min(Instant::now() + whole / count);
         match tokio::time::timeout_at(until, TcpStream::connect(target)).await {
             Ok(Ok(stream)) => {
                 tune(&stream).map_err(|error| Trouble::Ours { text: error.to_string() })?;
@@ -115,12 +124,12 @@ pub(crate) async fn connect(
                 trouble = Some(Trouble::NoConnection { address: target, why: clean(&error.to_string(), &[]) });
             }
             Err(_) => {
-                let late = Trouble::Timeout { step: Step::Connect, after: limits.connect };
+                let late = Trouble::Timeout { step: Step::Connect, after: whole };
                 trouble = trouble.or(Some(late));
             }
         }
     }
-    Err(trouble.unwrap_or(Trouble::Timeout { step: Step::Connect, after: limits.connect }))
+    Err(trouble.unwrap_or(Trouble::Timeout { step: Step::Connect, after: whole }))
 }
 
 /// Requests are small and must not wait; a camera that lost its power is to be noticed by the kernel as well.
@@ -146,6 +155,7 @@ where
     let listener = socket.listen(4).map_err(ours)?;
     let entrance = listener.local_addr().map_err(ours)?;
     let gauge = Arc::new(Gauge::default());
+    gauge.allow(limits.answer_bytes);
     tokio::spawn(run(listener, from_camera, to_camera, limits.clone(), Arc::clone(&gauge)));
     Ok(Relay { entrance, gauge })
 }
@@ -196,8 +206,9 @@ where
         let bytes = u64::try_from(read).unwrap_or(u64::MAX);
         gauge.total.fetch_add(bytes, Ordering::Relaxed);
         let unanswered = gauge.unanswered.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
-        if unanswered > limits.unanswered_bytes {
-            return Some(Trouble::TooMuch { of: Excess::Unanswered, limit: limits.unanswered_bytes });
+        let limit = gauge.allowed.load(Ordering::Relaxed);
+        if unanswered > limit {
+            return Some(Trouble::TooMuch { of: Excess::Unanswered, limit });
         }
         if !pace.allows(bytes, Instant::now()) {
             return Some(Trouble::TooMuch { of: Excess::Pace, limit: limits.pace_bytes_per_second });

@@ -20,6 +20,8 @@ pub(crate) mod nal;
 mod options;
 mod order;
 mod supervise;
+#[cfg(test)]
+mod tests;
 mod tracks;
 mod trouble;
 
@@ -51,7 +53,7 @@ pub struct Session {
     demuxed: Option<Demuxed>,
     gauge: Arc<Gauge>,
     options: Options,
-    secrets: Vec<String>,
+    veil: Veil,
     choice: Choice,
     flow: Flow,
     playing_since: Instant,
@@ -73,19 +75,19 @@ impl Session {
         let session = Session::describe(&options, rtsp::TeardownPolicy::Auto).await?;
         // For a live555 before 2017.06.04 retina repeats TEARDOWN with new connections to the address that the camera gave
         // as its base, past the relay and with the password: a camera could name any host there.
-        let (session, relay, secrets) = if session.0.tool().is_some_and(rtsp::Tool::has_live555_tcp_bug) {
+        let (session, relay, veil) = if session.0.tool().is_some_and(rtsp::Tool::has_live555_tcp_bug) {
             drop(session);
             Session::describe(&options, rtsp::TeardownPolicy::Never).await?
         } else {
             session
         };
-        Session::play(options, session, relay, secrets).await
+        Session::play(options, session, relay, veil).await
     }
 
     async fn describe(
         options: &Options,
         teardown: rtsp::TeardownPolicy,
-    ) -> Result<(rtsp::Session<rtsp::Described>, Option<Relay>, Vec<String>), Trouble> {
+    ) -> Result<(rtsp::Session<rtsp::Described>, Option<Relay>, Veil), Trouble> {
         let limits = &options.limits;
         let (entrance, relay) = match options.transport {
             Transport::Tcp => {
@@ -102,7 +104,7 @@ impl Session {
             .login
             .as_ref()
             .map(|login| rtsp::Credentials { username: login.user.clone(), password: login.password.expose().clone() });
-        let secrets = options.secrets();
+        let veil = options.veil(entrance);
         let session_options = options
             .quirks
             .session()
@@ -113,17 +115,17 @@ impl Session {
         let gauge = relay.as_ref().map(|relay| Arc::clone(&relay.gauge)).unwrap_or_default();
         let given = options.login.is_some();
         let session =
-            within(Step::Describe, limits.step, &gauge, given, &secrets, rtsp::Session::describe(url, session_options))
+            within(Step::Describe, limits.step, &gauge, given, &veil, rtsp::Session::describe(url, session_options))
                 .await?;
         gauge.handed_out();
-        Ok((session, relay, secrets))
+        Ok((session, relay, veil))
     }
 
     async fn play(
         options: Options,
         mut session: rtsp::Session<rtsp::Described>,
         relay: Option<Relay>,
-        secrets: Vec<String>,
+        veil: Veil,
     ) -> Result<Session, Trouble> {
         let limits = options.limits.clone();
         let gauge = relay.as_ref().map(|relay| Arc::clone(&relay.gauge)).unwrap_or_default();
@@ -136,10 +138,13 @@ impl Session {
             };
             SetupOptions::default().transport(transport).frame_format(FrameFormat::MP4)
         };
-        within(Step::Setup, limits.step, &gauge, given, &secrets, session.setup(choice.video, setup())).await?;
+        within(Step::Setup, limits.left_of(limits.step), &gauge, given, &veil, session.setup(choice.video, setup()))
+            .await?;
         gauge.handed_out();
         if let Some((audio, _)) = choice.audio {
-            match within(Step::Setup, limits.step, &gauge, given, &secrets, session.setup(audio, setup())).await {
+            match within(Step::Setup, limits.left_of(limits.step), &gauge, given, &veil, session.setup(audio, setup()))
+                .await
+            {
                 Ok(()) => {}
                 // The video goes on where a camera describes audio and then does not give it.
                 Err(Trouble::Refused { .. } | Trouble::NotFound | Trouble::TransportRefused | Trouble::Busy { .. }) => {
@@ -150,15 +155,17 @@ impl Session {
             }
             gauge.handed_out();
         }
+        gauge.allow(limits.unanswered_bytes);
         let playing =
-            within(Step::Play, limits.step, &gauge, given, &secrets, session.play(options.quirks.play())).await?;
+            within(Step::Play, limits.left_of(limits.step), &gauge, given, &veil, session.play(options.quirks.play()))
+                .await?;
         gauge.handed_out();
-        let demuxed = playing.demuxed().map_err(|error| translate(&error, &gauge, given, &secrets))?;
+        let demuxed = playing.demuxed().map_err(|error| translate(&error, &gauge, given, &veil))?;
         let now = Instant::now();
         Ok(Session {
             demuxed: Some(demuxed),
             gauge,
-            secrets,
+            veil,
             choice,
             flow: Flow::default(),
             playing_since: now,
@@ -231,7 +238,7 @@ impl Session {
             Ok(Some(Err(error))) => {
                 self.bad_packets = self.bad_packets.saturating_add(1);
                 if self.bad_packets >= BAD_PACKETS || self.gauge.trouble().is_some() {
-                    return Err(translate(&error, &self.gauge, given, &self.secrets));
+                    return Err(translate(&error, &self.gauge, given, &self.veil));
                 }
                 self.flow.gap(1);
                 Ok(())
@@ -338,13 +345,28 @@ impl Session {
 }
 
 impl Options {
-    /// What must not stand in any text: the password, the form in which Basic sends it, and what the path hides.
-    fn secrets(&self) -> Vec<String> {
+    /// What must not stand in any text: the password and what the path hides; and our own end of the relay.
+    fn veil(&self, entrance: std::net::SocketAddr) -> Veil {
         let mut secrets = self.address.secrets();
         if let Some(login) = &self.login {
             secrets.push(login.password.expose().clone());
         }
-        secrets
+        let place = format!("{}:{}", self.address.host(), self.address.port);
+        Veil { secrets, entrance: entrance.to_string(), place }
+    }
+}
+
+/// What is taken out of the client's texts before anybody reads them.
+struct Veil {
+    secrets: Vec<String>,
+    entrance: String,
+    place: String,
+}
+
+impl Veil {
+    fn clean(&self, text: &str) -> String {
+        let secrets: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
+        clean(&text.replace(&self.entrance, &self.place), &secrets)
     }
 }
 
@@ -380,18 +402,18 @@ async fn within<T>(
     after: Duration,
     gauge: &Gauge,
     given: bool,
-    secrets: &[String],
+    veil: &Veil,
     work: impl Future<Output = Result<T, retina::Error>>,
 ) -> Result<T, Trouble> {
     match timeout(after, work).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(translate(&error, gauge, given, secrets)),
+        Ok(Err(error)) => Err(translate(&error, gauge, given, veil)),
         Err(_) => Err(gauge.trouble().unwrap_or(Trouble::Timeout { step, after })),
     }
 }
 
 /// retina's errors tell their kind only in words, apart from the status of an answer.
-fn translate(error: &retina::Error, gauge: &Gauge, given: bool, secrets: &[String]) -> Trouble {
+fn translate(error: &retina::Error, gauge: &Gauge, given: bool, veil: &Veil) -> Trouble {
     if let Some(status) = error.status_code().filter(|status| !(200..300).contains(status)) {
         return Trouble::of_status(status, given);
     }
@@ -401,6 +423,5 @@ fn translate(error: &retina::Error, gauge: &Gauge, given: bool, secrets: &[Strin
     let text = error.to_string();
     // What follows a blank line are our own addresses on loopback.
     let text = text.split("\n\n").next().unwrap_or_default();
-    let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
-    Trouble::Protocol { text: clean(text, &secrets) }
+    Trouble::Protocol { text: veil.clean(text) }
 }

@@ -51,7 +51,7 @@ impl Bits {
 }
 
 /// A baseline H.264 stream (ITU-T H.264, 7.3) of one macroblock in PCM: what is put in must come out.
-fn h264_pcm(width_mbs: u32, luma: u8, blue: u8, red: u8) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn h264_pcm(width_mbs: u32, luma: u8, blue: u8, red: u8) -> (Vec<u8>, Vec<u8>) {
     let sps = Bits::default().put(66, 8).put(0xc0, 8).put(10, 8).ue(0).ue(0).ue(2).ue(1).put(0, 1);
     let sps = sps.ue(width_mbs - 1).ue(0).put(1, 1).put(1, 1).put(0, 1).put(0, 1).end();
     let pps = Bits::default().ue(0).ue(0).put(0, 1).put(0, 1).ue(0).ue(0).ue(0).put(0, 1).put(0, 2);
@@ -191,5 +191,97 @@ proptest! {
             prop_assert!(jpeg::encode(&planes, Some(32)).is_ok());
         }
         let _ = jpeg::check(Bytes::from(frame));
+    }
+}
+
+/// One frame of ffmpeg's test picture, encoded by ffmpeg, and what ffmpeg itself makes of it in RGB.
+fn encoded(
+    folder: &std::path::Path,
+    codec: VideoCodec,
+    size: &str,
+    filter: &str,
+    settings: &[&str],
+) -> (Vec<u8>, Vec<u8>) {
+    let name = if codec == VideoCodec::H264 { "one.h264" } else { "one.h265" };
+    let file = folder.join(name);
+    let source = format!("testsrc2=size={size}:rate=1");
+    let status = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-f", "lavfi", "-i", &source, "-frames:v", "1", "-vf", filter])
+        .args(settings)
+        .arg(&file)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let rgb = rgb_of(&file, "scale=in_color_matrix=auto");
+    (std::fs::read(&file).unwrap(), rgb)
+}
+
+fn rgb_of(file: &std::path::Path, filter: &str) -> Vec<u8> {
+    let output = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(file)
+        .args(["-frames:v", "1", "-vf", filter, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+#[tokio::test]
+#[ignore = "needs ffmpeg"]
+async fn pictures_look_as_ffmpeg_sees_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let hd = "-colorspace bt709 -color_range tv -pix_fmt yuv420p";
+    let full = "-colorspace smpte170m -color_range pc -pix_fmt yuvj420p";
+    for (codec, size, encoder, colours, filter) in [
+        (VideoCodec::H264, "1920x1080", "libx264 -preset ultrafast", hd, "scale=out_color_matrix=bt709"),
+        (VideoCodec::H264, "638x358", "libx264 -preset slow", hd, "scale=out_color_matrix=bt709"),
+        (VideoCodec::H264, "640x360", "libx264", full, "scale=out_color_matrix=bt601:out_range=pc"),
+        (
+            VideoCodec::H264,
+            "640x360",
+            "libx264",
+            "-colorspace bt709 -pix_fmt yuv422p10le",
+            "scale=out_color_matrix=bt709",
+        ),
+        (VideoCodec::H265, "1280x720", "libx265 -x265-params log-level=error", hd, "scale=out_color_matrix=bt709"),
+        (
+            VideoCodec::H265,
+            "638x358",
+            "libx265 -x265-params log-level=error",
+            full,
+            "scale=out_color_matrix=bt601:out_range=pc",
+        ),
+        (
+            VideoCodec::H265,
+            "640x360",
+            "libx265 -x265-params log-level=error",
+            "-colorspace bt709 -pix_fmt yuv420p10le",
+            "scale=out_color_matrix=bt709",
+        ),
+    ] {
+        let settings: Vec<&str> = ["-c:v"].into_iter().chain(encoder.split(' ')).chain(colours.split(' ')).collect();
+        let (stream, should) = encoded(folder.path(), codec, size, filter, &settings);
+        let is_set = |unit: &&[u8]| match codec {
+            VideoCodec::H264 => matches!(crate::session::nal::h264_type(unit), 7 | 8),
+            _ => matches!(crate::session::nal::h265_type(unit), 32..=34),
+        };
+        let units = crate::session::nal::annex_b_units(&stream);
+        let (sets, rest): (Vec<&[u8]>, Vec<&[u8]>) = units.iter().partition(|unit| is_set(unit));
+        let sets: Vec<u8> = sets.iter().flat_map(|set| [&[0, 0, 0, 1], *set].concat()).collect();
+        let frame: Vec<u8> =
+            rest.iter().flat_map(|unit| [&u32::try_from(unit.len()).unwrap().to_be_bytes(), *unit].concat()).collect();
+        let begun = std::time::Instant::now();
+        let picture = Darkroom::default().develop(&track(codec, &sets), frame.into(), None).await.unwrap();
+        let took = begun.elapsed();
+        assert_eq!(format!("{}x{}", picture.width, picture.height), size);
+        let file = folder.path().join("ours.jpg");
+        std::fs::write(&file, &picture.jpeg).unwrap();
+        let ours = rgb_of(&file, "null");
+        assert_eq!(ours.len(), should.len());
+        let sum: u64 = ours.iter().zip(&should).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        let mean = sum as f64 / ours.len() as f64;
+        println!("{codec:?} {size} {colours}: {mean:.2} apart, {} bytes, {took:?}", picture.jpeg.len());
+        assert!(mean < 4.0, "{codec:?} {size} {colours}: {mean}");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use retina::client as rtsp;
+use tokio::time::Instant;
 
 use super::WallClock;
 use crate::address::{Address, Login, Policy};
@@ -71,10 +72,15 @@ pub struct Limits {
     /// From PLAY to the first key frame. An intra-refresh H.264 camera never sends one.
     pub key_frame: Duration,
     pub teardown: Duration,
+    /// When a session that does not play yet is to have failed: for a check, which has ten seconds for all of its steps.
+    pub playing_by: Option<Instant>,
     /// Without one byte from the camera.
     pub silence: Duration,
-    /// Bytes since the last frame or answer. The client's ring buffer doubles at each power of two, so that this bound
-    /// keeps it at 8 MiB; a flood of the smallest packets costs about twice their bytes beside it.
+    /// Bytes of an answer before PLAY.
+    pub answer_bytes: u64,
+    /// Bytes since the last frame, while playing. The client's ring buffer doubles at each power of two, so that this
+    /// bound keeps it at 4 MiB; a flood of the smallest packets costs about three times its bytes beside it. A key frame
+    /// of an 8-megapixel camera is below half of it.
     pub unanswered_bytes: u64,
     pub access_unit_bytes: usize,
     /// For longer than five seconds. MJPEG at 1080p30 is below half of it.
@@ -90,12 +96,21 @@ impl Default for Limits {
             frame: Duration::from_secs(10),
             key_frame: Duration::from_secs(20),
             teardown: Duration::from_secs(5),
+            playing_by: None,
             silence: Duration::from_secs(15),
-            unanswered_bytes: 6 << 20,
-            access_unit_bytes: 4 << 20,
+            answer_bytes: 256 << 10,
+            unanswered_bytes: 7 << 19,
+            access_unit_bytes: 3 << 20,
             pace_bytes_per_second: 16_000_000,
             frames_per_second: 500,
         }
+    }
+}
+
+impl Limits {
+    /// What is left of a time before everything is to have ended.
+    pub(crate) fn left_of(&self, time: Duration) -> Duration {
+        self.playing_by.map_or(time, |by| time.min(by.saturating_duration_since(Instant::now())))
     }
 }
 
