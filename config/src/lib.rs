@@ -22,6 +22,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 pub use mistake::Mistake;
+pub use sections::cameras::{CameraPlace, CamerasSection, Network, Patience};
 pub use sections::devices::DevicesSection;
 pub use sections::dialects::Dialects;
 pub use sections::external_broker::ExternalBroker;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub dialects: Dialects,
     /// How devices are connected.
     pub devices: DevicesSection,
+    /// Cameras and recordings.
+    pub cameras: CamerasSection,
     /// What is left out of history.
     pub sift: Vec<SiftRule>,
     /// Whom the hub may be linked with.
@@ -143,7 +146,7 @@ fn inspect(text: &str, file: &str, base_dir: &Path) -> (Settings, Vec<Mistake>, 
 /// Always answers with something; it counts only if no mistake was reported.
 fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) -> Settings {
     use sections::{
-        devices, dialects, external_broker, history, home, log, mail, mqtt, portal, sift, sign_in, sms, store,
+        cameras, devices, dialects, external_broker, history, home, log, mail, mqtt, portal, sift, sign_in, sms, store,
         submission, supplier, vault, web,
     };
 
@@ -162,6 +165,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
         root.take_table("external_broker").map(|section| external_broker::read(section, &mqtt, mqtt_line));
     let dialects = dialects::read(root.take_section("dialects"));
     let devices = devices::read(root.take_section("devices"));
+    let cameras = cameras::read(root.take_section("cameras"), &store.data_dir);
     let sift = sift::read_all(&mut root);
     let portal = root.take_table("portal").and_then(portal::read);
     let suppliers = supplier::read_all(&mut root, &home.time_zone);
@@ -183,6 +187,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
         external_broker,
         dialects,
         devices,
+        cameras,
         sift,
         portal,
         submission,

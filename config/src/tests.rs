@@ -67,6 +67,56 @@ fn history_keeps_what_it_is_told_to() {
 }
 
 #[test]
+fn cameras_are_told_where_and_how_much() {
+    let defaults = Settings::defaults(Path::new(BASE)).cameras;
+    assert_eq!(defaults.folder, Path::new("/etc/domovoi/domovoi-data/cameras"));
+    assert_eq!((defaults.quota, defaults.keep_days, defaults.max_cameras), (32_000_000_000, 30, 16));
+    let text = "[store]\ndata_dir = \"/data\"\n[cameras]\nfolder = \"/disk/archive\"\nkeep = \"7 d\"\nallow = [\"192.168.7.4\"]\n";
+    let cameras = parse(text).unwrap().cameras;
+    assert_eq!((cameras.folder.as_path(), cameras.keep_days), (Path::new("/disk/archive"), 7));
+    assert!(cameras.allow.len() == 1 && cameras.allow[0].contains("192.168.7.4".parse().unwrap()));
+    let place = parse(&whole_reference()).unwrap().cameras.places.remove(0);
+    assert_eq!((place.name.as_str(), place.prefix.as_str(), place.spool), ("nas", "home", 2_000_000_000));
+    says(
+        "[cameras]\nkeep = \"36 h\"\nsegment = \"10 min\"\nallow = [\"192.168.1.5/24\", \"lan\"]\nquotta = \"1 GB\"\n",
+        &[
+            "domovoi.toml:2:8: cameras.keep: recordings are kept for whole days, not for 36 h; write for example \"30 d\"",
+            "domovoi.toml:3:11: cameras.segment: is 10 min, which is outside 1 min to 5 min",
+            "domovoi.toml:4:10: cameras.allow[0]: 192.168.1.5/24 has bits behind the first 24; \
+             write \"192.168.1.0/24\", or the address without `/`",
+            "domovoi.toml:4:28: cameras.allow[1]: \"lan\" is not a network; \
+             write for example \"192.168.0.0/16\" or \"192.168.1.20\"",
+            "domovoi.toml:5:1: cameras.quotta: unknown key; did you mean `quota`?",
+        ],
+    );
+    let place = |rest: &str| {
+        format!("[[cameras.place]]\nname = \"nas\"\nbucket = \"cam\"\naccess_key = \"a\"\nkey_secret = \"k\"\n{rest}")
+    };
+    says(
+        &place("endpoint = \"http://nas.lan\"\nkey = \"x\"\nsecret_key_password = \"hunter2\"\n"),
+        &[
+            "domovoi.toml:6:12: cameras.place[0].endpoint: plain http is for an address of the home; \
+             write https, or for example \"http://192.168.1.5:9000\"",
+            "domovoi.toml:7:1: cameras.place[0].key: unknown key; did you mean `key_secret`?",
+            "domovoi.toml:8:1: cameras.place[0].secret_key_password: secrets do not belong in this file, which is copied, \
+             mailed and backed up; remove the line and run `domovoi secret set cameras_place_0_secret_key_password`, \
+             which keeps it sealed in the vault",
+        ],
+    );
+    let good = "endpoint = \"http://192.168.1.5:9000\"\n";
+    assert!(parse(&place(good)).is_ok());
+    says(
+        &format!("{}{}", place(good), place(&format!("{good}ca_file = \"ca.pem\"\n"))),
+        &[
+            "domovoi.toml:8:8: cameras.place[1].name: \"nas\" is already the place at line 1; give each place a name of its own",
+            "domovoi.toml:13:11: cameras.place[1].ca_file: has no effect without TLS; write https in `endpoint`",
+        ],
+    );
+    let missing = said("[[cameras.place]]\nname = \"local\"\n");
+    assert_eq!(missing.len(), 5, "{missing:#?}");
+}
+
+#[test]
 fn wrong_types() {
     says("home = 5\n", &["domovoi.toml:1:8: home: expected a table, found a whole number"]);
     says(

@@ -1,6 +1,7 @@
 //! One file per room: its settings as plain values, their defaults, and the checks that need no other room.
 //! Each `read` answers with something usable even when it has reported mistakes, so that all of them are found at once.
 
+pub(crate) mod cameras;
 pub(crate) mod devices;
 pub(crate) mod dialects;
 pub(crate) mod external_broker;

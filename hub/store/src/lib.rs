@@ -8,6 +8,7 @@ mod acts;
 mod audit;
 mod boots;
 mod broker_log;
+mod cameras;
 mod checkpoint;
 mod credentials;
 mod db;
@@ -27,6 +28,7 @@ mod rows;
 mod safety;
 mod schema;
 mod secrets;
+mod segments;
 mod standby;
 mod tables;
 #[cfg(test)]
@@ -42,6 +44,7 @@ pub use acts::{ActFilter, Acts};
 pub use audit::{Audit, AuditEnd, DEED_LIMIT, DEED_PERSONS, Deed, Flaw, KeptDeed};
 pub use boots::Boots;
 pub use broker_log::{BrokerLog, LogLeft};
+pub use cameras::{CAMERA_LIMIT, CameraCard, CameraDay, CameraShelf, PlanSpan, RecordingPlan, StreamTrust};
 pub use credentials::{Credential, CredentialCertificate, CredentialInfo, Credentials};
 pub use devices::{DeviceCard, DeviceShelf, DeviceWord, Farewell, Forgotten, RoomCard, WORD_LIMIT};
 pub use error::{OpenError, StoreError};
@@ -59,6 +62,10 @@ pub use photos::{PHOTO_LIMIT, Photo, Photos};
 pub use register::Register;
 pub use safety::{Safety, SafetyRow};
 pub use secrets::{SECRET_LIMIT, Secrets};
+pub use segments::{
+    Amount, ArchiveTotals, BrokenLink, ChainTag, Chained, Cursor, Finished, LOOK_LIMIT, Looked, Segment, SegmentBrief,
+    SegmentPlace, SegmentStart, SegmentState, Segments, Watermark, new_segment_id,
+};
 pub use standby::{InMemory, MemoryFolder, Standby};
 
 use crate::db::Db;
@@ -202,6 +209,16 @@ impl Store {
     /// Rooms, devices, and what devices said about themselves.
     pub fn devices(&self) -> DeviceShelf {
         DeviceShelf::new(Arc::clone(&self.db))
+    }
+
+    /// Cameras, and the keys of their days.
+    pub fn cameras(&self) -> CameraShelf {
+        CameraShelf::new(Arc::clone(&self.db))
+    }
+
+    /// What was recorded.
+    pub fn segments(&self) -> Segments {
+        Segments::new(Arc::clone(&self.db))
     }
 
     /// The copy of what a home needs in danger, beside the store in its folder.

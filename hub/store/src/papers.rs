@@ -213,7 +213,7 @@ impl Papers {
 /// Clears a table's pages and writes its rows again. `secure_delete` overwrites the row that is deleted, and not the
 /// copy of it that SQLite left in a neighbouring page when it once moved rows between the two; a table that is emptied
 /// as a whole has all its pages overwritten. The tables are small: a household's.
-async fn write_anew(tx: &mut Tx<'_>, table: &Table, with_person: bool) -> Result<(), StoreError> {
+pub(crate) async fn write_anew(tx: &mut Tx<'_>, table: &Table, with_person: bool) -> Result<(), StoreError> {
     let name = table.name;
     let columns = if with_person { "id, sealed, person" } else { "id, sealed, NULL" };
     let query = format!("SELECT {columns} FROM {name} ORDER BY id");

@@ -20,6 +20,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_people.sql"),
     include_str!("../migrations/0003_history.sql"),
     include_str!("../migrations/0004_devices.sql"),
+    include_str!("../migrations/0005_cameras.sql"),
 ];
 
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;

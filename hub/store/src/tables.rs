@@ -57,7 +57,16 @@ pub(crate) static FAREWELL: Table = table("farewell");
 pub(crate) static SAFETY_RULE: Table = table("safety_rule");
 pub(crate) static DANGER: Table = table("danger");
 
-pub(crate) static SEALED: [&Table; 31] = [
+pub(crate) static CAMERA: Table = Table { name: "camera", numbered: false, version: 1, batch: 4 };
+pub(crate) static CAMERA_DAY: Table = Table { name: "camera_day", numbered: true, version: 1, batch: 200 };
+pub(crate) static SEGMENT: Table = Table { name: "segment", numbered: false, version: 1, batch: 200 };
+pub(crate) static CAMERA_MARK: Table = table("camera_mark");
+
+pub(crate) static SEALED: [&Table; 35] = [
+    &CAMERA,
+    &CAMERA_DAY,
+    &SEGMENT,
+    &CAMERA_MARK,
     &SAFETY_RULE,
     &DANGER,
     &JOURNAL,

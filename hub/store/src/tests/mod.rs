@@ -1,6 +1,7 @@
 //! The rooms together, on real files.
 
 mod audit;
+mod cameras;
 mod full;
 mod history;
 mod journal;
@@ -222,7 +223,7 @@ fn photo() -> Photo {
     Photo { id: PhotoId(id()), media_type: "image/png".into(), sha256: [1; 32], bytes: b"PNG-PICTURE-BYTES".to_vec() }
 }
 
-/// Two rows or more in every table; `audit_head` and `history_mark` have one.
+/// Two rows or more in every table but those of `furnish_home`; `audit_head` and `history_mark` have one.
 async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
     let (mut accounts, mut meters) = (Vec::new(), Vec::new());
     for n in 0..2u8 {
@@ -242,6 +243,9 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
         store.secrets().put(&format!("portal token {n}"), b"TOKEN-abc123").await.unwrap();
         store.credentials().issue(&info(&format!("kitchen-plug-{n}"))).await.unwrap();
         store.notices().raise(&format!("window {n}"), &notice()).await.unwrap();
+        let camera = cameras::camera();
+        store.cameras().put(&camera).await.unwrap();
+        cameras::record(store, camera.id, 1_795_300_000_000, None).await;
         let person = PersonId(id());
         for drawer in Drawer::ALL {
             store.papers().put(drawer, &paper(person)).await.unwrap();
@@ -263,6 +267,49 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
         meters.push(meter);
     }
     (accounts, meters)
+}
+
+/// The same for what a home has beside that: the reflex's rules, rooms, devices.
+async fn furnish_home(store: &Store) {
+    for n in 0..2u8 {
+        let safety = |n: u8| SafetyRow { id: format!("kitchen {n}"), body: "Кухня".as_bytes().to_vec() };
+        store.safety().put_rule(&safety(n)).await.unwrap();
+        store.safety().keep_dangers(&[safety(n), safety(n + 1)]).await.unwrap();
+        furnish_devices(store, n).await;
+    }
+}
+
+async fn furnish_devices(store: &Store, n: u8) {
+    let devices = store.devices();
+    devices.put_rooms(&[RoomCard { id: id(), name: "Кухня".into(), position: n.into() }]).await.unwrap();
+    let card = |device: String| DeviceCard {
+        device: DeviceRef::new("zigbee2mqtt", device),
+        name: Some("Чайник".into()),
+        room: None,
+        standing: "accepted".into(),
+        hidden: false,
+        hidden_properties: Vec::new(),
+        presets: Vec::new(),
+        credential: None,
+        external: false,
+        heard_from: Some("bridge".into()),
+        found_at: Moment::Wall(Timestamp(1)),
+        accepted_at: None,
+        agreed: None,
+    };
+    let (stays, goes) = (card(format!("0x{n}")), card(format!("0x8{n}")));
+    devices.put(&[stays, goes.clone()]).await.unwrap();
+    let word = DeviceWord {
+        dialect: "zigbee2mqtt".into(),
+        topic: format!("zigbee2mqtt/чайник/{n}"),
+        payload: b"kitchen/set".to_vec(),
+        external: false,
+        first: 1,
+        sender: "bridge".into(),
+    };
+    devices.put_words(&[word]).await.unwrap();
+    let farewell = Farewell { device: goes.device, topics: vec!["kitchen/set".into()], external: false };
+    devices.forget(&Forgotten { farewell, words: Vec::new(), credential: None }).await.unwrap();
 }
 
 fn entry(reading: RegisterReading, seq: u64) -> LedgerEntry {

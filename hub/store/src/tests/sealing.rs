@@ -44,6 +44,12 @@ const TELLING: &[&str] = &[
     "Клавдия",
     "79161234567",
     "person.edited",
+    "Калитка",
+    "ch1/main?pass",
+    "camera-secret",
+    "h265 2560x1440",
+    "run_ended",
+    "garage-nas",
 ];
 
 fn assert_silent(folder: &Path, extra: &[String]) {
@@ -69,6 +75,7 @@ async fn the_raw_files_tell_nothing() {
     let house = House::new();
     let store = house.open().await;
     let (accounts, meters) = furnish(&store).await;
+    furnish_home(&store).await;
     let mut old = meters[0].clone();
     old.removed = Some((Date::new(2026, 11, 2).unwrap(), RegisterValues::single(dec("99.125"))));
     let new = Meter { id: MeterId(id()), serial: "SN-SWAPPED".into(), ..meters[0].clone() };
@@ -111,6 +118,7 @@ async fn a_blob_in_another_row_is_noticed() {
     let house = House::new();
     let store = house.open().await;
     furnish(&store).await;
+    furnish_home(&store).await;
     assert_eq!(store.keys().verify(|_, _| {}).await.unwrap(), []);
     let mut raw = house.raw().await;
     for table in SEALED {
@@ -151,8 +159,11 @@ async fn a_column_that_says_something_else_than_the_blob_is_noticed() {
     let store = house.open().await;
     let (accounts, meters) = furnish(&store).await;
     let act = store.acts().list(ActFilter::default()).await.unwrap()[0].id;
+    let camera = store.cameras().cards().await.unwrap()[0].id;
+    let segment = store.segments().oldest(camera, None, 1).await.unwrap()[0].id;
+    let key = store.cameras().days(camera).await.unwrap()[0].1;
     let mut raw = house.raw().await;
-    let tricks: [&'static str; 11] = [
+    let tricks: [&'static str; 15] = [
         "UPDATE account SET once = randomblob(32)",
         "UPDATE point SET account = (SELECT id FROM account ORDER BY rowid DESC LIMIT 1)",
         "UPDATE meter SET hanging = NULL",
@@ -164,6 +175,10 @@ async fn a_column_that_says_something_else_than_the_blob_is_noticed() {
         "UPDATE factor SET person = NULL",
         "UPDATE consent SET person = randomblob(16)",
         "UPDATE audit SET at = at + 1",
+        "UPDATE segment SET started = started - 1",
+        "UPDATE segment SET started = started + 1, state = 2",
+        "UPDATE segment SET state = 1, camera = randomblob(16)",
+        "UPDATE camera_day SET day = day + 1",
     ];
     for trick in tricks {
         sqlx::query(trick).execute(&mut raw).await.unwrap();
@@ -176,6 +191,8 @@ async fn a_column_that_says_something_else_than_the_blob_is_noticed() {
             "factor" => store.papers().all(Drawer::Factor).await.err(),
             "consent" => store.papers().all(Drawer::Consent).await.err(),
             "audit" => store.audit().before(None, None, None, 1).await.unwrap().remove(0).1.err(),
+            "segment" => store.segments().get(segment).await.err(),
+            "camera_day" => store.cameras().key(key).await.err(),
             "act" => {
                 let listed = acts.list(ActFilter::default()).await.unwrap();
                 assert!(listed.iter().all(|other| other.id != act), "{trick}: it is passed over, not believed");
