@@ -90,7 +90,8 @@ pub struct Behind {
 }
 
 enum Job {
-    Open(u64, Box<Opening>),
+    /// With the number of the lane's opening.
+    Open(u64, u64, Box<Opening>),
     Append(u64, Fragment),
     Close(u64, Reason),
     SyncAll,
@@ -102,11 +103,14 @@ struct Backlog {
     bytes: usize,
     /// Given up: nothing is taken until the next opening.
     over: bool,
+    /// How many openings the lane has had: what befalls an earlier segment is no matter of this one's.
+    openings: u64,
 }
 
 type Backlogs = Arc<Mutex<HashMap<u64, Backlog>>>;
 
-/// A handle to the thread. When it is dropped, what was asked is done, open segments are closed, and the thread ends.
+/// A handle to the thread. When it is dropped, what was asked is done, open segments are closed, and the thread ends:
+/// it is dropped where waiting for a disk is allowed.
 pub struct Disk {
     jobs: Option<Sender<Job>>,
     backlogs: Backlogs,
@@ -132,8 +136,10 @@ impl Disk {
             return Err(backlog.behind());
         }
         backlog.over = false;
+        backlog.openings += 1;
+        let number = backlog.openings;
         drop(backlogs);
-        self.send(Job::Open(lane, Box::new(opening)));
+        self.send(Job::Open(lane, number, Box::new(opening)));
         Ok(())
     }
 
@@ -211,7 +217,8 @@ fn lock(backlogs: &Backlogs) -> MutexGuard<'_, HashMap<u64, Backlog>> {
 
 struct Work {
     desk: Desk,
-    writers: HashMap<u64, SegmentWriter>,
+    /// With the number of its opening.
+    writers: HashMap<u64, (u64, SegmentWriter)>,
     last: HashMap<u64, ChainTag>,
     backlogs: Backlogs,
 }
@@ -220,7 +227,7 @@ impl Work {
     fn run(&mut self, queue: &Receiver<Job>) {
         while let Ok(job) = queue.recv() {
             match job {
-                Job::Open(lane, opening) => self.open(lane, *opening),
+                Job::Open(lane, number, opening) => self.open(lane, number, *opening),
                 Job::Append(lane, fragment) => self.append(lane, fragment),
                 Job::Close(lane, reason) => self.close(lane, reason),
                 Job::SyncAll => self.sync_all(),
@@ -233,7 +240,7 @@ impl Work {
         }
     }
 
-    fn open(&mut self, lane: u64, opening: Opening) {
+    fn open(&mut self, lane: u64, number: u64, opening: Opening) {
         self.close(lane, Reason::Abandoned);
         let previous = self.last.get(&lane).copied().or(opening.previous);
         let create = || {
@@ -252,9 +259,9 @@ impl Work {
         match created {
             Ok(writer) => {
                 self.tell(Report::Opened { lane, path: writer.path().to_owned(), heading: opening.heading });
-                self.writers.insert(lane, writer);
+                self.writers.insert(lane, (number, writer));
             }
-            Err(error) => self.give_up(lane, error, None),
+            Err(error) => self.give_up(lane, number, error, None),
         }
     }
 
@@ -262,7 +269,8 @@ impl Work {
         if let Some(backlog) = lock(&self.backlogs).get_mut(&lane) {
             backlog.remove(&fragment);
         }
-        let Some(writer) = self.writers.get_mut(&lane) else { return };
+        let Some((number, writer)) = self.writers.get_mut(&lane) else { return };
+        let number = *number;
         let mut written = writer.append(fragment);
         if matches!(written, Err(WriteError::Full(_))) && (self.desk.make_room)(lane) {
             written = writer.retry();
@@ -270,7 +278,7 @@ impl Work {
         if let Err(error) = written {
             let reason = if matches!(error, WriteError::Full(_)) { Reason::DiskFull } else { Reason::Abandoned };
             // What was whole is closed; a trailer needs less room than the record did.
-            let closed = self.writers.remove(&lane).map(|writer| (writer.path().to_owned(), writer.close(reason)));
+            let closed = self.writers.remove(&lane).map(|(_, writer)| (writer.path().to_owned(), writer.close(reason)));
             let left = match closed {
                 Some((_, Ok(closed))) => {
                     self.last.insert(lane, closed.tag);
@@ -280,19 +288,19 @@ impl Work {
                 Some((path, Err(_))) => Some(path),
                 None => None,
             };
-            self.give_up(lane, error, left);
+            self.give_up(lane, number, error, left);
         }
     }
 
     fn close(&mut self, lane: u64, reason: Reason) {
-        let Some(writer) = self.writers.remove(&lane) else { return };
+        let Some((number, writer)) = self.writers.remove(&lane) else { return };
         let path = writer.path().to_owned();
         match writer.close(reason) {
             Ok(closed) => {
                 self.last.insert(lane, closed.tag);
                 self.tell(Report::Closed { lane, closed });
             }
-            Err(error) => self.give_up(lane, error, Some(path)),
+            Err(error) => self.give_up(lane, number, error, Some(path)),
         }
     }
 
@@ -300,22 +308,25 @@ impl Work {
         let mut lanes: Vec<u64> = self.writers.keys().copied().collect();
         lanes.sort_unstable();
         for lane in lanes {
-            let Some(writer) = self.writers.get_mut(&lane) else { continue };
+            let Some((number, writer)) = self.writers.get_mut(&lane) else { continue };
+            let number = *number;
             match writer.sync() {
                 Ok(()) => {
                     let report = Report::Synced { lane, bytes: writer.bytes(), trailer: writer.trailer().clone() };
                     self.tell(report);
                 }
                 Err(error) => {
-                    let left = self.writers.remove(&lane).map(|writer| writer.path().to_owned());
-                    self.give_up(lane, error, left);
+                    let left = self.writers.remove(&lane).map(|(_, writer)| writer.path().to_owned());
+                    self.give_up(lane, number, error, left);
                 }
             }
         }
     }
 
-    fn give_up(&mut self, lane: u64, error: WriteError, left: Option<PathBuf>) {
-        lock(&self.backlogs).entry(lane).or_default().over = true;
+    fn give_up(&mut self, lane: u64, number: u64, error: WriteError, left: Option<PathBuf>) {
+        if let Some(backlog) = lock(&self.backlogs).get_mut(&lane).filter(|backlog| backlog.openings == number) {
+            backlog.over = true;
+        }
         if left.is_some() {
             // The next segment must not name one that has no trailer yet.
             self.last.remove(&lane);

@@ -48,18 +48,26 @@ pub enum Step {
     Append(Fragment),
     /// Close it.
     Close(Reason),
-    /// Nothing: a frame was left out, and somebody should know.
+    /// Nothing: a frame was left out, or the run's sound, or, if its pictures cannot be written down, the whole run.
     LeftOut(Mp4Error),
 }
 
 /// One camera's.
 pub struct Recorder {
     rule: RecorderRule,
-    run: Option<(Arc<Tracks>, i64)>,
+    run: Option<Run>,
     recording: bool,
     kept: VecDeque<Frame>,
     kept_bytes: usize,
     segment: Option<Segment>,
+}
+
+struct Run {
+    tracks: Arc<Tracks>,
+    /// Of MP4.
+    init: Option<Bytes>,
+    /// Wall time of tick 0, in milliseconds since 1970.
+    started_ms: i64,
 }
 
 struct Segment {
@@ -100,14 +108,14 @@ impl Recorder {
             Item::Begins { tracks, started } => {
                 self.close(Reason::RunEnded, None, steps);
                 self.forget();
-                self.run = Some((Arc::clone(tracks), *started));
+                self.run = Run::new(tracks, *started, steps);
             }
             Item::Frame(frame) if self.recording => self.feed(frame, steps),
             Item::Frame(frame) => self.keep(frame),
             // For the next segment; the one that is open keeps the time that its heading says.
             Item::Placed { started: better } => {
-                if let Some((_, started)) = &mut self.run {
-                    *started = *better;
+                if let Some(run) = &mut self.run {
+                    run.started_ms = *better;
                 }
             }
             // What follows is recorded as it comes: a picture with a smear in it shows more than none.
@@ -179,17 +187,17 @@ impl Recorder {
     }
 
     fn ticks(&self, frame: &Frame) -> i64 {
-        let Some((tracks, _)) = &self.run else { return 0 };
+        let Some(run) = &self.run else { return 0 };
         let hz = match frame.kind {
-            Kind::Video => tracks.video.clock_hz,
-            Kind::Audio => tracks.audio.as_ref().map_or(1, |audio| audio.clock_hz),
+            Kind::Video => run.tracks.video.clock_hz,
+            Kind::Audio => run.tracks.audio.as_ref().map_or(1, |audio| audio.clock_hz),
         };
         to_ticks(frame.decoded, hz)
     }
 
     fn feed(&mut self, frame: &Frame, steps: &mut Vec<Step>) {
-        let Some((tracks, _)) = &self.run else { return };
-        let tracks = Arc::clone(tracks);
+        let Some(run) = &self.run else { return };
+        let tracks = Arc::clone(&run.tracks);
         let at = self.ticks(frame);
         let turn = i64::from(self.rule.segment_ms) * i64::from(TICKS_HZ / 1000);
         if let Some(segment) = &self.segment
@@ -236,25 +244,14 @@ impl Recorder {
     }
 
     fn append(&mut self, fragment: Fragment, steps: &mut Vec<Step>) {
-        let (Some(segment), Some((tracks, started))) = (&mut self.segment, &self.run) else { return };
+        let (Some(segment), Some(run)) = (&mut self.segment, &self.run) else { return };
         if !segment.is_open {
             let (base, media) = match &segment.content {
                 Content::Mp4(fragmenter) => (fragmenter.base(), Media::Mp4),
                 Content::Jpeg { .. } => (segment.first, Media::Jpeg),
             };
-            let init = match media {
-                Media::Mp4 => match Init::new(tracks) {
-                    Ok(init) => Some(init.bytes),
-                    Err(error) => {
-                        steps.push(Step::LeftOut(error));
-                        self.segment = None;
-                        return;
-                    }
-                },
-                Media::Jpeg => None,
-            };
-            let started_ms = started.saturating_add(base.unwrap_or(0).div_euclid(90));
-            steps.push(Step::Open { media, started_ms, init, tracks: Arc::clone(tracks) });
+            let started_ms = run.started_ms.saturating_add(base.unwrap_or(0).div_euclid(90));
+            steps.push(Step::Open { media, started_ms, init: run.init.clone(), tracks: Arc::clone(&run.tracks) });
             segment.is_open = true;
         }
         segment.bytes += fragment.payload().len() as u64 + OVERHEAD;
@@ -274,7 +271,7 @@ impl Recorder {
                 }
             },
             Some((first, Content::Jpeg { last, step })) => last.take().map(|(shown, data)| {
-                let hz = self.run.as_ref().map_or(TICKS_HZ, |(tracks, _)| tracks.video.clock_hz);
+                let hz = self.run.as_ref().map_or(TICKS_HZ, |run| run.tracks.video.clock_hz);
                 let until = next.map_or(*step, |next| to_ticks(next, hz).saturating_sub(shown).max(1));
                 picture(&data, shown.saturating_sub(first.unwrap_or(shown)), until)
             }),
@@ -284,6 +281,25 @@ impl Recorder {
         }
         if self.segment.take().is_some_and(|segment| segment.is_open) {
             steps.push(Step::Close(reason));
+        }
+    }
+}
+
+impl Run {
+    /// Sound that cannot be written down is left out, and told once; pictures that cannot be are no recording.
+    fn new(tracks: &Arc<Tracks>, started_ms: i64, steps: &mut Vec<Step>) -> Option<Self> {
+        let run = |tracks: Arc<Tracks>, init| Some(Run { tracks, init, started_ms });
+        if tracks.video.codec == VideoCodec::Jpeg {
+            return run(Arc::clone(tracks), None);
+        }
+        match Init::new(tracks) {
+            Ok(init) => run(Arc::clone(tracks), Some(init.bytes)),
+            Err(error) => {
+                steps.push(Step::LeftOut(error));
+                let silent = Arc::new(Tracks { audio: None, ..Tracks::clone(tracks) });
+                let init = Init::new(&silent).ok().filter(|_| tracks.audio.is_some())?;
+                run(silent, Some(init.bytes))
+            }
         }
     }
 }

@@ -144,6 +144,8 @@ impl Fragmenter {
             return Err(Mp4Error::FrameTooLong { bytes: frame.data.len() });
         }
         match frame.kind {
+            // A sample without a byte is an error to every decoder.
+            _ if frame.data.is_empty() => Ok(None),
             Kind::Video => self.push_video(frame),
             Kind::Audio => self.push_audio(frame),
         }

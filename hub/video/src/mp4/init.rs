@@ -164,7 +164,7 @@ fn flac_entry(audio: &AudioTrack) -> Result<Flac, Mp4Error> {
             blocks: vec![FlacMetadataBlock::StreamInfo {
                 minimum_block_size: super::flac::SHORTEST_BLOCK,
                 maximum_block_size: super::flac::LONGEST_BLOCK,
-                minimum_frame_size: unknown.clone(),
+                minimum_frame_size: unknown,
                 maximum_frame_size: unknown,
                 sample_rate: audio.clock_hz,
                 num_channels_minus_one: audio.channels.saturating_sub(1),

@@ -11,6 +11,7 @@ mod g711;
 mod index;
 mod init;
 mod moof;
+mod still;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ pub use fragment::{Cut, Fragment, Fragmenter, HEADROOM};
 pub use index::{Reference, indexed, indexed_len};
 pub use init::{Init, mime};
 pub use moof::{Extent, Shift, begin_anew, extent, rebase};
+pub use still::{first_frame, parameter_sets};
 
 use std::time::Duration;
 

@@ -8,6 +8,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use mp4_atom::{Decode, Encode, Mfhd, Moof, Tfdt, Tfhd, Traf, Trun, TrunEntry};
 
+use super::still::first_frame_range;
 use super::{Mp4Error, VIDEO_TRACK};
 
 /// `sample_depends_on` = no other (ISO/IEC 14496-12 section 8.8.3.1).
@@ -168,19 +169,8 @@ fn rebase_traf(bytes: &mut [u8], at: usize, end: usize, shift: Shift) -> Result<
 /// (type 16), whose skipped leading pictures a decoder expects (ITU-T H.265 section 8.1.3), so that it does not decode
 /// them against the pictures of another hour. Other frames are left as they are.
 pub fn begin_anew(bytes: &mut [u8]) -> Result<(), Mp4Error> {
-    let (kind, size) = header(bytes, 0)?;
-    if &kind != b"moof" {
-        return Err(Mp4Error::Malformed("a fragment that does not begin with moof"));
-    }
-    let moof = Moof::decode(&mut bytes.get(..size).unwrap_or_default())
-        .map_err(|_| Mp4Error::Malformed("a moof that does not parse"))?;
-    let trun = moof.traf.iter().find(|traf| traf.tfhd.track_id == VIDEO_TRACK).and_then(|traf| traf.trun.first());
-    let first = trun.and_then(|trun| {
-        let start = usize::try_from(trun.data_offset?).ok()?;
-        let size = usize::try_from(trun.samples.get(0)?.size?).ok()?;
-        bytes.get_mut(start..start.checked_add(size)?)
-    });
-    let mut rest = first.ok_or(Mp4Error::Malformed("a fragment without its first frame"))?;
+    let range = first_frame_range(bytes)?;
+    let mut rest = bytes.get_mut(range).unwrap_or_default();
     while let Some((length, tail)) = rest.split_first_chunk_mut::<4>() {
         let length = u32::from_be_bytes(*length) as usize;
         // A camera's torn frame is its own matter: what cannot be read of it is left as it came.

@@ -224,6 +224,7 @@ fn an_open_group_is_made_a_beginning() {
     let (done, _) = fragments(&tracks, Cut::default(), &[first, second]);
     let mut bytes = done[0].payload().to_vec();
     begin_anew(&mut bytes).unwrap();
+    assert_eq!(first_frame(&bytes).unwrap(), [nal(39, 5), nal(16, 9), nal(16, 4)].concat());
     let film = read(&[&Init::new(&tracks).unwrap().bytes[..], &bytes].concat());
     assert_eq!(film.samples[0].data, [nal(39, 5), nal(16, 9), nal(16, 4)].concat());
     assert_eq!(film.samples[1].data, nal(21, 6));
@@ -249,6 +250,26 @@ fn parameters_that_make_no_file_are_refused() {
 fn a_browser_is_told_what_is_in_it() {
     assert_eq!(Init::new(&film::tracks(None)).unwrap().mime, "video/mp4; codecs=\"avc1.42C01E\"");
     assert_eq!(mime(&film::tracks(Some(AudioCodec::Pcmu))), "video/mp4; codecs=\"avc1.42C01E,flac\"");
+}
+
+#[test]
+fn a_decoder_finds_its_parameters_in_the_initialisation() {
+    let init = Init::new(&film::tracks(Some(AudioCodec::Pcma))).unwrap();
+    let (codec, sets) = parameter_sets(&init.bytes).unwrap();
+    assert_eq!(codec, crate::VideoCodec::H264);
+    assert_eq!(sets, [&[0, 0, 0, 1][..], &film::SPS, &[0, 0, 0, 1], &film::PPS].concat());
+    assert!(parameter_sets(&init.bytes[..100]).is_err());
+}
+
+#[test]
+fn a_frame_without_a_byte_is_no_sample() {
+    let mut fragmenter = Fragmenter::new(film::tracks(None), Cut::default());
+    let empty = Frame { data: bytes::Bytes::new(), ..picture(1, 10, 6_000, 1) };
+    for frame in [picture(0, 10, 6_000, 50), empty, picture(2, 10, 6_000, 50)] {
+        assert!(fragmenter.push(&frame).unwrap().is_none());
+    }
+    let last = fragmenter.finish(None).unwrap().unwrap();
+    assert_eq!(read(&file(&film::tracks(None), &[last])).samples.len(), 2);
 }
 
 // ---- ffmpeg as the judge

@@ -178,6 +178,29 @@ fn frames_that_are_too_long_are_left_out_and_told() {
     assert!(matches!(steps[..], [Step::LeftOut(_)]));
 }
 
+#[test]
+fn sound_that_cannot_be_kept_costs_no_pictures() {
+    let mut tracks = (*film::tracks(Some(AudioCodec::Pcma))).clone();
+    tracks.audio.as_mut().unwrap().channels = 7;
+    let mut recorder = Recorder::new(turning(60_000));
+    let mut steps = Vec::new();
+    recorder.start(&mut steps);
+    recorder.item(&begins(&Arc::new(tracks.clone()), 0), &mut steps);
+    assert!(matches!(steps[..], [Step::LeftOut(crate::mp4::Mp4Error::Parameters { track: "audio", .. })]));
+    steps.clear();
+    recorder.item(&Item::Frame(sound(0, 700)), &mut steps);
+    recorder.item(&Item::Frame(picture(0, 10, 18_000, 100)), &mut steps);
+    recorder.stop(&mut steps);
+    assert_eq!(told(&steps), ["open@0", "0-0", "Stopped"]);
+    // Pictures that cannot be are told, once.
+    tracks.video.sample_entry = bytes::Bytes::new();
+    steps.clear();
+    recorder.start(&mut steps);
+    recorder.item(&begins(&Arc::new(tracks), 0), &mut steps);
+    (0..30).for_each(|n| recorder.item(&Item::Frame(picture(n, 10, 18_000, 100)), &mut steps));
+    assert!(matches!(steps[..], [Step::LeftOut(_)]));
+}
+
 // ---- the disk
 
 struct Place {
@@ -321,6 +344,34 @@ fn a_segment_that_cannot_be_created_is_told() {
     place.disk.open(1, place.opening(1)).unwrap();
     place.disk.append(1, still(0)).unwrap();
     assert!(matches!(place.reports.recv().unwrap(), Report::Opened { lane: 1, .. }));
+}
+
+#[test]
+fn what_befalls_a_segment_is_no_matter_of_the_next_one_s() {
+    let (go, gate) = channel();
+    let place = disk(DiskLimits::default(), Some(gate));
+    place.disk.open(2, place.opening(2)).unwrap();
+    // While the thread is held at its first report, a segment that cannot be created is followed by one that can.
+    let mut opening = place.opening(1);
+    opening.folder = place.folder.path().join("not mounted");
+    place.disk.open(1, opening).unwrap();
+    place.disk.append(1, still(0)).unwrap();
+    place.disk.open(1, place.opening(1)).unwrap();
+    go.send(()).unwrap();
+    go.send(()).unwrap();
+    assert!(matches!(place.reports.recv().unwrap(), Report::Opened { lane: 2, .. }));
+    assert!(matches!(place.reports.recv().unwrap(), Report::Failed { lane: 1, .. }));
+    place.disk.append(1, still(1)).unwrap();
+    drop(go);
+    let Place { disk, reports, .. } = place;
+    drop(disk);
+    let closed: Vec<_> = reports
+        .into_iter()
+        .filter_map(
+            |r| if let Report::Closed { lane: 1, closed } = r { Some(closed.trailer.fragments()) } else { None },
+        )
+        .collect();
+    assert_eq!(closed, [1]);
 }
 
 #[test]
