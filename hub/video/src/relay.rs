@@ -1,7 +1,7 @@
 //! The one connection between the RTSP client and a camera, with everything in it that the client lacks (retina 0.4.21 has
 //! no TLS, no timeouts and no limits: one DESCRIBE answer of 2 GB or one endless fragment would take the daemon's memory).
 //! A listener on loopback takes one connection, ours, and is gone; the bytes go on to the address that was checked.
-//! Deliberately no understanding of RTSP: it counts bytes, and what was handed out is told to it (`Gauge`).
+//! Deliberately no understanding of RTSP over TCP: it counts bytes, and what was handed out is told to it (`Gauge`).
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
+mod datagrams;
 mod ours;
 
 use crate::address::{Address, Policy};
-use crate::session::{Excess, Limits, Step, Trouble, WallClock, clean};
+use crate::session::{Excess, Limits, Step, Transport, Trouble, WallClock, clean};
 use crate::trust::{Judge, Trust};
 
 /// Read at once from a camera.
@@ -78,9 +79,13 @@ pub(crate) async fn open(
     trust: &Trust,
     limits: &Limits,
     wall: &WallClock,
+    transport: Transport,
 ) -> Result<Relay, Trouble> {
     let (camera, peer) = connect(address, policy, limits).await?;
-    if address.tls {
+    if transport == Transport::Udp {
+        let limits = limits.clone();
+        entrance(&limits.clone(), |client, gauge| async move { datagrams::pass(client, camera, &limits, &gauge).await })
+    } else if address.tls {
         let judge = Judge::new(trust)?;
         let client = tokio_rustls::TlsConnector::from(Arc::new(judge.client(Arc::clone(wall))?));
         let name = ServerName::try_from(address.host()).unwrap_or_else(|_| ServerName::from(peer.ip()));
@@ -90,10 +95,12 @@ pub(crate) async fn open(
             .map_err(|_| Trouble::Timeout { step: Step::Tls, after: step })?
             .map_err(|error| judge.trouble(&error))?;
         let (from, to) = tokio::io::split(camera);
-        start(from, to, limits)
+        let own = limits.clone();
+        entrance(limits, |client, gauge| async move { pass(client, from, to, &own, &gauge).await })
     } else {
         let (from, to) = camera.into_split();
-        start(from, to, limits)
+        let own = limits.clone();
+        entrance(limits, |client, gauge| async move { pass(client, from, to, &own, &gauge).await })
     }
 }
 
@@ -143,10 +150,13 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
     socket.set_tcp_keepalive(&keepalive)
 }
 
-fn start<R, W>(from_camera: R, to_camera: W, limits: &Limits) -> Result<Relay, Trouble>
+/// Opens the entrance, takes the client in and lets `pass` work for it.
+fn entrance<F>(
+    limits: &Limits,
+    pass: impl FnOnce(TcpStream, Arc<Gauge>) -> F + Send + 'static,
+) -> Result<Relay, Trouble>
 where
-    R: AsyncRead + Unpin + Send + 'static,
-    W: AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = Option<Trouble>> + Send,
 {
     let ours = |error: io::Error| Trouble::Ours { text: format!("no socket on loopback: {error}") };
     let socket = TcpSocket::new_v4().map_err(ours)?;
@@ -156,46 +166,56 @@ where
     let entrance = listener.local_addr().map_err(ours)?;
     let gauge = Arc::new(Gauge::default());
     gauge.allow(limits.answer_bytes);
-    tokio::spawn(run(listener, from_camera, to_camera, limits.clone(), Arc::clone(&gauge)));
+    let (within, shared) = (limits.connect, Arc::clone(&gauge));
+    tokio::spawn(async move {
+        let client = match timeout(within, ours::accept(&listener)).await {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => return shared.ended(Trouble::Ours { text: format!("loopback: {error}") }),
+            Err(_) => return,
+        };
+        drop(listener);
+        // A second handle keeps the connection open until the reason is written down: whoever sees its end finds it.
+        let held = socket2::SockRef::from(&client).try_clone();
+        let end = pass(client, Arc::clone(&shared)).await;
+        if let Some(trouble) = end {
+            shared.ended(trouble);
+        }
+        drop(held);
+    });
     Ok(Relay { entrance, gauge })
 }
 
-/// Takes the client in and passes bytes until one side ends.
-async fn run<R, W>(listener: TcpListener, mut from_camera: R, mut to_camera: W, limits: Limits, gauge: Arc<Gauge>)
+/// Passes bytes both ways until one side ends. `None`: the client went away.
+async fn pass<R, W>(
+    client: TcpStream,
+    mut from_camera: R,
+    mut to_camera: W,
+    limits: &Limits,
+    gauge: &Gauge,
+) -> Option<Trouble>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let client = match timeout(limits.connect, ours::accept(&listener)).await {
-        Ok(Ok(client)) => client,
-        Ok(Err(error)) => return gauge.ended(Trouble::Ours { text: format!("loopback: {error}") }),
-        Err(_) => return,
-    };
-    drop(listener);
     let (mut from_client, mut to_client) = client.into_split();
     let requests = async {
         // Requests are the client's own and few. An error here is told better by the other direction.
         let _ = tokio::io::copy(&mut from_client, &mut to_camera).await;
         let _ = to_camera.shutdown().await;
     };
-    let end = tokio::select! {
-        end = answers(&mut from_camera, &mut to_client, &limits, &gauge) => end,
+    tokio::select! {
+        end = answers(&mut from_camera, &mut to_client, limits, gauge) => end,
         () = requests => None,
-    };
-    if let Some(trouble) = end {
-        gauge.ended(trouble);
     }
-    // Both of the client's halves are dropped only here, after the reason was written down.
 }
 
-/// Passes the camera's bytes on. `None`: the client went away.
 async fn answers<R, W>(from_camera: &mut R, to_client: &mut W, limits: &Limits, gauge: &Gauge) -> Option<Trouble>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     let mut chunk = vec![0; CHUNK];
-    let mut pace = Pace::new(limits.pace_bytes_per_second);
+    let mut meter = Meter::new(limits, gauge);
     loop {
         let read = match timeout(limits.silence, from_camera.read(&mut chunk)).await {
             Err(_) => return Some(Trouble::Silent { seconds: limits.silence }),
@@ -203,19 +223,39 @@ where
             Ok(Ok(0)) => return Some(Trouble::Closed),
             Ok(Ok(read)) => read,
         };
-        let bytes = u64::try_from(read).unwrap_or(u64::MAX);
-        gauge.total.fetch_add(bytes, Ordering::Relaxed);
-        let unanswered = gauge.unanswered.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
-        let limit = gauge.allowed.load(Ordering::Relaxed);
-        if unanswered > limit {
-            return Some(Trouble::TooMuch { of: Excess::Unanswered, limit });
-        }
-        if !pace.allows(bytes, Instant::now()) {
-            return Some(Trouble::TooMuch { of: Excess::Pace, limit: limits.pace_bytes_per_second });
+        if let Err(trouble) = meter.count(read) {
+            return Some(trouble);
         }
         if to_client.write_all(chunk.get(..read).unwrap_or_default()).await.is_err() {
             return None;
         }
+    }
+}
+
+/// Counts what comes against what there may be.
+struct Meter<'a> {
+    gauge: &'a Gauge,
+    pace: Pace,
+}
+
+impl Meter<'_> {
+    fn new<'a>(limits: &Limits, gauge: &'a Gauge) -> Meter<'a> {
+        Meter { gauge, pace: Pace::new(limits.pace_bytes_per_second) }
+    }
+
+    fn count(&mut self, read: usize) -> Result<(), Trouble> {
+        let bytes = u64::try_from(read).unwrap_or(u64::MAX);
+        let gauge = self.gauge;
+        gauge.total.fetch_add(bytes, Ordering::Relaxed);
+        let unanswered = gauge.unanswered.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        let limit = gauge.allowed.load(Ordering::Relaxed);
+        if unanswered > limit {
+            return Err(Trouble::TooMuch { of: Excess::Unanswered, limit });
+        }
+        if !self.pace.allows(bytes, Instant::now()) {
+            return Err(Trouble::TooMuch { of: Excess::Pace, limit: self.pace.per_second });
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use retina::client::{self as rtsp, Demuxed, SetupOptions, TcpTransportOptions, UdpTransportOptions};
+use retina::client::{self as rtsp, Demuxed, SetupOptions, TcpTransportOptions};
 use retina::codec::{CodecItem, FrameFormat};
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
@@ -37,7 +37,7 @@ pub use trouble::{Excess, Step, Trouble};
 pub(crate) use trouble::clean;
 
 use crate::frame::{Item, Tracks};
-use crate::relay::{self, Gauge, Relay};
+use crate::relay::{self, Gauge};
 use clock::Arrival;
 use flow::{Flow, Unit};
 use tracks::Choice;
@@ -75,29 +75,24 @@ impl Session {
         let session = Session::describe(&options, rtsp::TeardownPolicy::Auto).await?;
         // For a live555 before 2017.06.04 retina repeats TEARDOWN with new connections to the address that the camera gave
         // as its base, past the relay and with the password: a camera could name any host there.
-        let (session, relay, veil) = if session.0.tool().is_some_and(rtsp::Tool::has_live555_tcp_bug) {
+        let (session, gauge, veil) = if session.0.tool().is_some_and(rtsp::Tool::has_live555_tcp_bug) {
             drop(session);
             Session::describe(&options, rtsp::TeardownPolicy::Never).await?
         } else {
             session
         };
-        Session::play(options, session, relay, veil).await
+        Session::play(options, session, gauge, veil).await
     }
 
     async fn describe(
         options: &Options,
         teardown: rtsp::TeardownPolicy,
-    ) -> Result<(rtsp::Session<rtsp::Described>, Option<Relay>, Veil), Trouble> {
+    ) -> Result<(rtsp::Session<rtsp::Described>, Arc<Gauge>, Veil), Trouble> {
         let limits = &options.limits;
-        let (entrance, relay) = match options.transport {
-            Transport::Tcp => {
-                let relay =
-                    relay::open(&options.address, &options.policy, &options.trust, limits, &options.wall).await?;
-                (relay.entrance, Some(relay))
-            }
-            // Datagrams go to the address from which the RTSP connection leaves, which behind the relay is loopback.
-            Transport::Udp => (relay::connect(&options.address, &options.policy, limits).await?.1, None),
-        };
+        let relay =
+            relay::open(&options.address, &options.policy, &options.trust, limits, &options.wall, options.transport)
+                .await?;
+        let (entrance, gauge) = (relay.entrance, relay.gauge);
         let url = format!("rtsp://{entrance}{}", options.address.path());
         let url = Url::parse(&url).map_err(|error| Trouble::Ours { text: clean(&error.to_string(), &[]) })?;
         let credentials = options
@@ -112,30 +107,32 @@ impl Session {
             .user_agent("domovoi".to_owned())
             .session_group(Arc::clone(&options.visits.0))
             .teardown(teardown);
-        let gauge = relay.as_ref().map(|relay| Arc::clone(&relay.gauge)).unwrap_or_default();
         let given = options.login.is_some();
-        let session =
-            within(Step::Describe, limits.step, &gauge, given, &veil, rtsp::Session::describe(url, session_options))
-                .await?;
+        let session = within(
+            Step::Describe,
+            limits.left_of(limits.step),
+            &gauge,
+            given,
+            &veil,
+            rtsp::Session::describe(url, session_options),
+        )
+        .await?;
         gauge.handed_out();
-        Ok((session, relay, veil))
+        Ok((session, gauge, veil))
     }
 
     async fn play(
         options: Options,
         mut session: rtsp::Session<rtsp::Described>,
-        relay: Option<Relay>,
+        gauge: Arc<Gauge>,
         veil: Veil,
     ) -> Result<Session, Trouble> {
         let limits = options.limits.clone();
-        let gauge = relay.as_ref().map(|relay| Arc::clone(&relay.gauge)).unwrap_or_default();
         let given = options.login.is_some();
         let mut choice = tracks::choose(session.streams(), options.audio == Audio::Keep)?;
         let setup = || {
-            let transport = match options.transport {
-                Transport::Tcp => rtsp::Transport::Tcp(TcpTransportOptions::default()),
-                Transport::Udp => rtsp::Transport::Udp(UdpTransportOptions::default()),
-            };
+            // Datagrams as well: the relay hands them on.
+            let transport = rtsp::Transport::Tcp(TcpTransportOptions::default());
             SetupOptions::default().transport(transport).frame_format(FrameFormat::MP4)
         };
         within(Step::Setup, limits.left_of(limits.step), &gauge, given, &veil, session.setup(choice.video, setup()))
@@ -189,7 +186,7 @@ impl Session {
         self.clock_offset_ms
     }
 
-    /// Bytes that came from the camera; over UDP only frames are counted.
+    /// Bytes that came from the camera.
     pub fn bytes(&self) -> u64 {
         self.gauge.total()
     }

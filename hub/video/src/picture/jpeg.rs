@@ -58,6 +58,20 @@ impl ImageBuffer for Sheet<'_> {
         let blue = Plane { samples: &planes.u, width, height };
         let red = Plane { samples: &planes.v, width, height };
         let [y_out, u_out, v_out, _] = buffers;
+        if (columns, rows) == (planes.width, planes.height) {
+            // The usual case, without the means: one sample of luma for each pixel, of chroma for one, two or four.
+            let (luma, blue, red) = (luma.line(row, rows), blue.line(row, rows), red.line(row, rows));
+            let step = if width >= columns { 1 } else { 2 };
+            let chroma = blue.iter().zip(red).flat_map(|pair| std::iter::repeat_n(pair, step));
+            let last = blue.last().zip(red.last());
+            for (y, (u, v)) in luma.iter().zip(chroma.chain(last.into_iter().cycle())) {
+                let [y, u, v] = self.conversion.apply(*y, *u, *v);
+                y_out.push(y);
+                u_out.push(u);
+                v_out.push(v);
+            }
+            return;
+        }
         for column in 0..columns {
             let at = |plane: &Plane<'_>| plane.mean((column, columns), (row, rows));
             let [y, u, v] = self.conversion.apply(at(&luma), at(&blue), at(&red));
@@ -74,7 +88,13 @@ struct Plane<'a> {
     height: usize,
 }
 
-impl Plane<'_> {
+impl<'a> Plane<'a> {
+    /// The line that belongs to the nth of so many.
+    fn line(&self, row: usize, rows: usize) -> &'a [u8] {
+        let (line, _) = covered(row, rows, self.height);
+        self.samples.get(line * self.width..(line + 1) * self.width).unwrap_or_default()
+    }
+
     /// The mean of what a pixel of the result covers: the nth of so many columns, the nth of so many rows.
     fn mean(&self, (column, columns): (usize, usize), (row, rows): (usize, usize)) -> u8 {
         let (left, right) = covered(column, columns, self.width);

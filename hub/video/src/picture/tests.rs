@@ -227,9 +227,9 @@ fn rgb_of(file: &std::path::Path, filter: &str) -> Vec<u8> {
     output.stdout
 }
 
-#[tokio::test]
+#[test]
 #[ignore = "needs ffmpeg"]
-async fn pictures_look_as_ffmpeg_sees_them() {
+fn pictures_look_as_ffmpeg_sees_them() {
     let folder = tempfile::tempdir().unwrap();
     let hd = "-colorspace bt709 -color_range tv -pix_fmt yuv420p";
     let full = "-colorspace smpte170m -color_range pc -pix_fmt yuvj420p";
@@ -272,7 +272,8 @@ async fn pictures_look_as_ffmpeg_sees_them() {
         let frame: Vec<u8> =
             rest.iter().flat_map(|unit| [&u32::try_from(unit.len()).unwrap().to_be_bytes(), *unit].concat()).collect();
         let begun = std::time::Instant::now();
-        let picture = Darkroom::default().develop(&track(codec, &sets), frame.into(), None).await.unwrap();
+        // Without the deadline: a build for tests is several times slower.
+        let picture = jpeg::encode(&decode::decode(codec, &sets, &frame).unwrap(), None).unwrap();
         let took = begun.elapsed();
         assert_eq!(format!("{}x{}", picture.width, picture.height), size);
         let file = folder.path().join("ours.jpg");

@@ -166,7 +166,7 @@ async fn a_camera_that_drops_its_viewers_or_restarts_is_back() {
 async fn a_check_tells_what_a_real_server_sends() {
     let darkroom = Darkroom::default();
     for (settings, profile, playable) in [
-        (&["--fps", "10", "--group", "20", "--audio", "aac"][..], "Main", Playable::Everywhere),
+        (&["--fps", "10", "--group", "20", "--audio", "aac"][..], "Constrained Baseline", Playable::Everywhere),
         (&["--video", "h265", "--fps", "10", "--group", "20"], "Main", Playable::WithDecoder),
         (&["--video", "jpeg", "--fps", "10", "--audio", "opus"], "", Playable::AsPictures),
     ] {

@@ -182,3 +182,92 @@ async fn an_old_live555_never_leads_past_the_relay() {
     // retina would say TEARDOWN on this connection first, and only then go to the base.
     assert_eq!(camera.heard(), ["DESCRIBE", "DESCRIBE", "SETUP", "PLAY"]);
 }
+
+#[tokio::test]
+async fn datagrams_are_put_in_order_and_come_from_the_camera_alone() {
+    let camera = Camera::start(|mut talk, _| async move {
+        let rtp = tokio::net::UdpSocket::bind("127.0.0.1:0").await.ok()?;
+        let rtcp = tokio::net::UdpSocket::bind("127.0.0.1:0").await.ok()?;
+        let (ours, reports) = (rtp.local_addr().ok()?.port(), rtcp.local_addr().ok()?.port());
+        let mut theirs = 0u16;
+        loop {
+            let request = talk.request().await?;
+            if request.method != "SETUP" {
+                talk.obey(&request, SDP_VIDEO).await?;
+                if request.method == "PLAY" {
+                    break;
+                }
+                continue;
+            }
+            theirs = request.head.split_once("RTP/AVP/UDP;unicast;client_port=")?.1.split('-').next()?.parse().ok()?;
+            assert!(theirs % 2 == 0 && !request.head.contains("interleaved"));
+            // It names another host as its source, to which nothing must be sent.
+            let headers = format!(
+                "Session: 7\r\nTransport: RTP/AVP/UDP;unicast;client_port={theirs}-{};server_port={ours}-{reports};\
+                 source=192.0.2.1\r\n",
+                theirs + 1
+            );
+            talk.answer(&request, "200 OK", &headers, "").await?;
+        }
+        let (sets, frame) = crate::picture::tests::h264_pcm(1, 90, 100, 150);
+        let mut packets = Vec::new();
+        for n in 0..20u32 {
+            let ticks = n * 6_000;
+            if n % 10 == 0 {
+                for set in nal::annex_b_units(&sets) {
+                    packets.push(talk.packet(0, ticks, false, set));
+                }
+                packets.push(talk.packet(0, ticks, true, nal::units(&frame).next()?));
+            } else {
+                packets.push(talk.packet(0, ticks, true, &[0x41, 0x9a, 0x00, 0x80]));
+            }
+        }
+        // The first stays first; of the others each pair comes the wrong way round.
+        for pair in packets[1..].chunks_mut(2) {
+            pair.reverse();
+        }
+        // A stranger's packet with a number of its own.
+        let stranger = tokio::net::UdpSocket::bind("127.0.0.1:0").await.ok()?;
+        stranger.send_to(&[0x80, 96, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9, 0x65], ("127.0.0.1", theirs)).await.ok()?;
+        for packet in packets {
+            rtp.send_to(&packet[4..], ("127.0.0.1", theirs)).await.ok()?;
+        }
+        // The client is heard of at the camera's ports.
+        let mut report = [0; 100];
+        assert_eq!(rtcp.recv(&mut report).await.ok()?, 8);
+        talk.stay().await
+    })
+    .await;
+    let options = Options { transport: Transport::Udp, ..options(&camera.url()) };
+    let mut session = Session::open(options).await.unwrap();
+    let items = items(&mut session, 20).await;
+    assert_eq!(runs(&items), 1);
+    assert!(frames(&items).zip(0..).all(|(frame, n)| frame.decoded == n * 6_000), "{items:?}");
+    assert!(!items.iter().any(|item| matches!(item, Item::Gap { .. })));
+    session.close().await;
+    assert_eq!(camera.heard(), ["DESCRIBE", "SETUP", "PLAY", "TEARDOWN"]);
+}
+
+#[tokio::test]
+async fn datagrams_are_bounded_as_well() {
+    let camera = Camera::start(|mut talk, _| async move {
+        let request = talk.request().await?;
+        talk.answer(&request, "200 OK", "Content-Type: application/sdp\r\n", SDP_VIDEO).await?;
+        let request = talk.request().await?;
+        talk.answer(&request, "200 OK", "Session: 7\r\nTransport: RTP/AVP/UDP;unicast\r\n", "").await?;
+        talk.stay().await
+    })
+    .await;
+    let udp = |url: String| Options { transport: Transport::Udp, ..options(&url) };
+    assert!(matches!(trouble_of(udp(camera.url())).await, Trouble::Protocol { .. }));
+    let camera = Camera::start(|mut talk, _| async move {
+        talk.request().await?;
+        talk.send(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 2000000000\r\n\r\n").await?;
+        loop {
+            talk.send(&[0; 65536]).await?;
+        }
+    })
+    .await;
+    let trouble = trouble_of(udp(camera.url())).await;
+    assert!(matches!(trouble, Trouble::TooMuch { .. } | Trouble::Protocol { .. }), "{trouble}");
+}
