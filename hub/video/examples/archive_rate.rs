@@ -1,7 +1,7 @@
 //! What recording costs beside the network: made-up streams through fragmenter, seal and disk as fast as they go, with
 //! the processor's time of each stage and the bytes that the format adds. Figures stand in docs/reference/archive.md.
 //!
-//! `cargo run --release -p domovoi-video --example archive_rate -- FOLDER [STREAMS] [SECONDS]`
+//! `cargo run --release -p domovoi-video --example archive_rate -- FOLDER [STREAMS] [SECONDS] [silent]`
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +23,10 @@ fn main() -> Result<(), Failure> {
     let folder = PathBuf::from(arguments.next().ok_or("which folder?")?);
     let streams: u32 = arguments.next().map_or(Ok(4), |text| text.parse())?;
     let seconds: i64 = arguments.next().map_or(Ok(120), |text| text.parse())?;
-    let film = film(seconds);
+    let mut film = film(seconds);
+    if arguments.next().is_some() {
+        film.retain(|frame| frame.kind == Kind::Video);
+    }
     let total: usize = film.iter().map(|frame| frame.data.len()).sum::<usize>() * streams as usize;
     println!("{streams} streams of {seconds} s, {} MB of frames in all", total / 1_000_000);
 

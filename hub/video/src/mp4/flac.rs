@@ -76,13 +76,10 @@ fn subframe(samples: &[i32], bits: &mut Bits<'_>) {
         return;
     }
     let verbatim = samples.len() as u64 * u64::from(depth);
-    let best = (0..=4usize.min(samples.len().saturating_sub(1)))
-        .map(|order| {
-            let residual = residual(&samples, order);
-            let (parameter, cost) = rice(&residual);
-            (cost + order as u64 * u64::from(depth) + 10, order, parameter, residual)
-        })
-        .min_by_key(|(cost, ..)| *cost);
+    let best = predicted(&samples).map(|(order, residual)| {
+        let (parameter, cost) = rice(&residual);
+        (cost + order as u64 * u64::from(depth) + 10, order, parameter, residual)
+    });
     match best {
         Some((cost, order, parameter, residual)) if cost < verbatim => {
             kind(0b1000 | order as u32, wasted, bits);
@@ -113,24 +110,41 @@ fn kind(kind: u32, wasted: u32, bits: &mut Bits<'_>) {
     }
 }
 
-/// What the fixed predictor of an order leaves: the order's differences, from its first whole one on.
-fn residual(samples: &[i32], order: usize) -> Vec<i32> {
-    let mut values = samples.to_vec();
-    for _ in 0..order {
-        values = values.windows(2).map(|pair| pair.iter().rev().copied().reduce(|a, b| a - b).unwrap_or(0)).collect();
+/// The order of the fixed predictor that leaves least, and what it leaves: the order's differences (section 9.2.5.3), from
+/// the first whole one on.
+fn predicted(samples: &[i32]) -> Option<(usize, Vec<i32>)> {
+    let mut residual = samples.to_vec();
+    let mut best: Option<(u64, usize, Vec<i32>)> = None;
+    for order in 0..=4usize {
+        let left: u64 = residual.iter().map(|value| u64::from(value.unsigned_abs())).sum();
+        if best.as_ref().is_none_or(|(least, ..)| left < *least) {
+            best = Some((left, order, residual.clone()));
+        }
+        if residual.len() < 2 {
+            break;
+        }
+        let mut before = residual.remove(0);
+        for value in &mut residual {
+            let this = *value;
+            *value = this - before;
+            before = this;
+        }
     }
-    values
+    best.map(|(_, order, residual)| (order, residual))
 }
 
-/// The best Rice parameter and what it costs in bits.
+/// The Rice parameter and what it costs in bits: the best one lies beside the logarithm of the mean.
 fn rice(residual: &[i32]) -> (u32, u64) {
-    (0..15)
+    let sum: u64 = residual.iter().map(|value| u64::from(fold(*value))).sum();
+    let mean = sum / (residual.len() as u64).max(1);
+    let near = mean.checked_ilog2().unwrap_or(0);
+    (near.saturating_sub(1)..=near + 1)
+        .map(|parameter| parameter.min(14))
         .map(|parameter| {
-            let cost =
-                residual.iter().map(|value| u64::from(fold(*value) >> parameter) + 1 + u64::from(parameter)).sum();
-            (parameter, cost)
+            let quotients: u64 = residual.iter().map(|value| u64::from(fold(*value) >> parameter)).sum();
+            (parameter, quotients + residual.len() as u64 * u64::from(1 + parameter))
         })
-        .min_by_key(|(_, cost): &(u32, u64)| *cost)
+        .min_by_key(|(_, cost)| *cost)
         .unwrap_or((0, 0))
 }
 
@@ -186,6 +200,24 @@ fn crc8(bytes: &[u8]) -> u8 {
 /// x¹⁶ + x¹⁵ + x² + 1.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| crc << 1 ^ if crc & 0x8000 != 0 { 0x8005 } else { 0 })
+        let at = usize::from((crc >> 8) as u8 ^ byte);
+        crc << 8 ^ CRC16.get(at).copied().unwrap_or_default()
     })
 }
+
+/// What each byte does to the sum.
+const CRC16: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = (byte as u16) << 8;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = crc << 1 ^ if crc & 0x8000 != 0 { 0x8005 } else { 0 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
