@@ -197,9 +197,7 @@ impl Session {
             if let Some(item) = self.flow.next() {
                 return Ok(item);
             }
-            if let Err(trouble) = self.advance().await {
-                return Err(trouble);
-            }
+            self.advance().await?;
         }
     }
 
@@ -261,7 +259,8 @@ impl Session {
                 self.handed_out(frame.data().len())?;
                 self.last_picture = Instant::now();
                 if frame.loss() > 0 {
-                    self.flow.gap(u32::from(frame.loss()));
+                    // Packets are counted, not frames: at least one.
+                    self.flow.gap(1);
                 }
                 if frame.has_new_parameters() || self.flow.codec().is_none() {
                     self.read_parameters()?;

@@ -77,7 +77,7 @@ impl Conversion {
         let mut out = [0; 3];
         for ((out, row), middle) in out.iter_mut().zip(&self.rows).zip([0, 128, 128]) {
             let sum: i32 = row.iter().zip(sample).map(|(weight, sample)| weight * sample).sum();
-            *out = u8::try_from(((sum + 32768 >> 16) + middle).clamp(0, 255)).unwrap_or(0);
+            *out = u8::try_from((((sum + 32768) >> 16) + middle).clamp(0, 255)).unwrap_or(0);
         }
         out
     }

@@ -24,6 +24,10 @@ const LONGEST_HOPELESS: Duration = Duration::from_secs(300);
 /// Between two looks whether anything listens at the address of a camera that is gone. They make the return of a camera
 /// that was away for an hour as quick as that of one that was away for a second.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// While a camera starts, and for one that answers nothing: it is to be seen within five seconds when it does.
+const LONGEST_NEAR: Duration = Duration::from_secs(4);
+/// How long a camera may take from its first open port to its first picture.
+const STARTING: Duration = Duration::from_secs(120);
 /// A session that lasted this long was well: the next trouble begins a new count.
 const WELL: Duration = Duration::from_secs(10);
 
@@ -91,7 +95,7 @@ pub async fn supervise(
             status.frames_left_out = feed.left_out();
         });
         if was_well {
-            backoff = Backoff::default();
+            backoff = Backoff::starting();
         }
         if !wait(&options, &trouble, &mut backoff, &mut shutdown).await {
             break;
@@ -183,7 +187,7 @@ async fn wait(
         () = sleep_until(until) => true,
         () = look, if trouble.is_absence() => {
             // It is back. A device that boots listens before it serves: from here on it is tried often again.
-            *backoff = Backoff::default();
+            *backoff = Backoff::starting();
             true
         }
     }
@@ -192,13 +196,27 @@ async fn wait(
 #[derive(Default)]
 struct Backoff {
     last: Option<Duration>,
+    /// Until when it is expected any moment.
+    near_until: Option<Instant>,
 }
 
 impl Backoff {
+    /// For a camera that was well a moment ago, or that listens again: what it answers while it boots (404, 503, an end) is
+    /// not its last word.
+    fn starting() -> Backoff {
+        Backoff { last: None, near_until: Some(Instant::now() + STARTING) }
+    }
+
     /// Doubles up to the longest pause of this trouble; a quarter of it is chance, so that the cameras of a house that lost
     /// its power do not all come at once.
     fn next(&mut self, trouble: &Trouble) -> Duration {
+        let near = self.near_until.is_some_and(|until| Instant::now() < until);
         let (shortest, longest) = match trouble {
+            // A wrong password is never tried in a row.
+            Trouble::Unauthorized { .. } => (SHORTEST_HOPELESS, LONGEST_HOPELESS),
+            // Such a try is itself a wait for the answer.
+            Trouble::Timeout { .. } => (SHORTEST, LONGEST_NEAR),
+            _ if near => (SHORTEST, LONGEST_NEAR),
             Trouble::Busy { .. } => (SHORTEST, LONGEST_BUSY),
             trouble if trouble.needs_somebody() => (SHORTEST_HOPELESS, LONGEST_HOPELESS),
             _ => (SHORTEST, LONGEST),
@@ -225,6 +243,8 @@ mod tests {
             (Trouble::Closed, SHORTEST, LONGEST),
             (Trouble::Busy { status: 503 }, SHORTEST, LONGEST_BUSY),
             (Trouble::Unauthorized { given: true }, SHORTEST_HOPELESS, LONGEST_HOPELESS),
+            (Trouble::NotFound, SHORTEST_HOPELESS, LONGEST_HOPELESS),
+            (Trouble::Timeout { step: super::super::Step::Describe, after: SHORTEST }, SHORTEST, LONGEST_NEAR),
         ] {
             let mut backoff = Backoff::default();
             let first = backoff.next(&trouble);
@@ -234,5 +254,15 @@ mod tests {
             }
             assert!(backoff.next(&trouble) >= longest * 3 / 4);
         }
+    }
+    #[test]
+    fn a_camera_that_starts_is_expected_any_moment() {
+        let mut backoff = Backoff::starting();
+        for trouble in [Trouble::NotFound, Trouble::Busy { status: 503 }, Trouble::Closed].iter().cycle().take(30) {
+            assert!(backoff.next(trouble) <= LONGEST_NEAR);
+        }
+        assert!(backoff.next(&Trouble::Unauthorized { given: true }) > LONGEST_NEAR);
+        backoff.near_until = Some(Instant::now());
+        assert!(backoff.next(&Trouble::NotFound) > LONGEST_NEAR);
     }
 }

@@ -6,7 +6,9 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use super::camera::{Camera, SDP_PCMU, SDP_VIDEO, Talk};
 use super::*;
 use crate::address::Refusal;
+use crate::check::{Group, Missing, Playable, check};
 use crate::frame::{AudioCodec, Kind};
+use crate::picture::Darkroom;
 use crate::trust::{AuthorityError, Names, Trust};
 
 async fn plays(mut talk: Talk) -> Option<()> {
@@ -287,4 +289,26 @@ async fn a_plain_camera_behind_rtsps_is_no_tls() {
     .await;
     let trouble = trouble_of(options(&camera.url().replace("rtsp:", "rtsps:"))).await;
     assert!(matches!(trouble, Trouble::Tls { .. }), "{trouble}");
+}
+
+#[tokio::test]
+async fn a_check_that_is_cut_short_tells_what_it_knows() {
+    let camera = Camera::start(|mut talk, _| async move {
+        let opus = "m=audio 0 RTP/AVP 97\r\na=rtpmap:97 opus/48000/2\r\na=control:opus\r\n";
+        talk.until_play(&[SDP_VIDEO, opus].concat()).await?;
+        talk.key(0, 4).await?;
+        for n in 1..20 {
+            talk.delta(n * 9_000).await?;
+        }
+        None
+    })
+    .await;
+    let report = check(options(&camera.url()), &Darkroom::default()).await.unwrap();
+    assert_eq!((report.video.width, report.millihz), (64, Some(10_000)));
+    assert_eq!((report.group, report.trouble), (Group::LongerThan(1_900), Some(Trouble::Closed)));
+    assert_eq!(report.missing, [Missing::GroupLength, Missing::ClockOffset]);
+    assert_eq!((report.profile.as_str(), report.playable), ("Constrained Baseline", Playable::Everywhere));
+    assert_eq!((report.picture.unwrap().width, report.left_out), (64, vec!["audio/opus".to_owned()]));
+    let nothing = Camera::start(|mut talk, _| async move { talk.until_play(SDP_VIDEO).await }).await;
+    assert_eq!(check(options(&nothing.url()), &Darkroom::default()).await.unwrap_err(), Trouble::Closed);
 }

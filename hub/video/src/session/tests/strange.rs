@@ -200,7 +200,7 @@ async fn datagrams_are_put_in_order_and_come_from_the_camera_alone() {
                 continue;
             }
             theirs = request.head.split_once("RTP/AVP/UDP;unicast;client_port=")?.1.split('-').next()?.parse().ok()?;
-            assert!(theirs % 2 == 0 && !request.head.contains("interleaved"));
+            assert!(theirs.is_multiple_of(2) && !request.head.contains("interleaved"));
             // It names another host as its source, to which nothing must be sent.
             let headers = format!(
                 "Session: 7\r\nTransport: RTP/AVP/UDP;unicast;client_port={theirs}-{};server_port={ours}-{reports};\
