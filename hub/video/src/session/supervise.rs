@@ -73,7 +73,8 @@ pub async fn supervise(
     status: watch::Sender<Status>,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let mut backoff = Backoff::default();
+    // After a power cut the hub and its cameras start together.
+    let mut backoff = Backoff::starting();
     loop {
         status.send_modify(|status| status.tries = status.tries.saturating_add(1));
         let begun = Instant::now();
