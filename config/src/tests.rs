@@ -740,6 +740,26 @@ fn both_languages_say_the_same_things() {
         let key = format!("finding-{}", code.replace('_', "-"));
         assert!(russian.iter().any(|(other, _)| *other == key), "{key}");
     }
+    // As the rules of cameras name them.
+    for key in [
+        "camera-holds-unknown",
+        "camera-holds-days",
+        "camera-holds-quota",
+        "camera-holds-quota-hours",
+        "camera-holds-disk",
+        "camera-holds-disk-hours",
+        "camera-plan-too-many",
+        "camera-plan-empty",
+        "camera-plan-needless",
+        "camera-plan-no-day",
+        "camera-plan-no-time",
+        "notice-camera-keeps-less-quota",
+        "notice-camera-keeps-less-disk",
+        "notice-camera-paused-quota",
+        "notice-camera-paused-disk",
+    ] {
+        assert!(russian.iter().any(|(other, _)| *other == key), "{key}");
+    }
 }
 
 proptest! {

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod bus;
+pub mod cameras;
 pub mod certificates;
 pub mod cli;
 pub mod clock;

@@ -74,6 +74,7 @@ const ROOM_EDGES: &[(&str, &[&str])] = &[
     ("ingest", &["clock", "policy", "audit", "certificates"]),
     ("devices", &["bus", "clock", "audit", "ingest", "policy"]),
     ("safety", &["bus", "clock", "audit", "ingest"]),
+    ("cameras", &[]),
     ("metering", &["bus", "clock"]),
     ("portal", &["bus", "clock", "metering"]),
     ("recorder", &["bus", "clock"]),

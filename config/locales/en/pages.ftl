@@ -837,3 +837,33 @@ value-lock = Locked
 value-unlock = Unlocked
 value-locked = Locked
 value-unlocked = Unlocked
+
+## Cameras: how many days of recordings will be held, and why not more.
+camera-holds-unknown = How many days will be held is known after an hour of recording.
+camera-holds-days = { $promised ->
+    [one] Recordings are held for { $promised } day, as you wish.
+   *[other] Recordings are held for { $promised } days, as you wish.
+}
+camera-holds-quota = { $days ->
+    [one] About { $days } day will be held of the { $promised } you wish: the camera's share of the disk is too small for more. Give it more, or record less.
+   *[other] About { $days } days will be held of the { $promised } you wish: the camera's share of the disk is too small for more. Give it more, or record less.
+}
+camera-holds-quota-hours = { $hours ->
+    [one] About { $hours } hour will be held, not the { $promised } days you wish: the camera's share of the disk is too small for more. Give it more, or record less.
+   *[other] About { $hours } hours will be held, not the { $promised } days you wish: the camera's share of the disk is too small for more. Give it more, or record less.
+}
+camera-holds-disk = { $days ->
+    [one] About { $days } day will be held of the { $promised } you wish: the disk, which all cameras share, is too small for more. Use a larger one, or record less.
+   *[other] About { $days } days will be held of the { $promised } you wish: the disk, which all cameras share, is too small for more. Use a larger one, or record less.
+}
+camera-holds-disk-hours = { $hours ->
+    [one] About { $hours } hour will be held, not the { $promised } days you wish: the disk, which all cameras share, is too small for more. Use a larger one, or record less.
+   *[other] About { $hours } hours will be held, not the { $promised } days you wish: the disk, which all cameras share, is too small for more. Use a larger one, or record less.
+}
+
+# What is wrong with a plan of the week. $number: of the span, from 1.
+camera-plan-too-many = A plan has at most { $most } spans.
+camera-plan-empty = Say at least one span of the week, or choose another way to record.
+camera-plan-needless = A camera that is recorded always or never has no spans.
+camera-plan-no-day = Span { $number } is on no day of the week.
+camera-plan-no-time = Span { $number } has a time that no day has.
