@@ -33,6 +33,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// An empty receiver report (RFC 3550, 6.4.2) of a source that sends nothing.
 const REPORT: [u8; 8] = [0x80, 201, 0, 1, 0, 0, 0, 0];
 const DATAGRAM: usize = 65_536;
+const SOCKET_BYTES: usize = 1 << 20;
 
 /// One stream's sockets and the client's channel for it.
 struct Pair {
@@ -289,7 +290,11 @@ async fn pair_of_sockets(local: IpAddr) -> io::Result<(UdpSocket, UdpSocket)> {
             continue;
         }
         match UdpSocket::bind((local, port + 1)).await {
-            Ok(rtcp) => return Ok((rtp, rtcp)),
+            Ok(rtcp) => {
+                // As much of a key frame's burst as the system lets a socket hold.
+                let _ = socket2::SockRef::from(&rtp).set_recv_buffer_size(SOCKET_BYTES);
+                return Ok((rtp, rtcp));
+            }
             Err(taken) => error = taken,
         }
     }
