@@ -294,3 +294,15 @@ async fn a_boot_in_1970_records_and_signs_nothing_until_the_clock_is_set() {
     assert_eq!(terminate(&mut daemon).await.code(), Some(0));
     household.leave_world().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_daemon_has_told_its_heap_to_give_back_at_once_and_kept_its_pid() {
+    let mut household = Household::found().await;
+    let mut daemon = household.start().await;
+    let pid = daemon.id().unwrap();
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let given = environment.split(|byte| *byte == 0).any(|one| one == b"MIMALLOC_PURGE_DELAY=0");
+    assert!(given, "{}", String::from_utf8_lossy(&environment));
+    assert_eq!(terminate(&mut daemon).await.code(), Some(0), "signals reach it as before");
+    household.leave_world().await;
+}

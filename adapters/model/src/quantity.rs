@@ -360,7 +360,7 @@ impl Unit {
     }
 
     /// Whether a number in this unit can be a meter's register. Spelled out because it is asked for every sample; that it is
-    /// what [`Unit::measures`] says of all resources is tested where it is asked.
+    /// what [`Unit::measures`] says of all resources is tested below.
     pub fn is_register(self) -> bool {
         use Unit::*;
         matches!(
@@ -428,5 +428,31 @@ mod tests {
             }
         }
         assert_eq!(Unit::parse("parsec"), None);
+    }
+
+    #[test]
+    fn what_can_be_a_register_is_known_by_its_unit() {
+        let units = [
+            Unit::None,
+            Unit::CubicMetre,
+            Unit::Litre,
+            Unit::CubicMetrePerHour,
+            Unit::LitrePerHour,
+            Unit::WattHour,
+            Unit::KilowattHour,
+            Unit::MegawattHour,
+            Unit::Joule,
+            Unit::Megajoule,
+            Unit::Gigajoule,
+            Unit::Gigacalorie,
+            Unit::Watt,
+            Unit::KilovarHour,
+            Unit::Celsius,
+            Unit::Percent,
+        ];
+        for unit in units {
+            let measures = Resource::ALL.into_iter().any(|resource| unit.measures(resource));
+            assert_eq!(unit.is_register(), measures, "{unit:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use domovoi_adapters::Road;
 use domovoi_config::Settings;
-use domovoi_model::{Id, Resource, Timestamp, Unit};
+use domovoi_model::{Id, Timestamp, Unit};
 use domovoi_store::{Recorded, Seq};
 
 use super::*;
@@ -207,30 +207,4 @@ async fn what_is_bound_to_a_meter_is_a_register_whatever_its_unit_says() {
     assert!(ingest.is_urgent(&observed("count", Unit::None)));
     assert!(!ingest.is_urgent(&observed("battery", Unit::Percent)));
     assert!(ingest.is_urgent(&observed("total", Unit::CubicMetre)));
-}
-
-#[test]
-fn what_can_be_a_register_is_known_by_its_unit() {
-    let units = [
-        Unit::None,
-        Unit::CubicMetre,
-        Unit::Litre,
-        Unit::CubicMetrePerHour,
-        Unit::LitrePerHour,
-        Unit::WattHour,
-        Unit::KilowattHour,
-        Unit::MegawattHour,
-        Unit::Joule,
-        Unit::Megajoule,
-        Unit::Gigajoule,
-        Unit::Gigacalorie,
-        Unit::Watt,
-        Unit::KilovarHour,
-        Unit::Celsius,
-        Unit::Percent,
-    ];
-    for unit in units {
-        let measures = Resource::ALL.into_iter().any(|resource| unit.measures(resource));
-        assert_eq!(unit.is_register(), measures, "{unit:?}");
-    }
 }
