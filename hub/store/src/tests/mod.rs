@@ -255,6 +255,7 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
         if let Some(kept) = log.settled() {
             kept.await.unwrap();
         }
+        furnish_devices(store, n).await;
         // Into blocks and rollups, and not into the journal.
         let past = Sample { at: Moment::Wall(Timestamp(1_000_000 + i64::from(n))), ..sample(n.into()) };
         store.history().import(vec![past]).await.unwrap();
@@ -263,6 +264,48 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
         meters.push(meter);
     }
     (accounts, meters)
+}
+
+/// A row in every table of devices and of safety.
+async fn furnish_devices(store: &Store, n: u8) {
+    let device = DeviceRef::new("zigbee2mqtt", format!("0x00158d00FEED000{n}"));
+    let room = RoomCard { id: id(), name: format!("Детская {n}"), position: n.into() };
+    let card = DeviceCard {
+        device: device.clone(),
+        name: Some("Ночник".into()),
+        room: Some(room.id),
+        standing: "accepted".into(),
+        hidden: false,
+        hidden_properties: vec!["linkquality".into()],
+        presets: vec!["burst-pipe".into()],
+        credential: Some("lamp-nursery".into()),
+        external: false,
+        heard_from: Some("lamp-nursery".into()),
+        found_at: Moment::Wall(Timestamp(1)),
+        accepted_at: None,
+        agreed: Some(vec!["z2m/nursery/set".into()]),
+    };
+    let word = DeviceWord {
+        dialect: "zigbee2mqtt".into(),
+        topic: format!("z2m/nursery-{n}"),
+        payload: b"{\"friendly_name\":\"nursery\"}".to_vec(),
+        external: false,
+        first: n.into(),
+        sender: "lamp-nursery".into(),
+    };
+    let gone = DeviceRef::new("zigbee2mqtt", format!("0x00158d00DEAD000{n}"));
+    let farewell = Farewell { device: gone, topics: vec!["z2m/nursery-old".into()], external: false };
+    let shelf = store.devices();
+    shelf.put_rooms(&[room]).await.unwrap();
+    shelf.put(&[card]).await.unwrap();
+    shelf.put_words(&[word]).await.unwrap();
+    shelf.forget(&Forgotten { farewell, words: vec![], credential: None }).await.unwrap();
+    let rule = SafetyRow { id: format!("rule-under-the-sink-{n}"), body: b"{\"close\":\"stopcock\"}".to_vec() };
+    store.safety().put_rule(&rule).await.unwrap();
+    let (mut dangers, damaged) = store.safety().dangers().await.unwrap();
+    assert_eq!(damaged, 0);
+    dangers.push(SafetyRow { id: format!("flood-{n}"), body: b"{\"where\":\"stopcock\"}".to_vec() });
+    store.safety().keep_dangers(&dangers).await.unwrap();
 }
 
 fn entry(reading: RegisterReading, seq: u64) -> LedgerEntry {

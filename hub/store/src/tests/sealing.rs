@@ -44,6 +44,16 @@ const TELLING: &[&str] = &[
     "Клавдия",
     "79161234567",
     "person.edited",
+    "FEED000",
+    "DEAD000",
+    "Детская",
+    "Ночник",
+    "nursery",
+    "linkquality",
+    "burst-pipe",
+    "under-the-sink",
+    "stopcock",
+    "flood-",
 ];
 
 fn assert_silent(folder: &Path, extra: &[String]) {
