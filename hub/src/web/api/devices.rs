@@ -245,6 +245,11 @@ pub(super) fn surely(desk: &Desk, caller: &Caller, verb: Verb, object: &Object) 
     }
 }
 
+/// Whether the caller may see anything of a device: what may not be seen is not there.
+pub(super) fn is_there_for(desk: &Desk, caller: &Caller, device: &DeviceRef) -> bool {
+    desk.devices.show(device).is_some_and(|view| seen(desk, caller, &view).is_some())
+}
+
 /// A device with the properties that the caller may see; `None` if there is nothing of it to be seen.
 fn seen(desk: &Desk, caller: &Caller, view: &DeviceView) -> Option<DeviceAnswer> {
     let device = view.device();
