@@ -39,7 +39,7 @@ pub struct PropertyInfo {
     pub kind_class: Option<Box<str>>,
     /// For whom it is.
     pub category: Category,
-    /// The danger that it reports when it is true; a choice, when it says `alarm`.
+    /// The danger that it reports when it is true; a choice, when it says so (`alarm`, `water_leakage`).
     pub hazard: Option<Hazard>,
     /// Its value says nothing any more so many seconds after it came.
     pub expires_after_s: Option<u32>,

@@ -45,10 +45,43 @@ const HAZARDS_TOO: &[(&str, Hazard)] = &[
     ("smoke_state", Hazard::Smoke),
     ("carbon_monoxide_alarm_1", Hazard::CarbonMonoxide),
     ("carbon_monoxide_alarm_2", Hazard::CarbonMonoxide),
+    // Lincukoo's E04CF-Z10T: gas and carbon monoxide in one case.
+    ("co_state", Hazard::CarbonMonoxide),
+    // FrankEver's FK-BV05, Sonoff's SWV and SWV-ZFE: valves that see water run where none should.
+    ("water_leakage_state", Hazard::WaterLeak),
+    ("current_device_status", Hazard::WaterLeak),
+    ("valve_abnormal_state", Hazard::WaterLeak),
+    // Namron's 4512785: a relay with a wire that feels water.
+    ("water_sensor", Hazard::WaterLeak),
+    ("water_condition_alarm", Hazard::WaterLeak),
 ];
 
-/// The word of a choice that reports its danger.
-pub(super) const ALARM: &str = "alarm";
+/// The end of a name that tells of a leak on one line of many: `input_3_leak_detect` (Ensystec's leak protection).
+const LEAKS: &str = "_leak_detect";
+
+/// What reports the danger of a detector that calls it nothing but an alarm, where its description says which it is: Lincukoo's
+/// W04-Z10T and SZW08 (water), MultIR's MIR-SM100-E (smoke), Ecolink's FFZB1-SM-ECO (hears a smoke detector).
+const NAMELESS: &[&str] = &["alarm", "alarm_1", "alarm_2", "alarm_status"];
+
+/// Words of a description for the danger that a detector is there for.
+const DETECTS: &[(&str, Hazard)] = &[
+    ("water leak", Hazard::WaterLeak),
+    ("leakage sensor", Hazard::WaterLeak),
+    ("leak sensor", Hazard::WaterLeak),
+    ("flood sensor", Hazard::WaterLeak),
+    ("smoke", Hazard::Smoke),
+    ("gas sensor", Hazard::Gas),
+    ("gas detector", Hazard::Gas),
+    ("gas alarm", Hazard::Gas),
+    ("gas leak", Hazard::Gas),
+    ("carbon monoxide", Hazard::CarbonMonoxide),
+];
+
+/// Whether a word of a choice tells of its danger: `alarm`, `water_leakage_yes`, and Sonoff's `water_shortage & water_leakage`.
+pub(super) fn is_alarm(word: &str) -> bool {
+    let tells = |part: &str| part == "alarm" || (part.starts_with("water_leak") && !part.ends_with("_no"));
+    word.split([',', '&']).any(|part| tells(part.trim()))
+}
 
 /// Codes of locks (`pin_code`) and of networks (`wifi_config`): they can be set, and are neither shown nor kept.
 const SECRETS: &[&str] = &["pin_code", "password", "pin"];
@@ -64,12 +97,27 @@ const UNITS: &[(&str, Unit)] = &[
     ("Sec", Unit::Second),
     ("sec.", Unit::Second),
     ("seconds", Unit::Second),
+    ("Seconds", Unit::Second),
+    ("min.", Unit::Minute),
+    ("minute", Unit::Minute),
+    ("minutes", Unit::Minute),
+    ("Minutes", Unit::Minute),
+    ("Hr", Unit::Hour),
+    ("H", Unit::Hour),
+    ("hour", Unit::Hour),
+    ("hours", Unit::Hour),
+    ("Hours", Unit::Hour),
+    ("day", Unit::Day),
+    ("Day", Unit::Day),
+    ("meters", Unit::Metre),
+    ("Volt", Unit::Volt),
     ("L/h", Unit::LitrePerHour),
 ];
 
 /// The danger of this name.
 pub(super) fn hazard(name: &str) -> Option<Hazard> {
-    HAZARDS.iter().chain(HAZARDS_TOO).find(|(other, _)| *other == name).map(|(_, hazard)| *hazard)
+    let known = HAZARDS.iter().chain(HAZARDS_TOO).find(|(other, _)| *other == name).map(|(_, hazard)| *hazard);
+    known.or_else(|| name.ends_with(LEAKS).then_some(Hazard::WaterLeak))
 }
 
 /// Whether a value of this name is nobody's business.
@@ -177,10 +225,25 @@ impl Thing {
 pub(super) fn read(raw: &str, words: &str) -> Exposed {
     let mut out = Exposed::default();
     out.walk(raw, Place { thing: Thing::of(words, raw), ..Place::default() });
+    out.name_the_alarm(words);
     out
 }
 
 impl Exposed {
+    /// A detector that names no danger reports the one that its description names.
+    fn name_the_alarm(&mut self, words: &str) {
+        if self.properties.iter().any(|property| property.hazard.is_some()) {
+            return;
+        }
+        let words = words.to_lowercase();
+        let Some((_, hazard)) = DETECTS.iter().find(|(word, _)| words.contains(word)) else { return };
+        for info in self.properties.iter_mut().filter(|info| NAMELESS.contains(&info.name.as_str())) {
+            // What can be set is a siren, and says that it sounds.
+            let warns = !info.writable && can_warn(&info.shape);
+            info.hazard = warns.then_some(*hazard);
+        }
+    }
+
     /// The depth of the document is capped, so the recursion is.
     fn walk(&mut self, raw: &str, place: Place<'_>) {
         for raw in json::elements(raw, MAX_MEMBERS).unwrap_or_default() {
@@ -356,12 +419,17 @@ fn described(mut info: PropertyInfo, expose: &Members<'_>, place: Place<'_>) -> 
     info.class = class.map(Into::into);
     let opens_the_house = place.thing == Thing::Garage && info.writable && info.category == Category::Main;
     info.kind_class = opens_the_house.then(|| "garage".into());
-    info.hazard = match &info.shape {
-        Shape::Switch { .. } => hazard(&name),
-        Shape::Choice(words) if words.iter().any(|word| word == ALARM) => hazard(&name),
-        _ => None,
-    };
+    info.hazard = hazard(&name).filter(|_| can_warn(&info.shape));
     info
+}
+
+/// Whether values of this shape can say that there is a danger.
+fn can_warn(shape: &Shape) -> bool {
+    match shape {
+        Shape::Switch { .. } => true,
+        Shape::Choice(words) => words.iter().any(|word| is_alarm(word)),
+        _ => false,
+    }
 }
 
 fn unit(text: &str) -> Option<Unit> {
