@@ -685,3 +685,30 @@ proptest! {
         prop_assert_eq!(plain, engine);
     }
 }
+
+#[test]
+fn what_is_not_there_stands_in_no_order() {
+    all(&[
+        ("{{ 'ON' if value_json.a > 0 else 'OFF' }}", "{}", "-"),
+        ("{{ 'ON' if 0 < value_json.a < 5 else 'OFF' }}", "{}", "-"),
+        ("{% if value_json.a is lt 5 %}ON{% else %}OFF{% endif %}", "{}", "-"),
+        ("{{ value_json.a == 5 }}", "{}", "False"),
+        ("{{ 'ON' if value_json.a > 0 else 'OFF' }}", r#"{"a":true}"#, "ON"),
+        ("{{ value_json.a == 1 }}", r#"{"a":true}"#, "True"),
+        ("{{ value_json.a > 0 }}", r#"{"a":"7"}"#, "!invalid operation: string and number have no order"),
+        ("{{ value_json.a > 0 }}", r#"{"a":null}"#, "!invalid operation: none and number have no order"),
+        ("{{ 'b' > value_json.a }}", r#"{"a":"a"}"#, "True"),
+        ("{{ [1, 2] < [1, 3] }}", "", "True"),
+    ]);
+}
+
+#[test]
+fn methods_and_filters_that_few_have() {
+    all(&[
+        ("{{ value | replace('a', 'b', 1) }}", "aaa", "baa"),
+        ("{{ value.rsplit('/', 1)[0] }}", "a/b/c", "a/b"),
+        ("{{ value.casefold() }}", "ABC", "abc"),
+        ("{{ (value | float).is_integer() }}", "7.0", "True"),
+        ("{{ as_timedelta(value).total_seconds() }}", "1 02:03:04", "93784.0"),
+    ]);
+}
