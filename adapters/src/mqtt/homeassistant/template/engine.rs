@@ -381,6 +381,7 @@ fn compile(source: &str) -> Result<Code<'_>, String> {
             Instruction::Gt => filter("gt!"),
             Instruction::Gte => filter("ge!"),
             Instruction::In => filter("in!"),
+            Instruction::GetItem => filter("item!"),
             Instruction::Slice => Instruction::ApplyFilter("cut!", Some(4), u8::MAX),
             Instruction::BuildList(Some(count)) | Instruction::BuildTuple(Some(count)) => {
                 let count = u16::try_from(*count).map_err(|_| "a list is too long")?;

@@ -51,6 +51,7 @@ fn operators(environment: &mut Environment<'static>) {
         pay(state, &[a.clone(), b.clone()])?;
         state.perform_test("in!", &[a, b]).map(Value::from)
     });
+    environment.add_filter("item!", item);
     environment.add_filter("add!", |state: &mut State<'_, '_>, a: Value, b: Value| {
         pay(state, &[a.clone(), b.clone()])?;
         match (a.as_str(), b.as_str()) {
@@ -115,6 +116,15 @@ pub(super) fn comparable(a: Value, b: Value) -> Result<(Value, Value), Error> {
         return Ok((a, b));
     }
     Err(wrong(format!("{} and {} have no order", a.kind(), b.kind())))
+}
+
+/// What stands at a place. A truth value is the place 1 or 0: `{{ ['OFF', 'ON'][value_json.relay] }}`.
+fn item(value: Value, place: Value) -> Answer {
+    let found = value.get_item(&place)?;
+    if found.is_undefined() && place.kind() == ValueKind::Bool {
+        return value.get_item(&counted(place));
+    }
+    Ok(found)
 }
 
 /// A truth value as a number.
