@@ -17,7 +17,7 @@ pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     let class = plan.class().map(str::to_owned);
     let is_words = class.as_deref().is_some_and(|class| WORDS.contains(&class));
     let is_number = options.has("unit_of_measurement") || options.has("state_class") || (class.is_some() && !is_words);
-    if !options.has("state_topic") {
+    if options.hears("state_topic")?.is_none() {
         return Err(Bad::missing("state_topic"));
     }
     if let Some(class) = options.text("state_class")
@@ -50,7 +50,7 @@ pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
 /// A sensor of yes and no.
 pub(super) fn binary(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     let options = plan.options;
-    if !options.has("state_topic") {
+    if options.hears("state_topic")?.is_none() {
         return Err(Bad::missing("state_topic"));
     }
     let (on, off) = (options.text_or("payload_on", "ON"), options.text_or("payload_off", "OFF"));

@@ -365,6 +365,9 @@ fn compile(source: &str) -> Result<Code<'_>, String> {
     let mut generator = CodeGenerator::new("template", source);
     generator.compile_stmt(&ast);
     let (mut instructions, _) = generator.finish();
+    if let Some(environment) = ENGINE.first() {
+        check::names(&instructions, environment)?;
+    }
     let (mut at, mut fuel, mut raw, mut turns, mut chained) = (0, FUEL, 0, false, false);
     while let Some(instruction) = instructions.get_mut(at) {
         let filter = |name| Instruction::ApplyFilter(name, Some(2), u8::MAX);

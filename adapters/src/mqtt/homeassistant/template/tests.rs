@@ -712,3 +712,26 @@ fn methods_and_filters_that_few_have() {
         ("{{ as_timedelta(value).total_seconds() }}", "1 02:03:04", "93784.0"),
     ]);
 }
+
+#[test]
+fn a_filter_that_nobody_has_is_told_at_once() {
+    let why = |template| Template::new(template).unwrap_err();
+    assert_eq!(why("{{ value | md5 }}"), "the filter «md5» is not available in a device's template");
+    assert_eq!(
+        why("{% if false %}{{ value is tuple }}{% endif %}"),
+        "the test «tuple» is not available in a device's template"
+    );
+    assert!(Template::new("{{ value | float | round(1) is lt 5 }}").is_ok());
+}
+
+#[test]
+fn a_command_made_of_nothing_is_none() {
+    let given = [("value", Given::Text("on"))];
+    assert_eq!(say("{{ this.state }}", &given), "!it needs something that a command does not have");
+    assert_eq!(
+        say("{{ (as_timestamp(now()) * 1000) | int }}", &given),
+        "!it needs something that a command does not have"
+    );
+    assert_eq!(say("{{ {'off': 0}[value] }}", &given), "!it needs something that a command does not have");
+    assert_eq!(say("{{ '' if value == 'on' else value }}", &given), "");
+}
