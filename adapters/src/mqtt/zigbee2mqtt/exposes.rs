@@ -396,12 +396,15 @@ fn has_number(expose: &Members<'_>) -> bool {
 fn described(mut info: PropertyInfo, expose: &Members<'_>, place: Place<'_>) -> PropertyInfo {
     let access = access(expose);
     let name = expose.text("name").unwrap_or_else(|| info.name.clone());
-    info.unit = expose.text("unit").and_then(|text| unit(&text)).unwrap_or(Unit::None);
     info.writable = access & SET != 0;
     info.reported = access & STATE != 0;
     info.step = expose.get("value_step").and_then(decimal).filter(|step| step.is_sign_positive() && !step.is_zero());
     info.presets = presets(expose);
     info.label = expose.text("label").filter(|label| !label.is_empty()).map(|label| printable(&label).into());
+    // The quality of a link has no unit, whatever it is called.
+    if let Some(spelling) = expose.text("unit").filter(|spelling| spelling != "lqi") {
+        info.measured_in(unit(&spelling), &spelling);
+    }
     info.category = category(expose, &info.name);
     let class = class(&name, &info, place);
     let is_main = matches!(class, Some("valve" | CHILD_LOCK));
