@@ -337,7 +337,8 @@ fn described(mut info: PropertyInfo, expose: &Members<'_>, place: Place<'_>) -> 
         info.kind = Some("valve".into());
     }
     info.class = class.map(Into::into);
-    let opens_the_house = place.thing == Thing::Garage && info.writable && info.category == Category::Main;
+    let is_whole = place.composite.is_none();
+    let opens_the_house = place.thing == Thing::Garage && is_whole && info.writable && info.category == Category::Main;
     info.kind_class = opens_the_house.then(|| "garage".into());
     info.hazard = hazard(&name).filter(|_| can_warn(&info.shape));
     info
@@ -383,6 +384,8 @@ fn class<'a>(name: &str, info: &PropertyInfo, place: Place<'a>, description: &st
     };
     let is_switch = matches!(info.shape, Shape::Switch { .. });
     match (name, place.component) {
+        // Whether the first slot of a timer is in use (PSBZS A1) opens nothing.
+        ("state", None) if place.composite.is_some() => None,
         _ if is_valve(name, info, place, description) => Some("valve"),
         ("state", Some("switch") | None) if opens || (place.thing == Thing::Valve && is_switch) => Some("valve"),
         ("state", Some("lock")) if info.name.starts_with(CHILD_LOCK) => Some(CHILD_LOCK),
@@ -402,14 +405,15 @@ fn names_valve(name: &str) -> bool {
 fn is_valve(name: &str, info: &PropertyInfo, place: Place<'_>, description: &str) -> bool {
     let turns = matches!(&info.shape, Shape::Switch { on: Value::Text(on), .. } if on == "ON" || on == "OPEN");
     let says = names_valve(&info.name) || (name == "state" && description.to_lowercase().contains("valve"));
-    turns && says && info.writable && info.category == Category::Main && place.thing != Thing::Heater
+    let is_output = info.writable && info.category == Category::Main && place.composite.is_none();
+    turns && says && is_output && place.thing != Thing::Heater
 }
 
 /// Whether a number says how far a valve is open: QOTO QT-05M, FrankEver FK-BV05, ShinaSystem's VA4200WZ.
 fn opens_partly(name: &str, info: &PropertyInfo, place: Place<'_>) -> bool {
     let is_number = matches!(info.shape, Shape::Number { .. });
     let says = names_valve(name) || (place.thing == Thing::Valve && matches!(name, "position" | "threshold"));
-    is_number && says && info.writable && place.thing != Thing::Heater
+    is_number && says && info.writable && place.composite.is_none() && place.thing != Thing::Heater
 }
 
 fn decimal(raw: &str) -> Option<rust_decimal::Decimal> {

@@ -282,6 +282,11 @@ fn a_valve_that_is_listed_as_a_switch_is_a_valve() {
         let directory = described(words, &format!("{climate},{SWITCH}"));
         assert_eq!(directory.property(&device(), "state").unwrap().class.as_deref(), Some("switch"), "{words}");
     }
+    // A slot of its timer is in use or not: PSBZS A1.
+    let slot = r#"{"type":"composite","name":"slot","property":"slot","access":3,"features":[{"type":"binary","name":"state","property":"state","access":3,"value_on":"ON","value_off":"OFF"}]}"#;
+    let directory = described("Water valve", &format!("{SWITCH},{slot}"));
+    let state = directory.property(&device(), "slot_state").unwrap();
+    assert_eq!((state.class.as_deref(), state.kind.as_deref()), (None, None));
     // A garage door is a button beside a contact.
     let trigger =
         r#"{"type":"binary","name":"trigger","property":"trigger","access":3,"value_on":true,"value_off":false}"#;
