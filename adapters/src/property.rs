@@ -3,6 +3,8 @@
 use domovoi_model::{Hazard, Unit, Value};
 use rust_decimal::Decimal;
 
+use crate::fault::printable;
+
 /// Whatever is told to these can be dangerous.
 pub const ENDANGER_ALWAYS: &[&str] = &["lock", "garage", "garage_door", "gate", "alarm", "alarm_control_panel"];
 
@@ -79,7 +81,24 @@ impl PropertyInfo {
     }
 }
 
+/// The longest unit that is a unit; what is longer is a sentence.
+const MAX_UNIT: usize = 24;
+
 impl PropertyInfo {
+    /// Its unit as its device spells it. One that the house does not know stands with its name: a number of miles is not passed
+    /// off as a bare one.
+    pub(crate) fn measured_in(&mut self, unit: Option<Unit>, spelling: &str) {
+        self.unit = unit.unwrap_or(Unit::None);
+        let spelling = spelling.trim();
+        if unit.is_none()
+            && !spelling.is_empty()
+            && spelling.len() <= MAX_UNIT
+            && let Some(label) = &self.label
+        {
+            self.label = Some(printable(&format!("{label}, {spelling}")).into());
+        }
+    }
+
     /// Whether it is, or belongs to, something of one of these classes or kinds.
     pub fn is_of(&self, words: &[&str]) -> bool {
         let own = [&self.class, &self.kind, &self.kind_class];
@@ -142,4 +161,25 @@ pub enum Shape {
     Choice(Vec<String>),
     /// Any text.
     Text,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_that_nobody_knows_stands_with_the_name() {
+        let of = |label: Option<&str>, spelling: &str| {
+            let mut info = PropertyInfo::new("wind", Shape::Unknown);
+            info.label = label.map(Into::into);
+            info.measured_in(Unit::parse(spelling), spelling);
+            (info.unit, info.label.map(String::from))
+        };
+        assert_eq!(of(Some("Wind"), "mph"), (Unit::None, Some("Wind, mph".to_owned())));
+        assert_eq!(of(Some("Wind"), "m/s"), (Unit::MetrePerSecond, Some("Wind".to_owned())));
+        assert_eq!(of(Some("Flow"), "L/h"), (Unit::LitrePerHour, Some("Flow".to_owned())));
+        assert_eq!(of(Some("Wind"), ""), (Unit::None, Some("Wind".to_owned())));
+        assert_eq!(of(Some("Wind"), &"x".repeat(25)), (Unit::None, Some("Wind".to_owned())));
+        assert_eq!(of(None, "mph"), (Unit::None, None));
+    }
 }

@@ -270,7 +270,9 @@ pub(super) fn hazard(class: &str) -> Option<Hazard> {
     })
 }
 
-/// The unit of a config; one that the house does not know is none.
-pub(super) fn unit(options: &Options<'_>) -> Unit {
-    options.text("unit_of_measurement").and_then(|unit| Unit::parse(&unit)).unwrap_or(Unit::None)
+/// The unit of a config.
+pub(super) fn measure(info: &mut PropertyInfo, options: &Options<'_>) {
+    if let Some(spelling) = options.text("unit_of_measurement") {
+        info.measured_in(Unit::parse(&spelling), &spelling);
+    }
 }

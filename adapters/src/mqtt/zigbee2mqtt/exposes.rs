@@ -4,8 +4,9 @@
 //! A composite is one object on the wire. Its parts are properties that are only read (`color_x`); what can be set is
 //! the whole, as one text: a colour as `#rrggbb`, anything else as the JSON object itself.
 
-use domovoi_model::{Hazard, Unit, Value};
+use domovoi_model::{Unit, Value};
 
+use super::dangers::{can_warn, hazard, name_the_alarm};
 use super::facts::{Composite, Facts, Get};
 use super::{PropertyInfo, Shape};
 use crate::fault::printable;
@@ -22,66 +23,6 @@ const MAX_NESTED: usize = 3;
 
 /// What a group of such devices can be commanded, as the bridge itself offers it to others.
 const GROUPED: &[&str] = &["light", "switch", "fan", "cover", "lock"];
-
-/// The dangers, by the name that the converters give them. `tamper` is none: somebody is at the sensor, not the house
-/// in danger.
-const HAZARDS: &[(&str, Hazard)] = &[
-    ("water_leak", Hazard::WaterLeak),
-    ("gas", Hazard::Gas),
-    ("smoke", Hazard::Smoke),
-    ("carbon_monoxide", Hazard::CarbonMonoxide),
-];
-
-/// What dangers are called where the bits of an IAS zone are told apart, and by detectors that say more than yes and no.
-const HAZARDS_TOO: &[(&str, Hazard)] = &[
-    ("water_leak_alarm_1", Hazard::WaterLeak),
-    ("water_leak_alarm_2", Hazard::WaterLeak),
-    ("active_water_leak", Hazard::WaterLeak),
-    ("gas_alarm_1", Hazard::Gas),
-    ("gas_alarm_2", Hazard::Gas),
-    ("gas_sensor_state", Hazard::Gas),
-    ("smoke_alarm_1", Hazard::Smoke),
-    ("smoke_alarm_2", Hazard::Smoke),
-    ("smoke_state", Hazard::Smoke),
-    ("carbon_monoxide_alarm_1", Hazard::CarbonMonoxide),
-    ("carbon_monoxide_alarm_2", Hazard::CarbonMonoxide),
-    // Lincukoo's E04CF-Z10T: gas and carbon monoxide in one case.
-    ("co_state", Hazard::CarbonMonoxide),
-    // FrankEver's FK-BV05, Sonoff's SWV and SWV-ZFE: valves that see water run where none should.
-    ("water_leakage_state", Hazard::WaterLeak),
-    ("current_device_status", Hazard::WaterLeak),
-    ("valve_abnormal_state", Hazard::WaterLeak),
-    // Namron's 4512785: a relay with a wire that feels water.
-    ("water_sensor", Hazard::WaterLeak),
-    ("water_condition_alarm", Hazard::WaterLeak),
-];
-
-/// The end of a name that tells of a leak on one line of many: `input_3_leak_detect` (Ensystec's leak protection).
-const LEAKS: &str = "_leak_detect";
-
-/// What reports the danger of a detector that calls it nothing but an alarm, where its description says which it is: Lincukoo's
-/// W04-Z10T and SZW08 (water), MultIR's MIR-SM100-E (smoke), Ecolink's FFZB1-SM-ECO (hears a smoke detector).
-const NAMELESS: &[&str] = &["alarm", "alarm_1", "alarm_2", "alarm_status"];
-
-/// Words of a description for the danger that a detector is there for.
-const DETECTS: &[(&str, Hazard)] = &[
-    ("water leak", Hazard::WaterLeak),
-    ("leakage sensor", Hazard::WaterLeak),
-    ("leak sensor", Hazard::WaterLeak),
-    ("flood sensor", Hazard::WaterLeak),
-    ("smoke", Hazard::Smoke),
-    ("gas sensor", Hazard::Gas),
-    ("gas detector", Hazard::Gas),
-    ("gas alarm", Hazard::Gas),
-    ("gas leak", Hazard::Gas),
-    ("carbon monoxide", Hazard::CarbonMonoxide),
-];
-
-/// Whether a word of a choice tells of its danger: `alarm`, `water_leakage_yes`, and Sonoff's `water_shortage & water_leakage`.
-pub(super) fn is_alarm(word: &str) -> bool {
-    let tells = |part: &str| part == "alarm" || (part.starts_with("water_leak") && !part.ends_with("_no"));
-    word.split([',', '&']).any(|part| tells(part.trim()))
-}
 
 /// Codes of locks (`pin_code`) and of networks (`wifi_config`): they can be set, and are neither shown nor kept.
 const SECRETS: &[&str] = &["pin_code", "password", "pin"];
@@ -103,12 +44,6 @@ const UNITS: &[(&str, Unit)] = &[
     ("Volt", Unit::Volt),
     ("L/h", Unit::LitrePerHour),
 ];
-
-/// The danger of this name.
-pub(super) fn hazard(name: &str) -> Option<Hazard> {
-    let known = HAZARDS.iter().chain(HAZARDS_TOO).find(|(other, _)| *other == name).map(|(_, hazard)| *hazard);
-    known.or_else(|| name.ends_with(LEAKS).then_some(Hazard::WaterLeak))
-}
 
 /// Whether a value of this name is nobody's business.
 pub(super) fn is_secret(name: &str) -> bool {
@@ -191,17 +126,20 @@ enum Thing {
     Valve,
     /// It opens the house.
     Garage,
+    /// It heats: its valve lets heat through.
+    Heater,
 }
 
 /// Words for what lets water or gas through.
 const VALVES: &[&str] = &["valve", "faucet", "shut-off", "shutoff", "irrigation", "sprinkler", "watering"];
 
 impl Thing {
-    /// A radiator's valve lets heat through and is a thermostat.
     fn of(words: &str, list: &str) -> Self {
         let words = words.to_lowercase();
         let has = |all: &[&str]| all.iter().any(|word| words.contains(word));
-        if has(VALVES) && !has(&["radiator", "thermostat"]) && !list.contains("\"climate\"") {
+        if has(&["radiator", "thermostat"]) || list.contains("\"climate\"") {
+            Thing::Heater
+        } else if has(VALVES) {
             Thing::Valve
         } else if has(&["garage"]) {
             Thing::Garage
@@ -215,25 +153,11 @@ impl Thing {
 pub(super) fn read(raw: &str, words: &str) -> Exposed {
     let mut out = Exposed::default();
     out.walk(raw, Place { thing: Thing::of(words, raw), ..Place::default() });
-    out.name_the_alarm(words);
+    name_the_alarm(&mut out.properties, words);
     out
 }
 
 impl Exposed {
-    /// A detector that names no danger reports the one that its description names.
-    fn name_the_alarm(&mut self, words: &str) {
-        if self.properties.iter().any(|property| property.hazard.is_some()) {
-            return;
-        }
-        let words = words.to_lowercase();
-        let Some((_, hazard)) = DETECTS.iter().find(|(word, _)| words.contains(word)) else { return };
-        for info in self.properties.iter_mut().filter(|info| NAMELESS.contains(&info.name.as_str())) {
-            // What can be set is a siren, and says that it sounds.
-            let warns = !info.writable && can_warn(&info.shape);
-            info.hazard = warns.then_some(*hazard);
-        }
-    }
-
     /// The depth of the document is capped, so the recursion is.
     fn walk(&mut self, raw: &str, place: Place<'_>) {
         for raw in json::elements(raw, MAX_MEMBERS).unwrap_or_default() {
@@ -396,30 +320,28 @@ fn has_number(expose: &Members<'_>) -> bool {
 fn described(mut info: PropertyInfo, expose: &Members<'_>, place: Place<'_>) -> PropertyInfo {
     let access = access(expose);
     let name = expose.text("name").unwrap_or_else(|| info.name.clone());
-    info.unit = expose.text("unit").and_then(|text| unit(&text)).unwrap_or(Unit::None);
     info.writable = access & SET != 0;
     info.reported = access & STATE != 0;
     info.step = expose.get("value_step").and_then(decimal).filter(|step| step.is_sign_positive() && !step.is_zero());
     info.presets = presets(expose);
     info.label = expose.text("label").filter(|label| !label.is_empty()).map(|label| printable(&label).into());
+    // The quality of a link has no unit, whatever it is called.
+    if let Some(spelling) = expose.text("unit").filter(|spelling| spelling != "lqi") {
+        info.measured_in(unit(&spelling), &spelling);
+    }
     info.category = category(expose, &info.name);
-    let class = class(&name, &info, place);
+    let class = class(&name, &info, place, &expose.text("description").unwrap_or_default());
     let is_main = matches!(class, Some("valve" | CHILD_LOCK));
     info.kind = class.filter(|_| is_main).or(place.component).map(Into::into);
+    if opens_partly(&name, &info, place) {
+        info.kind = Some("valve".into());
+    }
     info.class = class.map(Into::into);
-    let opens_the_house = place.thing == Thing::Garage && info.writable && info.category == Category::Main;
+    let is_whole = place.composite.is_none();
+    let opens_the_house = place.thing == Thing::Garage && is_whole && info.writable && info.category == Category::Main;
     info.kind_class = opens_the_house.then(|| "garage".into());
     info.hazard = hazard(&name).filter(|_| can_warn(&info.shape));
     info
-}
-
-/// Whether values of this shape can say that there is a danger.
-fn can_warn(shape: &Shape) -> bool {
-    match shape {
-        Shape::Switch { .. } => true,
-        Shape::Choice(words) => words.iter().any(|word| is_alarm(word)),
-        _ => false,
-    }
 }
 
 fn unit(text: &str) -> Option<Unit> {
@@ -453,7 +375,7 @@ fn category(expose: &Members<'_>, property: &str) -> Category {
 /// The lock that keeps children from its buttons; it opens no door.
 const CHILD_LOCK: &str = "child_lock";
 
-fn class<'a>(name: &str, info: &PropertyInfo, place: Place<'a>) -> Option<&'a str> {
+fn class<'a>(name: &str, info: &PropertyInfo, place: Place<'a>, description: &str) -> Option<&'a str> {
     // Tuya's and others' valves are switches that say OPEN and CLOSE.
     let opens = match &info.shape {
         Shape::Switch { on: Value::Text(on), .. } => on == "OPEN",
@@ -462,12 +384,36 @@ fn class<'a>(name: &str, info: &PropertyInfo, place: Place<'a>) -> Option<&'a st
     };
     let is_switch = matches!(info.shape, Shape::Switch { .. });
     match (name, place.component) {
+        // Whether the first slot of a timer is in use (PSBZS A1) opens nothing.
+        ("state", None) if place.composite.is_some() => None,
+        _ if is_valve(name, info, place, description) => Some("valve"),
         ("state", Some("switch") | None) if opens || (place.thing == Thing::Valve && is_switch) => Some("valve"),
         ("state", Some("lock")) if info.name.starts_with(CHILD_LOCK) => Some(CHILD_LOCK),
         ("state", Some(component)) => Some(component),
         ("state", None) if is_switch => Some("switch"),
         _ => CLASSES.iter().find(|(other, _)| *other == name).map(|(_, class)| *class),
     }
+}
+
+/// Whether a name has this word: `gas_valve_state`, `valve_1`.
+fn names_valve(name: &str) -> bool {
+    name.split('_').any(|word| word == "valve")
+}
+
+/// Whether a switch works a valve by its own words, whatever its device is: SiHAS GCM-300Z, GIEX GX03, and the outputs of leak
+/// protections (Neptun Smart, Ensystec), one of which may be a relay besides.
+fn is_valve(name: &str, info: &PropertyInfo, place: Place<'_>, description: &str) -> bool {
+    let turns = matches!(&info.shape, Shape::Switch { on: Value::Text(on), .. } if on == "ON" || on == "OPEN");
+    let says = names_valve(&info.name) || (name == "state" && description.to_lowercase().contains("valve"));
+    let is_output = info.writable && info.category == Category::Main && place.composite.is_none();
+    turns && says && is_output && place.thing != Thing::Heater
+}
+
+/// Whether a number says how far a valve is open: QOTO QT-05M, FrankEver FK-BV05, ShinaSystem's VA4200WZ.
+fn opens_partly(name: &str, info: &PropertyInfo, place: Place<'_>) -> bool {
+    let is_number = matches!(info.shape, Shape::Number { .. });
+    let says = names_valve(name) || (place.thing == Thing::Valve && matches!(name, "position" | "threshold"));
+    is_number && says && info.writable && place.composite.is_none() && place.thing != Thing::Heater
 }
 
 fn decimal(raw: &str) -> Option<rust_decimal::Decimal> {

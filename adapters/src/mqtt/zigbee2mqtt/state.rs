@@ -3,7 +3,8 @@
 
 use domovoi_model::{Hazard, Observation, Quality, Timestamp, Unit, Value};
 
-use super::exposes::{hazard, is_alarm, is_secret};
+use super::dangers::{hazard, is_alarm};
+use super::exposes::is_secret;
 use super::facts::{self, Facts};
 use super::{Announcement, Claim, DecodeError, Decoded, Directory, Envelope, Fault, PropertyInfo, Shape, What};
 use crate::colour::Colour;

@@ -2,7 +2,7 @@
 
 use domovoi_model::{Unit, Value};
 
-use super::super::entity::{Plan, Reading, hazard, unit};
+use super::super::entity::{Plan, Reading, hazard, measure};
 use super::super::options::Bad;
 use crate::fault::What;
 use crate::{PropertyInfo, Shape};
@@ -34,7 +34,7 @@ pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     } else {
         (Shape::Unknown, Reading::Any)
     };
-    plan.property("", shape, reading).info.unit = unit(options);
+    measure(&mut plan.property("", shape, reading).info, options);
     plan.hears("state_topic", "value_template")?;
     if options.text("state_class").as_deref() == Some("total") {
         // When a counter last began anew; the ledger of meters wants to know.
