@@ -1,5 +1,7 @@
 //! What is known of one property of a device: its unit, its values, what may be done with it.
 
+use std::sync::Arc;
+
 use domovoi_model::{Hazard, Unit, Value};
 use rust_decimal::Decimal;
 
@@ -30,15 +32,15 @@ pub struct PropertyInfo {
     /// Values that have a name of their own: `warmest`, `previous`. A command may use the name.
     pub presets: Vec<Preset>,
     /// What people call it, where the device says more than the name.
-    pub label: Option<Box<str>>,
+    pub label: Option<Arc<str>>,
     /// What it measures or does, in the words of Home Assistant's device classes and components: `temperature`,
     /// `moisture`, `valve`, `light`.
-    pub class: Option<Box<str>>,
+    pub class: Option<Arc<str>>,
     /// What kind of thing it belongs to, in the words of Home Assistant's components: the position of a `valve`, the tilt
     /// of a `cover`. Apart from the class, which may be the medium (`water`) or the feature (`cover.position`).
-    pub kind: Option<Box<str>>,
+    pub kind: Option<Arc<str>>,
     /// The class of that thing as a whole: `garage` of a cover, whatever of it this property is.
-    pub kind_class: Option<Box<str>>,
+    pub kind_class: Option<Arc<str>>,
     /// For whom it is.
     pub category: Category,
     /// The danger that it reports when it is true; a choice, when it says so (`alarm`, `water_leakage`).
@@ -52,7 +54,7 @@ pub struct PropertyInfo {
     /// How long it takes to do what it is told, where that is longer than with most of its dialect: a motor takes its time.
     pub settles_within_s: Option<u16>,
     /// Why it does not work, if something in what the device said of it is wrong: a template that cannot be read.
-    pub broken: Option<Box<str>>,
+    pub broken: Option<Arc<str>>,
 }
 
 impl PropertyInfo {
@@ -173,7 +175,7 @@ mod tests {
             let mut info = PropertyInfo::new("wind", Shape::Unknown);
             info.label = label.map(Into::into);
             info.measured_in(Unit::parse(spelling), spelling);
-            (info.unit, info.label.map(String::from))
+            (info.unit, info.label.map(|label| label.to_string()))
         };
         assert_eq!(of(Some("Wind"), "mph"), (Unit::None, Some("Wind, mph".to_owned())));
         assert_eq!(of(Some("Wind"), "m/s"), (Unit::MetrePerSecond, Some("Wind".to_owned())));

@@ -1,6 +1,8 @@
 //! What a device can do, by its configuration: relays, lights, shutters, a fan, buttons, switches; and how each is
 //! commanded.
 
+use std::sync::Arc;
+
 use domovoi_model::{Unit, Value};
 use rust_decimal::Decimal;
 
@@ -197,7 +199,7 @@ impl Device<'_> {
             let number = i + 1;
             let usual = format!("Switch{number}");
             let name = names.get(i).cloned().flatten().unwrap_or_else(|| usual.clone());
-            let label: Option<Box<str>> = (name != usual).then(|| printable(&name).into());
+            let label: Option<Arc<str>> = (name != usual).then(|| printable(&name).into());
             let property = format!("switch{number}");
             if mode != Mode::Press {
                 let off_after_s = (mode == Mode::Begin).then_some(1);

@@ -228,7 +228,8 @@ async fn what_another_claims_of_a_valve_is_told_in_words_and_a_moved_one_is_open
     assert_eq!(anna.complaints(), Vec::<String>::new());
     home.hears("board", TOPIC, &config("elsewhere/set"));
     let directory = home.desk.devices.show(&device(OURS)).unwrap();
-    let valve = directory.announcement.unwrap().properties.into_iter().find(|info| info.is_main_of("valve")).unwrap();
+    let valve =
+        directory.announcement.unwrap().properties.iter().find(|info| info.is_main_of("valve")).cloned().unwrap();
     let open = [("property", valve.name.as_str()), ("value", "on")];
     anna.send(&format!("{}/commands", path(OURS)), &open).await;
     assert_eq!(anna.status, StatusCode::UNPROCESSABLE_ENTITY, "{}: {}", anna.path, anna.page);
