@@ -135,6 +135,7 @@ mod tests {
             include_str!("signin/news.rs"),
             include_str!("certificates/renewal.rs"),
             include_str!("house/without.rs"),
+            include_str!("devices/upkeep.rs"),
         ];
         let kinds = [
             "clock_untrusted",
@@ -167,6 +168,10 @@ mod tests {
             "certificate_ending",
             "certificate_not_renewed",
             "certificate_authority_new",
+            "devices_damaged",
+            "credentials_damaged",
+            "credential_ending",
+            "credential_ended",
             "danger_gas",
             "danger_carbon_monoxide",
             "danger_smoke",

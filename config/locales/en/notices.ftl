@@ -31,6 +31,10 @@ notice-certificate-unusable = Your own certificate cannot be used: { $what }. Th
 notice-certificate-ending = The page's certificate ends on { $until } and will not renew itself. Replace the files, or see who renews them.
 notice-certificate-not-renewed = The authority gave no certificate: { $why }. The present one is good until: { $until }. The hub will try again.
 notice-certificate-authority-new = The hub has a new root certificate. Each device has to be told to trust it anew. Fingerprint: { $fingerprint }
+notice-devices-damaged = Cards of devices do not open: { $count }. These devices do not count as accepted any more: nobody closes such a valve, and such a sensor wakes nobody. Look at the inbox and accept them again; check the disk: domovoi doctor --verify.
+notice-credentials-damaged = Credentials for the broker do not open: { $count }. Devices that have them cannot come in. Issue them anew: domovoi mqtt remove and domovoi mqtt add; check the disk: domovoi doctor --verify.
+notice-credential-ending = The certificate of “{ $name }” for the broker ends on { $until }: from then on the home does not hear that device. Issue a new one before.
+notice-credential-ended = The certificate of “{ $name }” for the broker ended on { $until }: the home does not hear that device. Issue a new one.
 
 # How an act stands.
 state-draft = a draft

@@ -31,6 +31,10 @@ notice-certificate-unusable = Собственный сертификат исп
 notice-certificate-ending = Сертификат страницы действует до { $until } и сам не продлится. Замените файлы или проверьте, кто их обновляет.
 notice-certificate-not-renewed = Удостоверяющий центр не выдал сертификат: { $why }. Нынешний действует до: { $until }. Хаб попробует ещё раз.
 notice-certificate-authority-new = У хаба новый корневой сертификат. На каждом устройстве ему нужно довериться заново. Отпечаток: { $fingerprint }
+notice-devices-damaged = Карточки устройств не читаются: { $count }. Эти устройства больше не считаются принятыми: кран никто не закроет, датчик никого не разбудит. Откройте «Входящие» и примите их заново; проверьте диск: domovoi doctor --verify.
+notice-credentials-damaged = Доступы к брокеру не читаются: { $count }. Устройства с ними не могут войти. Выдайте доступ заново: domovoi mqtt remove и domovoi mqtt add; проверьте диск: domovoi doctor --verify.
+notice-credential-ending = Сертификат «{ $name }» для брокера кончается { $until }: после этого дом перестанет слышать это устройство. Выдайте новый заранее.
+notice-credential-ended = Сертификат «{ $name }» для брокера кончился { $until }: дом не слышит это устройство. Выдайте новый.
 
 # How an act stands.
 state-draft = черновик

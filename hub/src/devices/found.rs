@@ -109,7 +109,12 @@ impl Inner {
 
     /// One that is not known; or one that waits, perhaps since long before somebody began to connect it.
     fn is_to_be_found(&self, device: &DeviceRef, telling: &Telling<'_>) -> bool {
-        !self.knows(device) || self.found.is_expected(telling.road, telling.sender)
+        !self.knows(device) || self.found.is_expected(telling.road, telling.sender) && !self.is_old(telling.sender)
+    }
+
+    /// It is being connected once more, and whoever speaks has come with what opened it before: that is nobody's arrival.
+    pub(super) fn is_old(&self, sender: &str) -> bool {
+        self.store.credentials().waits_for_the_new(sender)
     }
 
     pub(super) fn find_told(&self, announcements: &[Announcement], telling: &Telling<'_>) {
@@ -170,7 +175,10 @@ impl Inner {
                 // It was known, and is connected once more, or with an access of its own now. One that has an access is not
                 // taken for another's, whatever that one says of itself.
                 let own = card.credential.as_ref().is_none_or(|own| *own == sender);
-                if own && let Some(expected) = self.expected(road, &sender) {
+                if own
+                    && !self.is_old(&sender)
+                    && let Some(expected) = self.expected(road, &sender)
+                {
                     self.welcome(&mut card, expected);
                     new.push(card);
                 }

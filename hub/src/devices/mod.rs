@@ -21,6 +21,7 @@ mod rooms;
 mod spelling;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod view;
 mod watch;
 mod words;
@@ -96,6 +97,7 @@ struct Inner {
     deeds: deeds::Deeds,
     errands: errands::Errands,
     farewells: farewell::Farewells,
+    damaged: upkeep::Damaged,
 }
 
 impl Devices {
@@ -108,10 +110,10 @@ impl Devices {
         ingest: Arc<Ingest>,
     ) -> Result<Self, DevicesError> {
         let shelf = store.devices();
-        let cards: HashMap<DeviceRef, DeviceCard> =
-            shelf.cards().await?.into_iter().map(|card| (card.device.clone(), card)).collect();
+        let (cards, damaged_cards) = shelf.cards().await?;
+        let cards: HashMap<DeviceRef, DeviceCard> = cards.into_iter().map(|card| (card.device.clone(), card)).collect();
         let rooms = rooms::in_order(shelf.rooms().await?);
-        let credentials = store.credentials().list().await?;
+        let (credentials, damaged_credentials) = store.credentials().read_all().await?;
         let words = words::Words::recalled(&ingest, shelf.words().await?, &credentials);
         for card in cards.values().filter(|card| card.external) {
             ingest.spoke_by(&card.device, Road::External);
@@ -134,6 +136,7 @@ impl Devices {
             deeds: deeds::Deeds::default(),
             errands: errands::Errands::default(),
             farewells,
+            damaged: upkeep::Damaged { cards: damaged_cards, credentials: damaged_credentials },
         }));
         devices.0.agree_with_those_of_before().await?;
         devices.listen();
@@ -180,8 +183,9 @@ impl Devices {
         let watching = self.0.watch_states(stop.clone());
         let commanding = self.0.end_commands(stop.clone());
         let restoring = self.0.restore_states(stop.clone());
+        let keeping_up = self.0.keep_up(stop.clone());
         let writing = self.0.deeds.run(&self.0.journal, stop);
-        tokio::join!(keeping, watching, commanding, restoring, writing);
+        tokio::join!(keeping, watching, commanding, restoring, keeping_up, writing);
     }
 
     /// Whether a device was accepted: only then is it told anything, and only then does what it senses close a valve.

@@ -23,6 +23,7 @@ mod shelf;
 mod sift;
 #[cfg(test)]
 mod tests;
+mod twice;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -48,7 +49,7 @@ use crate::clock::Clock;
 pub use access::{Access, TopicRights};
 pub use callers::Seen;
 pub use commit::Commit;
-pub use ear::run as run_ear;
+pub use ear::{EarStanding, run as run_ear};
 pub use external::{ExternalBroker, Standing, run as run_external};
 pub use gate::HubGate;
 pub use heard::Heard;
@@ -184,6 +185,10 @@ pub struct Ingest {
     base_topics: Vec<String>,
     /// The filters under which the reflex is spoken to, at a broker of others.
     close: watch::Sender<BTreeSet<String>>,
+    /// What both links to a broker of others bring.
+    twice: twice::Twice,
+    /// How the reflex's own link hears.
+    ear: Mutex<EarStanding>,
     /// There is no store to record in.
     keeps_nothing: AtomicBool,
 }
@@ -215,6 +220,8 @@ impl Ingest {
             roads: Mutex::default(),
             learnt: watch::Sender::default(),
             close: watch::Sender::default(),
+            twice: twice::Twice::default(),
+            ear: Mutex::default(),
             keeps_nothing: AtomicBool::new(false),
         })
     }
@@ -256,7 +263,10 @@ impl Ingest {
         for reading in domovoi_adapters::readings(&envelope, &directory) {
             let Ok(decoded) = (reading.dialect.decode)(&reading.claim, &envelope, &directory) else { continue };
             let counts = |one: &&Observation| !reading.only_hazards || one.hazard.is_some();
-            decoded.observations.iter().filter(counts).for_each(|one| felt(one, received_at, arrival.news()));
+            for one in decoded.observations.iter().filter(counts) {
+                self.twice.near_said(one);
+                felt(one, received_at, arrival.news());
+            }
         }
     }
 

@@ -61,7 +61,11 @@ impl Ingest {
             decoded = Decoded { observations: decoded.observations, ..Decoded::default() };
         }
         if let Some(felt) = self.hooks.felt.get() {
-            decoded.observations.iter().for_each(|observation| felt(observation, received_at, news));
+            // What was said weeks ago has a way of its own.
+            let counts = |one: &&Observation| {
+                road == Road::Embedded || news == News::Replayed || self.twice.counts(arrival, one)
+            };
+            decoded.observations.iter().filter(counts).for_each(|observation| felt(observation, received_at, news));
         }
         let (mut believed, mut changed) = (Vec::new(), Vec::new());
         if decoded.announcements.is_empty() {

@@ -31,6 +31,7 @@ use crate::audit::Journal;
 use crate::bus::{Bus, Event};
 use crate::clock::Clock;
 use crate::ingest::{Ingest, News};
+use crate::policy::{Kind, Sure, Verb};
 use hand::{Hand, Order};
 use record::{Desk, Record};
 use reflex::Reflex;
@@ -236,8 +237,14 @@ impl Safety {
         self.set(rules).await
     }
 
-    /// Tries a rule out: tells what it would do or, `in_earnest`, does it and follows what comes of it.
-    pub async fn test(&self, rule: &str, in_earnest: bool) -> Result<TestRun, SafetyError> {
+    /// Tries a rule out: tells what it would do or, `in_earnest`, does it and follows what comes of it. In earnest the water
+    /// is off and what was cut stays cut: it takes the policy's word that whoever asks may do so with this rule.
+    pub async fn test(&self, rule: &str, in_earnest: Option<&Sure>) -> Result<TestRun, SafetyError> {
+        let in_earnest = match in_earnest {
+            None => false,
+            Some(sure) if sure.is_for(Verb::Command, Kind::Safety, rule) => true,
+            Some(_) => return Err(SafetyError::NoRule),
+        };
         let (answer, answered) = oneshot::channel();
         self.give(Order::Test { rule: rule.to_owned(), in_earnest, answer });
         answered.await.map_err(|_| SafetyError::Stopping)?.ok_or(SafetyError::NoRule)

@@ -1,5 +1,6 @@
 //! The rooms together, on real files.
 
+mod at_hand;
 mod audit;
 mod full;
 mod history;

@@ -10,15 +10,15 @@ use crate::devices::Wish;
 use crate::people::{NewPerson, Profile};
 use crate::policy::Role;
 
-const LAMP: &str = "zigbee2mqtt:0x00124b0000000001";
-const LEAK: &str = "zigbee2mqtt:0x00124b0000000002";
-const VALVE: &str = "zigbee2mqtt:0x00124b0000000003";
+pub const LAMP: &str = "zigbee2mqtt:0x00124b0000000001";
+pub const LEAK: &str = "zigbee2mqtt:0x00124b0000000002";
+pub const VALVE: &str = "zigbee2mqtt:0x00124b0000000003";
 
-fn path(device: &str) -> String {
+pub fn path(device: &str) -> String {
     format!("/devices/{}", device.replace(':', "%3A"))
 }
 
-fn device(text: &str) -> DeviceRef {
+pub fn device(text: &str) -> DeviceRef {
     DeviceRef::parse(text).unwrap()
 }
 
@@ -29,7 +29,7 @@ async fn accept(anna: &mut Visitor, which: &str, name: &str) {
     assert_eq!(anna.complaints(), Vec::<String>::new());
 }
 
-async fn signed_in(home: &Home, name: &str, role: Role) -> Visitor {
+pub async fn signed_in(home: &Home, name: &str, role: Role) -> Visitor {
     let new = NewPerson {
         name: name.into(),
         role,
