@@ -182,8 +182,13 @@ mod tests {
             "danger_over",
             "device_unanswered",
             "device_not_told",
+            "device_undone",
+            "device_left",
+            "device_accept_again",
             "safety_rule_mute",
             "safety_device_undescribed",
+            "safety_siren_unsilenced",
+            "safety_accept_again",
             "safety_rules_unreadable",
             "opened_without",
         ];

@@ -164,6 +164,7 @@ impl Inner {
         let mut found: Vec<(DeviceRef, Found)> = found.into_iter().collect();
         found.sort_by_key(|(_, found)| found.order);
         let (mut gone, mut new, mut contested, mut left_out) = (HashSet::new(), Vec::new(), Vec::new(), 0usize);
+        let mut renamed: Vec<(DeviceRef, DeviceRef)> = Vec::new();
         let (mut all, mut waiting) = self.counts();
         for (device, Found { road, sender, .. }) in found {
             // What was removed before anybody looked was never ours.
@@ -202,6 +203,7 @@ impl Inner {
             }
             match makeshift {
                 Some(before) => {
+                    renamed.push((before.device.clone(), device.clone()));
                     gone.insert(before.device);
                 }
                 None if all >= MAX_DEVICES => continue,
@@ -234,6 +236,10 @@ impl Inner {
             }
         }
         let gone: Vec<DeviceRef> = gone.into_iter().collect();
+        // Before anybody can see that the old one is gone: a danger of its must not end by that.
+        if let Some(tell) = self.renames.get() {
+            renamed.iter().for_each(|(before, after)| tell(before, after));
+        }
         if !gone.is_empty() || !new.is_empty() {
             if let Err(error) = self.store.devices().replace(&gone, &new).await {
                 tracing::error!("devices that were found cannot be kept: {error}");
@@ -305,6 +311,7 @@ impl Inner {
             found_at: self.clock.moment(),
             accepted_at: None,
             agreed: None,
+            guards: false,
         }
     }
 

@@ -27,7 +27,7 @@ mod watch;
 mod words;
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use domovoi_adapters::Road;
 use domovoi_model::{DeviceRef, Id};
@@ -98,7 +98,11 @@ struct Inner {
     errands: errands::Errands,
     farewells: farewell::Farewells,
     damaged: upkeep::Damaged,
+    renames: OnceLock<Renamed>,
 }
+
+/// Told the old id and the new one.
+type Renamed = Box<dyn Fn(&DeviceRef, &DeviceRef) + Send + Sync>;
 
 impl Devices {
     /// Reads what was decided and what devices last said about themselves, and listens from now on.
@@ -137,6 +141,7 @@ impl Devices {
             errands: errands::Errands::default(),
             farewells,
             damaged: upkeep::Damaged { cards: damaged_cards, credentials: damaged_credentials },
+            renames: OnceLock::new(),
         }));
         devices.0.agree_with_those_of_before().await?;
         devices.listen();
@@ -175,6 +180,12 @@ impl Devices {
                 devices.errands.replied(replies);
             }
         });
+    }
+
+    /// Who is told that a device is known by another id from now on; told once, before the doors open. Must not wait.
+    pub fn renames_are_told(&self, tell: impl Fn(&DeviceRef, &DeviceRef) + Send + Sync + 'static) {
+        // Told twice, the first counts.
+        let _ = self.0.renames.set(Box::new(tell));
     }
 
     /// Keeps states, the inbox, words and commands going until `stop` turns true.

@@ -6,16 +6,16 @@
 //! telemetry. Nothing is acknowledged here, so nothing waits. Nothing that is heard here is recorded either: it is looked
 //! at and felt, and the first link brings it again. A danger that is felt twice is one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use domovoi_adapters::Road;
 use domovoi_model::DeviceRef;
-use rumqttc::{AsyncClient, Event, Incoming, QoS, SubscribeReasonCode};
+use rumqttc::{AsyncClient, Event, Incoming, Outgoing, QoS, SubscribeReasonCode};
 use tokio::sync::watch;
 
-use super::external::{self, ExternalBroker, FILTERS_AT_ONCE};
+use super::external::{self, ExternalBroker, FILTERS_AT_ONCE, UNACKNOWLEDGED};
 use super::{Arrival, Ingest};
 
 /// Beside the first link's. A broker that ties client ids to users must know both.
@@ -172,9 +172,22 @@ async fn listen(
     let mut there = false;
     let (joined, mut is_joined) = watch::channel(false);
     let hearing = async {
+        // As on the first link: the client says nothing more, for good, where a broker does not acknowledge.
+        let mut unacknowledged: BTreeMap<u16, tokio::time::Instant> = BTreeMap::new();
         loop {
-            match events.poll().await {
+            let event = match unacknowledged.values().min().map(|said| *said + UNACKNOWLEDGED) {
+                None => events.poll().await,
+                Some(by) => match tokio::time::timeout_at(by, events.poll()).await {
+                    Ok(event) => event,
+                    Err(_) => return "it does not acknowledge what is said to it".to_owned(),
+                },
+            };
+            match event {
                 Err(error) => return error.to_string(),
+                Ok(Event::Outgoing(Outgoing::Publish(id) | Outgoing::AwaitAck(id))) if id > 0 => {
+                    unacknowledged.entry(id).or_insert_with(tokio::time::Instant::now);
+                }
+                Ok(Event::Incoming(Incoming::PubAck(ack))) => drop(unacknowledged.remove(&ack.pkid)),
                 Ok(Event::Incoming(Incoming::ConnAck(_))) => {
                     ingest.twice.near_is(true);
                     ingest.ear_stands().joined = true;

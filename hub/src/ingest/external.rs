@@ -41,7 +41,7 @@ const INFLIGHT: u16 = 20;
 
 /// A broker that has not acknowledged something for so long is joined anew: the client then never says anything again
 /// (rumqttc 0.25 waits for a packet id that is taken, for good).
-const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
+pub(super) const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
 
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);

@@ -4,6 +4,7 @@
 //! counted and forgotten; one that a dialect claims but cannot read is kept as a fault that `doctor` shows.
 
 mod access;
+mod agreed;
 mod callers;
 mod commit;
 mod ear;
@@ -47,13 +48,14 @@ use crate::audit::Journal;
 use crate::clock::Clock;
 
 pub use access::{Access, TopicRights};
+pub use agreed::not_agreed;
 pub use callers::Seen;
 pub use commit::Commit;
 pub use ear::{EarStanding, run as run_ear};
 pub use external::{ExternalBroker, Standing, run as run_external};
 pub use gate::HubGate;
 pub use heard::Heard;
-pub use hooks::{Hooks, News, Telling};
+pub use hooks::{Back, Hooks, News, Telling};
 pub use known::Recalled;
 pub use mouth::{Mouth, NotSaid};
 pub use shelf::{BrokerShelf, report as report_resumed};

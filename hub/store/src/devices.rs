@@ -45,6 +45,8 @@ pub struct DeviceCard {
     pub accepted_at: Option<Moment>,
     /// Where it took commands when it was accepted; `None`: it had not said so yet.
     pub agreed: Option<Vec<String>>,
+    /// It was there for danger when it was described last: a sensor of one, a valve, a siren.
+    pub guards: bool,
 }
 
 /// A room of the home.
@@ -115,6 +117,8 @@ struct DeviceCardRow {
     /// Cards that were written before it was noted have none.
     #[serde(default)]
     agreed: Option<Vec<String>>,
+    #[serde(default)]
+    guards: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -352,6 +356,7 @@ impl DeviceShelf {
             found_at: card.found_at.into(),
             accepted_at: card.accepted_at.map(Into::into),
             agreed: card.agreed.clone(),
+            guards: card.guards,
         };
         self.db.keep_damaged(tx, &DEVICE, &id, |sealed| self.card(&id, sealed).is_ok()).await?;
         sqlx::query(
@@ -385,6 +390,7 @@ impl DeviceShelf {
             found_at: self.db.resolve(row.found_at.into()),
             accepted_at: row.accepted_at.map(|at| self.db.resolve(at.into())),
             agreed: row.agreed,
+            guards: row.guards,
         })
     }
 
@@ -475,6 +481,7 @@ mod tests {
             found_at: Moment::Wall(domovoi_model::Timestamp(1)),
             accepted_at: None,
             agreed: Some(vec!["lamp/set".into()]),
+            guards: true,
         }
     }
 

@@ -285,6 +285,7 @@ async fn furnish_devices(store: &Store, n: u8) {
         found_at: Moment::Wall(Timestamp(1)),
         accepted_at: None,
         agreed: Some(vec!["z2m/nursery/set".into()]),
+        guards: false,
     };
     let word = DeviceWord {
         dialect: "zigbee2mqtt".into(),
