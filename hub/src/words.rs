@@ -128,6 +128,7 @@ mod tests {
             include_str!("metering/mod.rs"),
             include_str!("recorder.rs"),
             include_str!("safety/mute.rs"),
+            include_str!("safety/start.rs"),
             include_str!("safety/record.rs"),
             include_str!("safety/mod.rs"),
             include_str!("portal/outbox/mod.rs"),

@@ -77,7 +77,7 @@ impl Changing<'_> {
     }
 
     /// For certain nothing was changed, and the row is one that opens.
-    pub fn is_as_before(self) {
+    pub fn changed_nothing(self) {
         self.memory.known.write().unwrap_or_else(PoisonError::into_inner).unsure.remove(&self.id);
     }
 }

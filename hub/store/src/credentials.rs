@@ -184,7 +184,7 @@ impl Credentials {
         if found.is_some() && !anew {
             // One that does not open goes on being asked for at the disk.
             if found.is_some_and(|row| row.is_some()) {
-                changing.is_as_before();
+                changing.changed_nothing();
             }
             return Err(StoreError::conflict("this user name has a password already: revoke it first"));
         }
@@ -246,7 +246,7 @@ impl Credentials {
         let mut tx = self.db.begin().await?;
         let Some(Some(mut row)) = self.row(&mut tx, &id).await? else { return Ok(false) };
         if !change(&mut row) {
-            changing.is_as_before();
+            changing.changed_nothing();
             return Ok(false);
         }
         self.keep(tx, changing, &id, row).await?;
