@@ -135,6 +135,7 @@ async fn what_does_not_open_is_counted_and_kept_when_something_else_takes_its_pl
         found_at: Moment::Wall(Timestamp(1)),
         accepted_at: None,
         agreed: None,
+        guards: false,
     };
     devices.put(std::slice::from_ref(&card)).await.unwrap();
     let id = store.db.vault.keyed_hash("credential.username", &[b"leak"]);
