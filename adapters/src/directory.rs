@@ -118,7 +118,7 @@ impl Directory {
             && owner != Owner::Nobody
         {
             // Several gateways that hear one sensor say the same of it.
-            if before.announcement != *announcement {
+            if *before.announcement != *announcement {
                 contested.push(Contest { what: Contested::Device, by: owner, at: String::new() });
             }
             return Learned { refused: true, contested: self.contest(device, contested), ..Learned::default() };
@@ -137,7 +137,7 @@ impl Directory {
             some => drop(bytes.insert(by.topic.into(), some)),
         }
         if let Some(before) = &before
-            && before.announcement == *announcement
+            && *before.announcement == *announcement
             && before.owner == owner
             && before.bytes == bytes
             && self.has_its_topics(announcement)
@@ -151,7 +151,12 @@ impl Directory {
             return Learned { contested: self.settle(device, &owner, contested), ..Learned::default() };
         }
         let places = announcement.properties.iter().enumerate().map(|(at, info)| (info.name.as_str().into(), at));
-        let new = Known { owner: owner.clone(), places: places.collect(), bytes, announcement: announcement.clone() };
+        let new = Known {
+            owner: owner.clone(),
+            places: places.collect(),
+            bytes,
+            announcement: Arc::new(announcement.clone()),
+        };
         if !self.has_room(before.as_deref(), &new, by) {
             contested.push(Contest { what: Contested::Quota, by: owner, at: String::new() });
             let contested = self.contest(device, contested);
@@ -182,6 +187,11 @@ impl Directory {
 
     /// What a device last said about itself.
     pub fn known(&self, device: &DeviceRef) -> Option<&Announcement> {
+        Some(self.shared(device)?.as_ref())
+    }
+
+    /// The same, for whoever keeps it.
+    pub fn shared(&self, device: &DeviceRef) -> Option<&Arc<Announcement>> {
         Some(&self.index(&device.dialect)?.known.get(device)?.announcement)
     }
 
@@ -197,12 +207,12 @@ impl Directory {
 
     /// Everything known, by device.
     pub fn devices(&self) -> impl Iterator<Item = &Announcement> {
-        self.dialects.values().flat_map(|index| index.known.values()).map(|known| &known.announcement)
+        self.dialects.values().flat_map(|index| index.known.values()).map(|known| known.announcement.as_ref())
     }
 
     /// The same of one dialect.
     pub(crate) fn devices_of(&self, dialect: &str) -> impl Iterator<Item = &Announcement> {
-        self.index(dialect).into_iter().flat_map(|index| index.known.values()).map(|known| &known.announcement)
+        self.index(dialect).into_iter().flat_map(|index| index.known.values()).map(|known| known.announcement.as_ref())
     }
 
     /// The device that a dialect's topics call by this name.

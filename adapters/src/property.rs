@@ -1,7 +1,11 @@
 //! What is known of one property of a device: its unit, its values, what may be done with it.
 
+use std::sync::Arc;
+
 use domovoi_model::{Hazard, Unit, Value};
 use rust_decimal::Decimal;
+
+use crate::fault::printable;
 
 /// Whatever is told to these can be dangerous.
 pub const ENDANGER_ALWAYS: &[&str] = &["lock", "garage", "garage_door", "gate", "alarm", "alarm_control_panel"];
@@ -28,18 +32,18 @@ pub struct PropertyInfo {
     /// Values that have a name of their own: `warmest`, `previous`. A command may use the name.
     pub presets: Vec<Preset>,
     /// What people call it, where the device says more than the name.
-    pub label: Option<Box<str>>,
+    pub label: Option<Arc<str>>,
     /// What it measures or does, in the words of Home Assistant's device classes and components: `temperature`,
     /// `moisture`, `valve`, `light`.
-    pub class: Option<Box<str>>,
+    pub class: Option<Arc<str>>,
     /// What kind of thing it belongs to, in the words of Home Assistant's components: the position of a `valve`, the tilt
     /// of a `cover`. Apart from the class, which may be the medium (`water`) or the feature (`cover.position`).
-    pub kind: Option<Box<str>>,
+    pub kind: Option<Arc<str>>,
     /// The class of that thing as a whole: `garage` of a cover, whatever of it this property is.
-    pub kind_class: Option<Box<str>>,
+    pub kind_class: Option<Arc<str>>,
     /// For whom it is.
     pub category: Category,
-    /// The danger that it reports when it is true; a choice, when it says `alarm`.
+    /// The danger that it reports when it is true; a choice, when it says so (`alarm`, `water_leakage`).
     pub hazard: Option<Hazard>,
     /// Its value says nothing any more so many seconds after it came.
     pub expires_after_s: Option<u32>,
@@ -50,7 +54,7 @@ pub struct PropertyInfo {
     /// How long it takes to do what it is told, where that is longer than with most of its dialect: a motor takes its time.
     pub settles_within_s: Option<u16>,
     /// Why it does not work, if something in what the device said of it is wrong: a template that cannot be read.
-    pub broken: Option<Box<str>>,
+    pub broken: Option<Arc<str>>,
 }
 
 impl PropertyInfo {
@@ -79,7 +83,24 @@ impl PropertyInfo {
     }
 }
 
+/// The longest unit that is a unit; what is longer is a sentence.
+const MAX_UNIT: usize = 24;
+
 impl PropertyInfo {
+    /// Its unit as its device spells it. One that the house does not know stands with its name: a number of miles is not passed
+    /// off as a bare one.
+    pub(crate) fn measured_in(&mut self, unit: Option<Unit>, spelling: &str) {
+        self.unit = unit.unwrap_or(Unit::None);
+        let spelling = spelling.trim();
+        if unit.is_none()
+            && !spelling.is_empty()
+            && spelling.len() <= MAX_UNIT
+            && let Some(label) = &self.label
+        {
+            self.label = Some(printable(&format!("{label}, {spelling}")).into());
+        }
+    }
+
     /// Whether it is, or belongs to, something of one of these classes or kinds.
     pub fn is_of(&self, words: &[&str]) -> bool {
         let own = [&self.class, &self.kind, &self.kind_class];
@@ -142,4 +163,25 @@ pub enum Shape {
     Choice(Vec<String>),
     /// Any text.
     Text,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_that_nobody_knows_stands_with_the_name() {
+        let of = |label: Option<&str>, spelling: &str| {
+            let mut info = PropertyInfo::new("wind", Shape::Unknown);
+            info.label = label.map(Into::into);
+            info.measured_in(Unit::parse(spelling), spelling);
+            (info.unit, info.label.map(|label| label.to_string()))
+        };
+        assert_eq!(of(Some("Wind"), "mph"), (Unit::None, Some("Wind, mph".to_owned())));
+        assert_eq!(of(Some("Wind"), "m/s"), (Unit::MetrePerSecond, Some("Wind".to_owned())));
+        assert_eq!(of(Some("Flow"), "L/h"), (Unit::LitrePerHour, Some("Flow".to_owned())));
+        assert_eq!(of(Some("Wind"), ""), (Unit::None, Some("Wind".to_owned())));
+        assert_eq!(of(Some("Wind"), &"x".repeat(25)), (Unit::None, Some("Wind".to_owned())));
+        assert_eq!(of(None, "mph"), (Unit::None, None));
+    }
 }

@@ -3,6 +3,8 @@
 // words. Only how properties stand is written here, each at most four times a second, with words that came with the page.
 
 const PAUSE_MS = 800;
+// A hub that does not answer is asked again: what it has to say may be a danger.
+const AGAIN_MS = 5000;
 const STATES_EVERY_MS = 250;
 const language = document.documentElement.lang;
 
@@ -17,14 +19,26 @@ let asking;
 
 async function ask() {
   asking = undefined;
-  const wanted = [...due];
+  const pages = new Map();
+  // What is the same on every page is asked for where it costs little, and where this page was the answer to a form.
+  for (const place of due) {
+    const from = place.dataset.from || window.location.href;
+    pages.set(from, [...(pages.get(from) || []), place]);
+  }
   due.clear();
-  const answer = await fetch(window.location.href, {
+  for (const [from, wanted] of pages) {
+    renew(from, wanted).catch(() => setTimeout(() => wanted.forEach(soon), AGAIN_MS));
+  }
+}
+
+async function renew(from, wanted) {
+  const answer = await fetch(from, {
     credentials: "same-origin",
     cache: "no-store",
     // Nobody has touched the page: a PIN on the wall is not to be kept alive by it.
     headers: { "x-domovoi-resting": "1" },
   });
+  if (answer.status >= 500) throw new Error(answer.statusText);
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const place of wanted) {

@@ -384,6 +384,8 @@ impl Doctor {
                  itself",
             ),
         }
+        let troubles = self.ingest.ear().troubles();
+        troubles.into_iter().for_each(|(what, remedy)| sheet.notice(format!("{at}: {what}"), remedy));
     }
 
     /// Whether what is said is kept, what it takes, and what of it does not open.

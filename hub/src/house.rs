@@ -229,6 +229,7 @@ impl House {
             Safety::open(store.clone(), clock.clone(), bus.clone(), Arc::clone(&ingest), journal.clone()).await;
         let (registry, now) = (devices.clone(), clock.clone());
         safety.devices_are(move || picture::of(&registry, &now));
+        devices.renames_are_told(safety.renames());
         let people =
             People::open(store.clone(), clock.clone(), journal.clone()).await?.in_zone(settings.home.time_zone.clone());
         if people.damaged() > 0 {

@@ -430,13 +430,16 @@ async fn who_may_command_is_asked_about_the_very_property_its_room_and_its_dange
         until: None,
         from: None,
     };
+    let no_switching = Grant { verbs: vec![Verb::Command], ..grant(Effect::Deny, None, Some("state")) };
     let on = json!({ "property": "state", "value": true });
     let open = json!({ "property": "state", "value": "OPEN" });
     let close = json!({ "property": "state", "value": "CLOSE" });
     let room = Some(&room["room"]);
     for (who, device, body, expected) in [
         (who(Role::Child, vec![]), LAMP, &on, (202, "")),
-        (who(Role::Child, vec![grant(Effect::Deny, None, Some("state"))]), LAMP, &on, (403, "denied")),
+        (who(Role::Child, vec![no_switching]), LAMP, &on, (403, "denied")),
+        // It has nothing else that could be seen.
+        (who(Role::Child, vec![grant(Effect::Deny, None, Some("state"))]), LAMP, &on, (404, "not-found")),
         (who(Role::Child, vec![grant(Effect::Deny, None, Some("brightness"))]), LAMP, &on, (202, "")),
         (who(Role::Child, vec![grant(Effect::Deny, room, None)]), LAMP, &on, (403, "denied")),
         (who(Role::Child, vec![grant(Effect::Deny, room, None)]), valve, &close, (202, "")),

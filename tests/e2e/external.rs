@@ -201,14 +201,12 @@ async fn a_real_broker_that_refuses_the_password_is_told_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_that_was_never_set_is_named() {
+async fn a_secret_that_was_never_set_is_named_and_the_rest_of_the_house_runs() {
     e2e::crypto();
     let folder = tempfile::tempdir().unwrap();
-    let text = settings(None, "127.0.0.1:18831".parse().unwrap());
-    let parsed = domovoi_config::Settings::parse(&text, "test.toml", folder.path()).unwrap();
-    let house = domovoi::House::open(parsed, hand_clock(NOON), None).await.unwrap();
-    let error = house.run(domovoi::Sockets::default(), std::future::pending()).await.unwrap_err().to_string();
-    assert!(error.contains("domovoi secret set home_broker"), "{error}");
+    let home = Home::start(folder.path(), &settings(None, "127.0.0.1:18831".parse().unwrap()), hand_clock(NOON)).await;
+    home.doctor_says(&["external_broker.password_secret", "domovoi secret set home_broker"]).await;
+    home.stop().await;
 }
 
 /// Devices at the broker that the home already has: found, switched, and heard on topics that nobody knew before.

@@ -267,7 +267,8 @@ async fn nothing_of_the_household_is_in_the_raw_files() {
 
     // The control: what is there is found, and every needle is found where it is planted.
     let there = text("schema", "CREATE TABLE ledger").swap_remove(0);
-    assert_eq!(grep(&data, &[there]).len(), 1, "the grep does not read the database");
+    // The database, and the copy of a part of it that the reflex stands on when the database does not open.
+    assert_eq!(grep(&data, &[there]).len(), 2, "the grep does not read the databases");
     let planted = folder.path().join("planted");
     std::fs::create_dir(&planted).unwrap();
     for needle in &needles {

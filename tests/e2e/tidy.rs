@@ -73,7 +73,7 @@ const ROOM_EDGES: &[(&str, &[&str])] = &[
     ("extract", &["people", "signin", "metering"]),
     ("ingest", &["clock", "policy", "audit", "certificates"]),
     ("devices", &["bus", "clock", "audit", "ingest", "policy"]),
-    ("safety", &["bus", "clock", "audit", "ingest"]),
+    ("safety", &["bus", "clock", "audit", "ingest", "policy"]),
     ("cameras", &[]),
     ("metering", &["bus", "clock"]),
     ("portal", &["bus", "clock", "metering"]),

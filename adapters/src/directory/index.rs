@@ -13,7 +13,7 @@ use crate::filters::Filters;
 /// A device that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Known {
-    pub(super) announcement: Announcement,
+    pub(super) announcement: Arc<Announcement>,
     pub(super) owner: Owner,
     /// Where in the announcement a property stands.
     pub(super) places: HashMap<Box<str>, usize>,

@@ -7,6 +7,7 @@
 
 mod bridge;
 mod command;
+mod dangers;
 mod errands;
 mod exposes;
 mod facts;
@@ -70,7 +71,7 @@ fn claim(envelope: &Envelope<'_>, directory: &Directory) -> Option<Claim> {
         // What `output: attribute` writes below a device is never an object; what is may be a device not listed yet.
         Some((device, part)) if !is_object => {
             let is_attribute = !part.contains('/') && !matches!(part, "set" | "get");
-            let is_hazard = || exposes::hazard(part).is_some();
+            let is_hazard = || dangers::hazard(part).is_some();
             let is_heard = is_attribute
                 && match output() {
                     Output::Attribute => true,

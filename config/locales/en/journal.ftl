@@ -101,6 +101,7 @@ deed-portal-linking-cancelled = cancelling the linking with the portal
 deed-portal-consent = standing consent to sending acts
 deed-credential-issued = issuing an MQTT credential
 deed-credential-revoked = revoking an MQTT credential
+deed-mqtt-commanded = telling a device something through the broker
 deed-mqtt-connect = connecting to the broker
 deed-mqtt-publish = publishing at the broker
 deed-mqtt-subscribe = subscribing at the broker

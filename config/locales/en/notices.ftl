@@ -35,6 +35,10 @@ notice-certificate-unusable = Your own certificate cannot be used: { $what }. Th
 notice-certificate-ending = The page's certificate ends on { $until } and will not renew itself. Replace the files, or see who renews them.
 notice-certificate-not-renewed = The authority gave no certificate: { $why }. The present one is good until: { $until }. The hub will try again.
 notice-certificate-authority-new = The hub has a new root certificate. Each device has to be told to trust it anew. Fingerprint: { $fingerprint }
+notice-devices-damaged = Cards of devices do not open: { $count }. These devices do not count as accepted any more: nobody closes such a valve, and such a sensor wakes nobody. Look at the inbox and accept them again; check the disk: domovoi doctor --verify.
+notice-credentials-damaged = Credentials for the broker do not open: { $count }. Devices that have them cannot come in. Issue them anew: domovoi mqtt remove and domovoi mqtt add; check the disk: domovoi doctor --verify.
+notice-credential-ending = The certificate of “{ $name }” for the broker ends on { $until }: from then on the home does not hear that device. Issue a new one before.
+notice-credential-ended = The certificate of “{ $name }” for the broker ended on { $until }: the home does not hear that device. Issue a new one.
 
 # How an act stands.
 state-draft = a draft
@@ -59,10 +63,23 @@ finding-confirmed-by-person = A person looked and confirmed the value.
 finding-swapped = The value is carried over from the replaced meter.
 notice-sign-in-attacked = A wrong password or code was given as “{ $person }” many times in a row from devices of others. It is not taken from unknown devices until the person signs in.
 # What the reflex says. $sensor and $device are names, $danger a code, $value what was said.
-notice-danger-gas = GAS: { $sensor }. Valves are being closed. Open windows, switch nothing electric, leave the home, call 104.
+# $closing: what the house does by itself; $count: to how many valves and plugs that is said.
+notice-danger-gas = GAS: { $sensor }. { $closing ->
+    [closing] The house is closing by itself (commands: { $count }).
+    [asked] It was so before a restart; unless the sensor denies it, the house closes by itself in ten seconds (commands: { $count }).
+    [before] It was so before a restart; everything that the house can close had confirmed then that it is closed.
+    [replayed] It is an old message of the broker, and nobody knows when it was said: NOTHING is closed because of it.
+   *[nobody] The house closes NOTHING by itself: close the tap by hand.
+} Open windows, switch nothing electric, leave the home, call 104.
 notice-danger-carbon-monoxide = CARBON MONOXIDE: { $sensor }. Leave the home at once, call 112.
 notice-danger-smoke = SMOKE: { $sensor }. If there is fire, leave the home, call 101.
-notice-danger-water-leak = WATER LEAK: { $sensor }. Valves are being closed.
+notice-danger-water-leak = WATER LEAK: { $sensor }. { $closing ->
+    [closing] The house is closing by itself (commands: { $count }).
+    [asked] It was so before a restart; unless the sensor denies it, the house closes by itself in ten seconds (commands: { $count }).
+    [before] It was so before a restart; everything that the house can close had confirmed then that it is closed.
+    [replayed] It is an old message of the broker, and nobody knows when it was said: NOTHING is closed because of it. Go and look.
+   *[nobody] The house closes NOTHING by itself: close the tap by hand.
+}
 notice-danger-freezing = COLD: { $sensor } shows { $value }. Pipes can freeze.
 notice-danger-silence = A safety sensor is silent: { $sensor }. Check its battery and where it is; until it speaks, it warns of nothing.
 notice-danger-unaccepted = An alarm from a device that nobody has accepted: { $sensor } ({ $danger ->
@@ -71,16 +88,26 @@ notice-danger-unaccepted = An alarm from a device that nobody has accepted: { $s
     [smoke] smoke
    *[water-leak] water leak
 }). Nothing was closed. Look, and accept the device if it is yours.
-notice-danger-over = { $sensor } says that it is over: { $danger ->
+# $why: said: the sensor says so; ran-out: it says nothing more; taken-away: it is gone.
+notice-danger-over = { $sensor } { $why ->
+    [ran-out] does not warn any more; it never says that it is over, so go and look
+    [taken-away] is no device of this home any more, and its alarm is gone with it, so go and look
+   *[said] says that it is over
+}: { $danger ->
     [gas] gas
     [carbon-monoxide] carbon monoxide
     [smoke] smoke
    *[water-leak] water leak
 }. What was closed stays closed: open it yourself when everything is in order.
 notice-device-unanswered = { $device } does not answer in danger. It is told again and again; go and close it by hand.
+notice-device-undone = { $device } had confirmed what it was told in danger, and says otherwise now. It is told again; look whether somebody holds it open.
+notice-device-left = { $device } has never confirmed that it is closed, and the danger is over. It is told nothing more: check it by hand.
+notice-device-accept-again = { $device } cannot be told anything in danger: { $why }. Close it by hand, then look whether it is yours, and accept it again.
 notice-device-not-told = { $device } cannot be told anything in danger: { $why }. Go and close it by hand.
 notice-safety-rule-mute = The rule «{ $name }» names a device or a room that is not there any more. See domovoi safety show, and change it.
 notice-safety-device-undescribed = { $name } was there for danger, and nobody says any more what it is. Look at its bridge; until then it warns of nothing.
+notice-safety-siren-unsilenced = { $name } knows no word by which a siren falls silent: once it sounds in danger, the hub cannot silence it. It has to be switched off at the siren itself.
+notice-safety-accept-again = { $name } takes commands elsewhere than when it was accepted: in danger the hub will say nothing to it. Look whether it is yours, and accept it again.
 notice-safety-rules-unreadable = Rules for danger cannot be read; the built-in ones count. See domovoi safety show, and add yours again.
 # What the house was opened without: $part is a code, $why what the program said.
 notice-opened-without = { $part ->

@@ -134,6 +134,7 @@ page-home-day = Good afternoon, { $name }
 page-home-evening = Good evening, { $name }
 page-home-night = Good night, { $name }
 page-home-now = What needs you now
+page-home-look-at-safety = Under “Safety” there is something that is not in order yet: have a look.
 page-home-calm = All is well. There is nothing to do.
 page-home-act-waits = The readings of { $period } are ready to be sent ({ $supplier }). Look at them and approve.
 page-home-act-look = Look
@@ -728,6 +729,11 @@ page-preset-smoke-cuts = Cut a device when there is smoke here
 page-preset-frost-tells = Tell when it gets colder than 5 °C here
 page-preset-closed-by-leaks = Close this at any leak of the home
 page-preset-cut-by-smoke = Cut this when there is smoke in the home
+page-alarms-more = { $count ->
+    [one] And one danger more.
+   *[other] And { $count } dangers more.
+}
+page-alarms-unconfirmed = Not confirmed yet, close or switch it off by hand if that is safe: { $names }
 page-danger-gas = Gas
 page-danger-carbon-monoxide = Carbon monoxide
 page-danger-smoke = Smoke
@@ -742,7 +748,8 @@ page-safety-below = at { $degrees } °C and below
 page-safety-valves = close the valves: { $room }
 page-safety-sirens = sound the sirens: { $room }
 page-safety-tells = tell the people
-page-safety-calm = There is no danger.
+page-safety-calm = No sensor tells of a danger.
+page-safety-hushed = hushed
 page-safety-unaccepted = Nobody has accepted the sensor yet, so nothing was closed.
 page-safety-remembered = Known from before the restart; the sensor is being asked.
 page-safety-setting = What was done
@@ -753,7 +760,7 @@ page-safety-tries = { $tries ->
 }
 page-safety-test = test
 page-safety-hush = Hush
-page-safety-hush-text = Sirens fall silent and nothing is repeated. What was closed stays closed.
+page-safety-hush-text = Sirens fall silent. What has not confirmed that it is closed is closed all the same. What has confirmed, and is opened by hand later, the house does not close again.
 page-safety-counts = Sensors: { $sensors }, valves: { $valves }, sirens: { $sirens }.
 page-safety-no-sensors = No sensor of dangers was accepted yet.
 page-safety-tests = Tests

@@ -102,6 +102,7 @@ deed-portal-linking-cancelled = отмена связывания с порта�
 deed-portal-consent = постоянное согласие на отправку актов
 deed-credential-issued = выдача учётной записи MQTT
 deed-credential-revoked = отзыв учётной записи MQTT
+deed-mqtt-commanded = команда устройству через брокер
 deed-mqtt-connect = подключение к брокеру
 deed-mqtt-publish = публикация в брокере
 deed-mqtt-subscribe = подписка в брокере

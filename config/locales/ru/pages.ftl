@@ -138,6 +138,7 @@ page-home-day = Добрый день, { $name }
 page-home-evening = Добрый вечер, { $name }
 page-home-night = Доброй ночи, { $name }
 page-home-now = Что требует внимания
+page-home-look-at-safety = В разделе «Безопасность» есть то, что ещё не в порядке: посмотрите.
 page-home-calm = Всё спокойно. Ничего делать не нужно.
 page-home-act-waits = Показания за { $period } готовы к отправке ({ $supplier }). Посмотрите и одобрите.
 page-home-act-look = Посмотреть
@@ -735,6 +736,12 @@ page-preset-smoke-cuts = При дыме здесь отключить приб�
 page-preset-frost-tells = Сказать, если здесь станет холоднее 5 °C
 page-preset-closed-by-leaks = Закрывать при любой протечке в доме
 page-preset-cut-by-smoke = Отключать при дыме в доме
+page-alarms-more = { $count ->
+    [one] И ещё { $count } опасность.
+    [few] И ещё { $count } опасности.
+   *[many] И ещё { $count } опасностей.
+}
+page-alarms-unconfirmed = Ещё не подтверждено, закройте или выключите рукой, если это не опасно: { $names }
 page-danger-gas = Газ
 page-danger-carbon-monoxide = Угарный газ
 page-danger-smoke = Дым
@@ -749,7 +756,8 @@ page-safety-below = при { $degrees } °C и ниже
 page-safety-valves = закрыть краны: { $room }
 page-safety-sirens = включить сирены: { $room }
 page-safety-tells = сообщить людям
-page-safety-calm = Опасностей нет.
+page-safety-calm = Ни один датчик не сообщает об опасности.
+page-safety-hushed = звук выключен
 page-safety-unaccepted = Датчик ещё не принят в дом, поэтому ничего не закрыто.
 page-safety-remembered = Известно с прошлого запуска, датчик опрашивается.
 page-safety-setting = Что сделано
@@ -761,7 +769,7 @@ page-safety-tries = { $tries ->
 }
 page-safety-test = проверка
 page-safety-hush = Замолчать
-page-safety-hush-text = Сирены смолкнут, команды больше не повторятся. Закрытое останется закрытым.
+page-safety-hush-text = Сирены смолкнут. Что ещё не подтвердило, что закрылось, дом закрывает дальше. Что подтвердило и потом будет открыто рукой, дом сам больше не закроет.
 page-safety-counts = Датчиков: { $sensors }, кранов: { $valves }, сирен: { $sirens }.
 page-safety-no-sensors = Ни один датчик опасности ещё не принят в дом.
 page-safety-tests = Проверки

@@ -35,8 +35,16 @@ pub async fn perform(client: &Client, command: SafetyCommand) -> Result<Said, Fa
         SafetyCommand::Rule(SafetyRuleCommand::Off { rule }) => switch(client, &rule, false).await,
         SafetyCommand::Test { rule, in_earnest } => test(client, &rule, in_earnest).await,
         SafetyCommand::Hush => {
+            // The reflex of this command's own process knows of nothing.
+            if !client.is_daemon() {
+                return Err(Failure::new(exit::REFUSED, "no daemon runs: there is nobody to hush"));
+            }
             let answer = client.post("/api/v1/safety/hush", json!({})).await?;
-            Ok(Said::new(answer, "hushed; what was closed stays closed"))
+            Ok(Said::new(
+                answer,
+                "hushed: sirens fall silent; what has not confirmed that it is closed is told to close until it does; what \
+                 has confirmed is not closed again when somebody opens it",
+            ))
         }
     }
 }
@@ -151,7 +159,15 @@ fn shown(answer: &Value) -> String {
         })
         .collect();
     if dangers.is_empty() {
-        parts.push("no danger is open".to_owned());
+        let counts = |key: &str| answer[key].as_u64().unwrap_or(0);
+        let mut words = "no danger is open".to_owned();
+        if counts("sensors") == 0 {
+            words.push_str("; no sensor of danger was accepted, so nobody would say so");
+        }
+        if counts("strangers_beyond") > 0 {
+            words.push_str("; dangers of unknown devices were too many to keep");
+        }
+        parts.push(words);
     } else {
         parts.push(table(&["danger", "sensor", "property", "value", "since", ""], dangers));
     }
@@ -193,4 +209,23 @@ fn answers(rule: &Value) -> String {
         })
         .collect();
     if said.is_empty() { "alert".to_owned() } else { said.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use domovoi_config::Settings;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_daemon_nobody_is_hushed_and_nobody_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::parse("[store]\ndata_dir = \"hub\"", "test.toml", folder.path());
+        let Ok(mut settings) = settings else { panic!("{settings:?}") };
+        settings.control.socket = folder.path().join("none.sock");
+        let client = Client::connect(settings).await.unwrap();
+        assert!(!client.is_daemon());
+        let refused = perform(&client, SafetyCommand::Hush).await.err().map(|failure| failure.code);
+        assert_eq!(refused, Some(exit::REFUSED));
+    }
 }

@@ -3,7 +3,7 @@
 //! lamp that was accepted must not become the door of a neighbour by saying so. Who speaks with a credential of its own, and
 //! what is below a base that the settings name, is exempt: there the household has said itself which topics are whose.
 
-use domovoi_adapters::{Announcement, Directory, Outgoing, Owner};
+use domovoi_adapters::{Announcement, Directory, Outgoing};
 use domovoi_model::DeviceRef;
 use domovoi_store::DeviceCard;
 
@@ -17,18 +17,7 @@ pub(super) fn listens(known: Option<&Announcement>) -> Option<Vec<String>> {
 
 /// The first topic to which nobody has agreed.
 pub(super) fn not_agreed<'o>(card: &DeviceCard, outgoing: &'o [Outgoing], directory: &Directory) -> Option<&'o str> {
-    let agreed = card.agreed.as_ref()?;
-    let own = card.credential.as_ref().map(|username| Owner::Credential(username.clone()));
-    if own.is_some() && own.as_ref() == directory.owner(&card.device) {
-        return None;
-    }
-    let is_agreed = |topic: &str| {
-        let below = |base: &String| {
-            topic.strip_prefix(base.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        agreed.iter().any(below) || directory.is_below_base(&card.device.dialect, topic)
-    };
-    outgoing.iter().map(|out| out.topic.as_str()).find(|topic| !is_agreed(topic))
+    crate::ingest::not_agreed(&card.device, card.agreed.as_deref(), card.credential.as_deref(), outgoing, directory)
 }
 
 impl Inner {
@@ -43,13 +32,16 @@ impl Inner {
         let directory = self.ingest.directory();
         let agreed: Vec<DeviceCard> = {
             let cards = self.cards();
-            let open = devices.filter_map(|device| cards.get(device));
-            let open = open.filter(|card| card.agreed.is_none() && Standing::of(card) == Standing::Accepted);
+            let ours = devices.filter_map(|device| cards.get(device));
+            let ours = ours.filter(|card| Standing::of(card) == Standing::Accepted);
             let with = |card: &DeviceCard| {
-                let agreed = Some(listens(directory.known(&card.device))?);
-                Some(DeviceCard { agreed, ..card.clone() })
+                let known = directory.known(&card.device);
+                let agreed = card.agreed.clone().or_else(|| listens(known));
+                // It stays so when nobody describes it any more: then people are told.
+                let guards = card.guards || known.is_some_and(super::danger::is_for_danger);
+                (agreed != card.agreed || guards != card.guards).then(|| DeviceCard { agreed, guards, ..card.clone() })
             };
-            open.filter_map(with).collect()
+            ours.filter_map(with).collect()
         };
         if !agreed.is_empty() {
             self.store.devices().put(&agreed).await?;

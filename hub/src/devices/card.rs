@@ -148,6 +148,9 @@ impl Inner {
                 Standing::Accepted => super::agreed::listens(self.ingest.directory().known(device)),
                 Standing::Waiting | Standing::Ignored => None,
             };
+            let known = self.ingest.directory();
+            let known = known.known(device);
+            card.guards = standing == Standing::Accepted && known.is_some_and(super::danger::is_for_danger);
             card.standing = standing.code().to_owned();
             card.accepted_at = match standing {
                 Standing::Accepted => card.accepted_at.or_else(|| Some(self.clock.moment())),

@@ -64,6 +64,12 @@ pub fn shown(known: Option<&Announcement>, command: &Command) -> Command {
     Command { value, target: command.target.clone() }
 }
 
+/// Whether a device is what the reflex hears or sets by itself: a sensor of a danger, a valve, a siren.
+pub fn is_for_danger(known: &Announcement) -> bool {
+    let is_organ = |one: &PropertyInfo| one.writable && (one.is_main_of("valve") || one.is_main_of("siren"));
+    known.properties.iter().any(|one| one.hazard.is_some() || is_organ(one))
+}
+
 /// Whether the home's safety hangs on a device: it senses a danger, or is closed or sounded in one. What says nothing of
 /// itself may do either.
 pub fn keeps_safe(known: Option<&Announcement>) -> bool {

@@ -109,7 +109,12 @@ impl Inner {
 
     /// One that is not known; or one that waits, perhaps since long before somebody began to connect it.
     fn is_to_be_found(&self, device: &DeviceRef, telling: &Telling<'_>) -> bool {
-        !self.knows(device) || self.found.is_expected(telling.road, telling.sender)
+        !self.knows(device) || self.found.is_expected(telling.road, telling.sender) && !self.is_old(telling.sender)
+    }
+
+    /// It is being connected once more, and whoever speaks has come with what opened it before: that is nobody's arrival.
+    pub(super) fn is_old(&self, sender: &str) -> bool {
+        self.store.credentials().waits_for_the_new(sender)
     }
 
     pub(super) fn find_told(&self, announcements: &[Announcement], telling: &Telling<'_>) {
@@ -159,6 +164,7 @@ impl Inner {
         let mut found: Vec<(DeviceRef, Found)> = found.into_iter().collect();
         found.sort_by_key(|(_, found)| found.order);
         let (mut gone, mut new, mut contested, mut left_out) = (HashSet::new(), Vec::new(), Vec::new(), 0usize);
+        let mut renamed: Vec<(DeviceRef, DeviceRef)> = Vec::new();
         let (mut all, mut waiting) = self.counts();
         for (device, Found { road, sender, .. }) in found {
             // What was removed before anybody looked was never ours.
@@ -170,7 +176,10 @@ impl Inner {
                 // It was known, and is connected once more, or with an access of its own now. One that has an access is not
                 // taken for another's, whatever that one says of itself.
                 let own = card.credential.as_ref().is_none_or(|own| *own == sender);
-                if own && let Some(expected) = self.expected(road, &sender) {
+                if own
+                    && !self.is_old(&sender)
+                    && let Some(expected) = self.expected(road, &sender)
+                {
                     self.welcome(&mut card, expected);
                     new.push(card);
                 }
@@ -194,6 +203,7 @@ impl Inner {
             }
             match makeshift {
                 Some(before) => {
+                    renamed.push((before.device.clone(), device.clone()));
                     gone.insert(before.device);
                 }
                 None if all >= MAX_DEVICES => continue,
@@ -226,6 +236,10 @@ impl Inner {
             }
         }
         let gone: Vec<DeviceRef> = gone.into_iter().collect();
+        // Before anybody can see that the old one is gone: a danger of its must not end by that.
+        if let Some(tell) = self.renames.get() {
+            renamed.iter().for_each(|(before, after)| tell(before, after));
+        }
         if !gone.is_empty() || !new.is_empty() {
             if let Err(error) = self.store.devices().replace(&gone, &new).await {
                 tracing::error!("devices that were found cannot be kept: {error}");
@@ -297,6 +311,7 @@ impl Inner {
             found_at: self.clock.moment(),
             accepted_at: None,
             agreed: None,
+            guards: false,
         }
     }
 

@@ -21,12 +21,13 @@ mod rooms;
 mod spelling;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod view;
 mod watch;
 mod words;
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use domovoi_adapters::Road;
 use domovoi_model::{DeviceRef, Id};
@@ -96,7 +97,12 @@ struct Inner {
     deeds: deeds::Deeds,
     errands: errands::Errands,
     farewells: farewell::Farewells,
+    damaged: upkeep::Damaged,
+    renames: OnceLock<Renamed>,
 }
+
+/// Told the old id and the new one.
+type Renamed = Box<dyn Fn(&DeviceRef, &DeviceRef) + Send + Sync>;
 
 impl Devices {
     /// Reads what was decided and what devices last said about themselves, and listens from now on.
@@ -108,10 +114,10 @@ impl Devices {
         ingest: Arc<Ingest>,
     ) -> Result<Self, DevicesError> {
         let shelf = store.devices();
-        let cards: HashMap<DeviceRef, DeviceCard> =
-            shelf.cards().await?.into_iter().map(|card| (card.device.clone(), card)).collect();
+        let (cards, damaged_cards) = shelf.cards().await?;
+        let cards: HashMap<DeviceRef, DeviceCard> = cards.into_iter().map(|card| (card.device.clone(), card)).collect();
         let rooms = rooms::in_order(shelf.rooms().await?);
-        let credentials = store.credentials().list().await?;
+        let (credentials, damaged_credentials) = store.credentials().read_all().await?;
         let words = words::Words::recalled(&ingest, shelf.words().await?, &credentials);
         for card in cards.values().filter(|card| card.external) {
             ingest.spoke_by(&card.device, Road::External);
@@ -134,6 +140,8 @@ impl Devices {
             deeds: deeds::Deeds::default(),
             errands: errands::Errands::default(),
             farewells,
+            damaged: upkeep::Damaged { cards: damaged_cards, credentials: damaged_credentials },
+            renames: OnceLock::new(),
         }));
         devices.0.agree_with_those_of_before().await?;
         devices.listen();
@@ -174,14 +182,21 @@ impl Devices {
         });
     }
 
+    /// Who is told that a device is known by another id from now on; told once, before the doors open. Must not wait.
+    pub fn renames_are_told(&self, tell: impl Fn(&DeviceRef, &DeviceRef) + Send + Sync + 'static) {
+        // Told twice, the first counts.
+        let _ = self.0.renames.set(Box::new(tell));
+    }
+
     /// Keeps states, the inbox, words and commands going until `stop` turns true.
     pub async fn run(self, stop: stop_watch::Receiver<bool>) {
         let keeping = self.0.keep_registry(stop.clone());
         let watching = self.0.watch_states(stop.clone());
         let commanding = self.0.end_commands(stop.clone());
         let restoring = self.0.restore_states(stop.clone());
+        let keeping_up = self.0.keep_up(stop.clone());
         let writing = self.0.deeds.run(&self.0.journal, stop);
-        tokio::join!(keeping, watching, commanding, restoring, writing);
+        tokio::join!(keeping, watching, commanding, restoring, keeping_up, writing);
     }
 
     /// Whether a device was accepted: only then is it told anything, and only then does what it senses close a valve.

@@ -416,3 +416,78 @@ async fn configs_of_one_device_that_come_at_once_are_all_taken_in() {
     let known = home.ingest.directory();
     assert_eq!(known.known(&DeviceRef::new("homeassistant", "many")).unwrap().properties.len(), 100);
 }
+
+#[tokio::test]
+async fn connecting_a_sensor_once_more_and_giving_up_does_not_lock_it_out() {
+    let home = Home::new().await;
+    let how =
+        || How::Type { id: "esphome".into(), serial: Some("bath".into()), token: None, bridge: None, maker_page: None };
+    let begin = async || {
+        let plan = home.devices.plan(how()).unwrap();
+        let username = plan.username.clone();
+        let begun = home.devices.connect(plan, Wish::default(), None).await.unwrap();
+        (begun.view.id, username, begun.password.unwrap())
+    };
+    let credentials = home.house.store().credentials();
+    let opens = async |username: &str, password: &domovoi_vault::Secret<String>| {
+        let found = credentials.at_hand(username).await.unwrap();
+        found.is_some_and(|credential| credential.verify(password.expose()))
+    };
+    // The first time there is nothing to give back: what nobody uses counts for nothing.
+    let (id, username, unused) = begin().await;
+    home.devices.cancel_connection(id).await.unwrap();
+    assert!(!opens(&username, &unused).await);
+    let (_, username, own) = begin().await;
+    assert!(opens(&username, &own).await);
+    home.hear_from(&username, "homeassistant/sensor/bath/t/config", BATH);
+    let bath = DeviceRef::new("homeassistant", "bath");
+    home.found(&bath).await;
+    // Somebody looks what happens, and the sensor works on.
+    let (id, _, new) = begin().await;
+    assert!(opens(&username, &own).await && opens(&username, &new).await);
+    home.hear_from(&username, "bath/t", "21.5");
+    home.devices.0.settle_found().await;
+    let progress = home.devices.connection(id).unwrap().progress;
+    assert!(!progress.is_over(), "the old one is nobody's arrival: {progress:?}");
+    home.devices.cancel_connection(id).await.unwrap();
+    assert!(opens(&username, &own).await && !opens(&username, &new).await);
+    // Once the new one is used it is the only one, whatever is cancelled then.
+    let (id, _, new) = begin().await;
+    credentials.used(&username).await.unwrap();
+    home.devices.cancel_connection(id).await.unwrap();
+    assert!(opens(&username, &new).await && !opens(&username, &own).await);
+}
+
+const BATH: &str = r#"{"uniq_id":"bath_t","stat_t":"bath/t","unit_of_meas":"°C","dev":{"ids":["bath"],"name":"bath"}}"#;
+
+#[tokio::test]
+async fn cards_that_do_not_open_and_certificates_that_end_are_told() {
+    const DAY: i64 = 86_400_000;
+    let home = Home::new().await;
+    let notices = async || {
+        let open = home.house.store().notices().open().await.unwrap();
+        open.into_iter().map(|open| open.notice.kind).collect::<Vec<_>>()
+    };
+    let ends_in = |days: i64| domovoi_store::CredentialInfo {
+        username: "leak".into(),
+        publish: vec!["leak/#".into()],
+        subscribe: Vec::new(),
+        role: "device".into(),
+        certificate: Some(domovoi_store::CredentialCertificate {
+            fingerprint: [1; 32],
+            ends_at: Timestamp(1_795_262_400_000 + days * DAY),
+        }),
+        created_at: domovoi_model::Moment::Wall(Timestamp(1_795_262_400_000)),
+    };
+    let credentials = home.house.store().credentials();
+    for (days, expected) in
+        [(31, vec![]), (29, vec!["credential_ending"]), (0, vec!["credential_ended"]), (300, vec![])]
+    {
+        credentials.issue_anew(&ends_in(days)).await.unwrap();
+        home.devices.0.look_at_certificates().await.unwrap();
+        assert_eq!(notices().await, expected, "{days}");
+    }
+    let damaged = upkeep::Damaged { cards: 1, credentials: 2 };
+    home.devices.0.tell_of_damage(damaged).await.unwrap();
+    assert_eq!(notices().await, ["devices_damaged", "credentials_damaged"]);
+}

@@ -1,6 +1,8 @@
 //! A device as it is shown: what was decided about it, what it says that it is, how it stands. Put together when somebody
 //! asks.
 
+use std::sync::Arc;
+
 use domovoi_adapters::{Announcement, Category, Contest, Directory, PropertyInfo};
 use domovoi_model::{DeviceRef, Moment};
 use domovoi_store::DeviceCard;
@@ -18,7 +20,7 @@ pub struct DeviceView {
     /// What it is called: here, else by itself, else its id.
     pub name: String,
     /// What it says that it is, if it says so.
-    pub announcement: Option<Announcement>,
+    pub announcement: Option<Arc<Announcement>>,
     /// Whether it can be reached, as far as it says.
     pub reachable: Option<bool>,
     /// When anything came from it, in this run; else its newest value.
@@ -53,9 +55,20 @@ pub(super) fn name_of(card: &DeviceCard, directory: &Directory) -> String {
 impl Devices {
     /// All devices, by name; whoever asks leaves out what is not to be seen.
     pub fn list(&self) -> Vec<DeviceView> {
-        let cards: Vec<DeviceCard> = self.0.cards().values().cloned().collect();
-        let mut all: Vec<DeviceView> = cards.into_iter().map(|card| self.0.view(card)).collect();
+        let mut all = self.each(Some);
         all.sort_by_cached_key(|view| (view.name.to_lowercase(), view.card.device.clone()));
+        all
+    }
+
+    /// What is made of each of them, one after the other, in no order: with thousands of properties the whole list would be
+    /// megabytes. What is made of one may be nothing.
+    pub fn each<T>(&self, made: impl Fn(DeviceView) -> Option<T>) -> Vec<T> {
+        let cards: Vec<DeviceCard> = self.0.cards().values().cloned().collect();
+        let mut all = Vec::new();
+        for card in cards {
+            all.extend(made(self.0.view(card)));
+        }
+        all.shrink_to_fit();
         all
     }
 
@@ -82,7 +95,7 @@ impl Inner {
 
     fn view(&self, card: DeviceCard) -> DeviceView {
         let directory = self.ingest.directory();
-        let announcement = directory.known(&card.device);
+        let announcement = directory.shared(&card.device);
         let name = name_of(&card, &directory);
         let known = self.live.of(&card.device);
         let nothing = LiveDevice::default();
@@ -104,7 +117,7 @@ impl Inner {
         let newest = properties.iter().filter_map(|property| property.state.at).max_by_key(|at| at.wall());
         DeviceView {
             name,
-            reachable: live.reachable(announcement, 0),
+            reachable: live.reachable(announcement.map(Arc::as_ref), 0),
             heard_at: live.heard_at.or(newest),
             properties,
             announcement: announcement.cloned(),

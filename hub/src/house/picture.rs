@@ -10,16 +10,22 @@ use crate::safety::HomeDevice;
 
 /// All of them.
 pub fn of(devices: &Devices, clock: &Clock) -> Vec<HomeDevice> {
-    devices.list().into_iter().map(|view| seen(view, clock)).collect()
+    devices.each(|view| Some(seen(view, clock)))
 }
 
 fn seen(view: DeviceView, clock: &Clock) -> HomeDevice {
-    let properties = view.properties.into_iter().filter_map(|property| property.info).filter(counts).collect();
+    let mut properties = Vec::new();
+    // Not collected from what is consumed: that would keep the room of all that is left out.
+    properties.extend(view.properties.into_iter().filter_map(|property| property.info).filter(counts));
+    properties.shrink_to_fit();
     HomeDevice {
         name: view.name,
         room: view.card.room.map(|room| room.to_string()),
         accepted: Standing::of(&view.card) == Standing::Accepted,
         reached: view.reachable,
+        agreed: view.card.agreed,
+        credential: view.card.credential,
+        guards: view.card.guards,
         heard_ms_ago: view.heard_at.and_then(|at| ago(at, clock)),
         properties,
         device: view.card.device,

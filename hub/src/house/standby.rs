@@ -103,14 +103,14 @@ pub async fn keep(
             return running.await;
         }
     };
-    let open = safety.open_dangers();
     let _ = stop.send(());
     if let Err(error) = running.await {
         tracing::error!("the standby did not end well: {error}");
     }
     let house = house?;
     tracing::warn!("the store is open: the house takes over from the standby");
-    house.safety.take_over(open);
+    // Only now: a leak may have been felt while it stopped, or may have come when nobody felt any more.
+    house.safety.take_over(safety.hand_over());
     live(house, Some(spare), &settings, opened, shutdown).await
 }
 

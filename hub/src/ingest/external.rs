@@ -41,13 +41,18 @@ const INFLIGHT: u16 = 20;
 
 /// A broker that has not acknowledged something for so long is joined anew: the client then never says anything again
 /// (rumqttc 0.25 waits for a packet id that is taken, for good).
-const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
+pub(super) const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
 
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 const SUBACK_TIMEOUT: Duration = Duration::from_secs(20);
 
 const NOT_KEPT: &str = "a message could not be made durable; it will be sent again";
+
+/// What could not be kept the broker sends again when it is joined again: not at once, since the disk is as full then, and
+/// what else it has to say is read meanwhile.
+const FIRST_KEPT_AGAIN: Duration = Duration::from_secs(5);
+const LONGEST_KEPT_AGAIN: Duration = Duration::from_secs(300);
 
 /// Where the broker is and how to get in.
 #[derive(Clone)]
@@ -82,10 +87,10 @@ pub enum Standing {
 
 /// Joins, and goes on joining until `stop` turns true. How the link stands is told to ingest, where `doctor` finds it.
 pub async fn run(broker: ExternalBroker, ingest: Arc<Ingest>, mut stop: watch::Receiver<bool>) {
-    let mut backoff = FIRST_BACKOFF;
+    let (mut backoff, mut unkept) = (FIRST_BACKOFF, FIRST_KEPT_AGAIN);
     loop {
         let outcome = tokio::select! {
-            outcome = run_once(&broker, &ingest) => outcome,
+            outcome = run_once(&broker, &ingest, &mut unkept) => outcome,
             _ = stop.wait_for(|stop| *stop) => return,
         };
         if matches!(ingest.external(), Standing::Fresh | Standing::Resumed) {
@@ -127,7 +132,7 @@ pub(super) fn options(broker: &ExternalBroker) -> MqttOptions {
 }
 
 /// One connection, from CONNECT to its end. Returns why it ended.
-async fn run_once(broker: &ExternalBroker, ingest: &Arc<Ingest>) -> String {
+async fn run_once(broker: &ExternalBroker, ingest: &Arc<Ingest>, unkept: &mut Duration) -> String {
     let mut options = options(broker);
     options.set_clean_session(false);
     options.set_manual_acks(true);
@@ -139,7 +144,7 @@ async fn run_once(broker: &ExternalBroker, ingest: &Arc<Ingest>) -> String {
     let outcome = tokio::select! {
         why = poll(broker, ingest, &client, events, offer, &granted) => why,
         why = listen(ingest, &client, is_granted) => why,
-        () = acknowledge(client.clone(), offered) => NOT_KEPT.into(),
+        () = acknowledge(ingest, client.clone(), offered, unkept) => NOT_KEPT.into(),
     };
     ingest.speaks_out(None);
     outcome
@@ -150,7 +155,7 @@ async fn poll(
     ingest: &Arc<Ingest>,
     client: &AsyncClient,
     mut events: EventLoop,
-    offer: mpsc::Sender<(Publish, Option<Commit>)>,
+    offer: mpsc::Sender<Offer>,
     granted: &watch::Sender<bool>,
 ) -> String {
     let mut wanted = 0usize;
@@ -180,6 +185,9 @@ async fn poll(
                 unacknowledged.remove(&ack.pkid);
             }
             Ok(Event::Incoming(Incoming::ConnAck(connack))) => {
+                if !connack.session_present {
+                    ingest.twice.begins_anew();
+                }
                 standing = if connack.session_present { Standing::Resumed } else { Standing::Fresh };
                 tracing::info!(host = %broker.host, resumed = connack.session_present, "joined the home's broker");
                 // Asked for even when the session is there: a setting may have changed since, and it replays retained
@@ -224,10 +232,13 @@ async fn poll(
                     retained: publish.retain,
                     again: publish.dup,
                 });
-                // The acknowledgement wants the number and the quality.
-                let stub = Publish { payload: Default::default(), topic: String::new(), ..publish };
-                if stub.qos != QoS::AtMostOnce && offer.send((stub, commit)).await.is_err() {
-                    return NOT_KEPT.into();
+                if publish.qos != QoS::AtMostOnce {
+                    let mark = ingest.twice.waits(&publish.topic, &publish.payload);
+                    // The acknowledgement wants the number and the quality.
+                    let stub = Publish { payload: Default::default(), topic: String::new(), ..publish };
+                    if offer.send(Offer { stub, commit, mark }).await.is_err() {
+                        return NOT_KEPT.into();
+                    }
                 }
             }
             Ok(_) => {}
@@ -267,17 +278,34 @@ async fn listen(ingest: &Arc<Ingest>, client: &AsyncClient, mut granted: watch::
     }
 }
 
-/// Acknowledges in the order of arrival (MQTT 4.6.0-2), each after its commit. Ends at the first that is not kept: the
-/// connection is then dropped and the broker sends everything unacknowledged again.
-async fn acknowledge(client: AsyncClient, mut offered: mpsc::Receiver<(Publish, Option<Commit>)>) {
-    while let Some((publish, commit)) = offered.recv().await {
+/// A message that waits to be acknowledged.
+struct Offer {
+    stub: Publish,
+    commit: Option<Commit>,
+    /// By which it is known that it was brought already.
+    mark: u64,
+}
+
+/// Acknowledges in the order of arrival (MQTT 4.6.0-2), each after its commit. Nothing is acknowledged after the first that
+/// is not kept; what comes is read on for a while, then the connection is dropped and the broker sends everything that is
+/// unacknowledged again. `unkept` grows with each time in a row.
+async fn acknowledge(ingest: &Ingest, client: AsyncClient, mut offered: mpsc::Receiver<Offer>, unkept: &mut Duration) {
+    while let Some(Offer { stub, commit, mark }) = offered.recv().await {
         if let Some(commit) = commit
             && commit.await.is_err()
         {
+            let pause = *unkept;
+            *unkept = (pause * 2).min(LONGEST_KEPT_AGAIN);
+            tracing::warn!(again_in_s = pause.as_secs(), "{NOT_KEPT}; nothing is acknowledged until then");
+            let read_on = async { while offered.recv().await.is_some() {} };
+            // Whichever ends first: without the loop there is nothing to read.
+            let _ = tokio::time::timeout(pause, read_on).await;
             return;
         }
-        if client.ack(&publish).await.is_err() {
+        *unkept = FIRST_KEPT_AGAIN;
+        if client.ack(&stub).await.is_err() {
             return;
         }
+        ingest.twice.acknowledged(mark);
     }
 }

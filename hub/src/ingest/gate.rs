@@ -2,9 +2,10 @@
 //! subscribed to is the policy's word; it is asked for every packet, on the task that reads the socket. The order of
 //! reasons is the order of prices: the topic, the size, the rate, and only then what the message is.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domovoi_adapters::Road;
 use domovoi_broker::{
@@ -12,7 +13,8 @@ use domovoi_broker::{
     Refusal, Verdict, WillSummary,
 };
 use domovoi_config::{Mqtt, Refusal311, RetainedCommands};
-use domovoi_store::{Credential, CredentialInfo, StoreError};
+use domovoi_model::Timestamp;
+use domovoi_store::{Credential, CredentialInfo, Opened, StoreError};
 use tokio::time::Instant;
 
 use super::access::Access;
@@ -35,6 +37,8 @@ pub struct HubGate {
     settings: Mqtt,
     limits: Limits,
     guesses: Guesses,
+    /// Whose new password was just used for the first time, and is being written down so.
+    used: Arc<Mutex<HashSet<String>>>,
 }
 
 /// Why somebody is not let in.
@@ -64,21 +68,21 @@ impl Stranger {
 impl HubGate {
     /// With what the settings say of clients.
     pub fn new(ingest: Arc<Ingest>, settings: Mqtt) -> Self {
-        HubGate { ingest, settings, limits: Limits::new(), guesses: Guesses::default() }
+        HubGate { ingest, settings, limits: Limits::new(), guesses: Guesses::default(), used: Arc::default() }
     }
 
-    async fn identify(&self, request: &ConnectRequest) -> Result<Credential, Stranger> {
+    /// From memory: a sensor that connects because it is wet waits for no disk.
+    async fn identify(&self, request: &ConnectRequest) -> Result<(Arc<Credential>, Opened), Stranger> {
         let credentials = self.ingest.store().credentials();
         let find =
-            async |username: &str| credentials.find(username).await.map_err(|error| Stranger::unreadable(&error));
+            async |username: &str| credentials.at_hand(username).await.map_err(|error| Stranger::unreadable(&error));
         if let (Some(username), Some(password)) = (&request.username, &request.password) {
             let found = find(username).await?;
-            let right = |credential: &Credential| {
-                // Whoever has a certificate has no password.
-                credential.info.certificate.is_none()
-                    && std::str::from_utf8(password).is_ok_and(|p| credential.verify(p))
+            let open = |credential: Arc<Credential>| {
+                let opened = std::str::from_utf8(password).ok().and_then(|password| credential.open(password))?;
+                Some((credential, opened))
             };
-            return found.filter(right).ok_or_else(|| Stranger::guess("user name or password is wrong"));
+            return found.and_then(open).ok_or_else(|| Stranger::guess("user name or password is wrong"));
         }
         let Some(der) = &request.certificate else {
             return Err(Stranger::new(
@@ -90,23 +94,41 @@ impl HubGate {
         let Some((username, fingerprint)) = shown_by(der) else {
             return Err(Stranger::guess("its certificate cannot be read"));
         };
-        let known = find(&username).await?.filter(|credential| {
-            // A device that warns of gas must come in before the clock is right, so what has surely ended has ended.
-            let now = self.ingest.clock.at_least();
-            credential.info.certificate.is_some_and(|tied| tied.fingerprint == fingerprint && tied.ends_at > now)
+        // A device that warns of gas must come in before the clock is right, so what has surely ended has ended.
+        let now = self.ingest.clock.at_least();
+        let known = find(&username).await?.and_then(|credential| {
+            let opened = credential.shown(&fingerprint)?;
+            opened.ends_at.is_some_and(|ends_at| ends_at > now).then_some((credential, opened))
         });
         known.ok_or_else(|| Stranger::guess("its certificate was withdrawn, has ended, or is not for MQTT"))
     }
 
-    fn access(&self, info: &CredentialInfo, address: IpAddr) -> Access {
+    /// Somebody has come with the new password of a credential that was issued anew: the one before opens nothing any more,
+    /// and who is there with it goes.
+    fn is_used(&self, username: &str) {
+        let begun = self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(username.to_owned());
+        if !begun {
+            return;
+        }
+        self.ingest.send_away(username);
+        let (store, used, username) = (self.ingest.store().clone(), Arc::clone(&self.used), username.to_owned());
+        tokio::spawn(async move {
+            if let Err(error) = store.credentials().used(&username).await {
+                tracing::warn!("a password that was replaced still counts: {error}");
+            }
+            used.lock().unwrap_or_else(PoisonError::into_inner).remove(&username);
+        });
+    }
+
+    fn access(&self, info: &CredentialInfo, address: IpAddr, ends_at: Option<Timestamp>) -> Access {
         let role = MqttRole::from_code(&info.role).unwrap_or(MqttRole::Service);
         let (rate, largest) = if role.is_one_thing() {
             (self.settings.device_max_rate, self.settings.device_max_message)
         } else {
             (self.settings.max_rate, self.settings.max_packet)
         };
-        let ends = info.certificate.zip(self.ingest.clock.trusted()).map(|(tied, now)| {
-            let left_millis = u64::try_from(tied.ends_at.0.saturating_sub(now.0)).unwrap_or(0);
+        let ends = ends_at.zip(self.ingest.clock.trusted()).map(|(ends_at, now)| {
+            let left_millis = u64::try_from(ends_at.0.saturating_sub(now.0)).unwrap_or(0);
             self.limits.now().saturating_add(left_millis.saturating_mul(1_000_000))
         });
         Access::new(info, role, address, self.limits.of(&info.username, rate, largest), ends)
@@ -161,6 +183,30 @@ impl HubGate {
         access.role.is_one_thing() && bytes as u64 > self.settings.device_max_message
     }
 
+    /// Somebody tells a device something past the policy, which asks for no factor here: that is written down, the first at
+    /// once and the others of a quarter of an hour together.
+    fn note_command(&self, peer: &Peer<Access>, publish: &Publish) {
+        if self.ingest.is_command(&publish.topic) {
+            let actor = Actor::Credential(peer.access.username.clone());
+            self.ingest.refusals.add(Tried::Command, &actor, peer.address.ip(), &publish.topic, "");
+        }
+    }
+
+    /// Looks at a message that is refused for its rate, or because its sender's time has just run out: what warns of a danger
+    /// is heard, in bounds of its own.
+    fn glance(&self, peer: &Peer<Access>, publish: &Publish, now: u64) {
+        let access = &peer.access;
+        if access.role.speaks_for_devices() && access.allowance.glance(now, self.ingest.is_close(&publish.topic)) {
+            self.look(access, publish);
+        }
+    }
+
+    fn look(&self, access: &Access, publish: &Publish) {
+        if access.role.speaks_for_devices() {
+            self.ingest.glance(&arrival(access, publish), Some(&access.topics));
+        }
+    }
+
     fn not_allowed(&self, peer: &Peer<Access>, publish: &Publish, code: &'static str) -> Admission {
         self.ingest.counters().refused.fetch_add(1, Ordering::Relaxed);
         self.tell(peer, Tried::Publish, &publish.topic, code);
@@ -203,11 +249,14 @@ impl Gate for HubGate {
         };
         let stranger = match found {
             Err(stranger) => stranger,
-            Ok(credential) => {
-                let access = self.access(&credential.info, address);
+            Ok((credential, opened)) => {
+                let access = self.access(&credential.info, address, opened.ends_at);
                 match request.will.as_ref().and_then(|will| self.will_refused(&access, will)) {
                     Some((code, why)) => Stranger::new(ConnectRefusal::NotAuthorized, code, why),
                     None => {
+                        if opened.first {
+                            self.is_used(&access.username);
+                        }
                         self.ingest.callers.came(&access.username);
                         return Ok(access);
                     }
@@ -235,11 +284,13 @@ impl Gate for HubGate {
         }
         let now = self.limits.now();
         if access.ends.is_some_and(|ends| now >= ends) {
+            self.glance(peer, publish, now);
             return Admission { verdict: Verdict::Disconnect(Refusal::NotAuthorized), durable: Durable::Now };
         }
         if !access.allowance.take(now, bytes) {
             counters.over_limit.fetch_add(1, Ordering::Relaxed);
             self.tell(peer, Tried::Publish, &publish.topic, OVER_LIMIT);
+            self.glance(peer, publish, now);
             return Self::refuse(peer, publish, Refusal::QuotaExceeded, self.settings.over_limit_311);
         }
         let mut verdict = Verdict::Forward;
@@ -258,12 +309,19 @@ impl Gate for HubGate {
             }
         }
         if !access.role.speaks_for_devices() {
+            self.note_command(peer, publish);
             return Admission { verdict, durable: Durable::Now };
         }
         self.ingest.callers.said(&access.username, &publish.topic);
         let commit = self.ingest.take_from(arrival(access, publish), Some(&access.topics));
         let durable = match commit {
-            None => Durable::Now,
+            None => {
+                // A bridge speaks to its own all day long.
+                if access.role == MqttRole::Service {
+                    self.note_command(peer, publish);
+                }
+                Durable::Now
+            }
             Some(commit) => Durable::when(async { commit.await.map(drop).map_err(|_| NotKept) }),
         };
         Admission { verdict, durable }
@@ -273,11 +331,10 @@ impl Gate for HubGate {
     /// that burns may send, and only hazards are looked at.
     fn overflow(&self, peer: &Peer<Access>, publish: &Publish) {
         let access = &peer.access;
-        let is_heard = access.role.speaks_for_devices()
-            && !self.is_too_large(access, publish.topic.len() + publish.payload.len())
-            && access.refusal(Verb::Submit, &publish.topic).is_none();
-        if is_heard {
-            self.ingest.glance(&arrival(access, publish), Some(&access.topics));
+        if !self.is_too_large(access, publish.topic.len() + publish.payload.len())
+            && access.refusal(Verb::Submit, &publish.topic).is_none()
+        {
+            self.look(access, publish);
         }
     }
 
@@ -293,9 +350,10 @@ impl Gate for HubGate {
     }
 
     async fn recall(&self, absent: &Absent) -> Option<Access> {
-        let found = self.ingest.store().credentials().find(absent.username.as_deref()?).await;
+        let found = self.ingest.store().credentials().at_hand(absent.username.as_deref()?).await;
         let credential = found.inspect_err(|error| tracing::error!("credentials cannot be read: {error}")).ok()??;
-        Some(self.access(&credential.info, absent.address.ip()))
+        let ends_at = credential.info.certificate.map(|tied| tied.ends_at);
+        Some(self.access(&credential.info, absent.address.ip(), ends_at))
     }
 
     fn may_stay_retained(&self, topic: &str) -> bool {

@@ -2,6 +2,7 @@
 //! told once, before the doors open, and is called on the task that reads the socket: it must neither wait nor publish
 //! (`Ingest::say` from another task).
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use domovoi_adapters::{Announcement, Reached, Reply, Road};
@@ -14,6 +15,17 @@ pub enum News {
     Fresh,
     /// A broker of others replays what it retained: it may be weeks old, and it is not recorded.
     Replayed,
+}
+
+/// Who can be told something again.
+#[derive(Debug, Clone, Copy)]
+pub enum Back<'a> {
+    /// All that are behind a broker of others: a link to it is there.
+    Link,
+    /// A device that says that it can be reached.
+    Device(&'a DeviceRef),
+    /// Whoever has subscribed to these at our own broker.
+    Subscribed(&'a BTreeSet<String>),
 }
 
 /// The publish in which something was said.
@@ -43,6 +55,8 @@ type Told = Box<dyn Fn(&[Announcement], &Telling<'_>) + Send + Sync>;
 type ReachedBy = Box<dyn Fn(&[Reached], Moment) + Send + Sync>;
 type Replied = Box<dyn Fn(Vec<Reply>) + Send + Sync>;
 
+type BackAgain = Box<dyn Fn(Back<'_>) + Send + Sync>;
+
 /// All of them.
 #[derive(Default)]
 pub struct Hooks {
@@ -51,6 +65,7 @@ pub struct Hooks {
     pub(super) told: OnceLock<Told>,
     pub(super) reached: OnceLock<ReachedBy>,
     pub(super) replied: OnceLock<Replied>,
+    pub(super) back: OnceLock<BackAgain>,
 }
 
 impl Hooks {
@@ -74,6 +89,11 @@ impl Hooks {
     /// Whether devices can be reached.
     pub fn reached_by(&self, reached: impl Fn(&[Reached], Moment) + Send + Sync + 'static) {
         let _ = self.reached.set(Box::new(reached));
+    }
+
+    /// Who can be told something again, after nobody may have heard it.
+    pub fn back_by(&self, back: impl Fn(Back<'_>) + Send + Sync + 'static) {
+        let _ = self.back.set(Box::new(back));
     }
 
     /// Answers of bridges to errands.

@@ -13,6 +13,11 @@ use tokio::time::Instant;
 const BURST_SECONDS: u64 = 2;
 const NANOS: u64 = 1_000_000_000;
 
+/// Beyond its rate, or when its certificate has just ended, so much of what a credential says is looked at for dangers: in a
+/// second on topics that the reflex waits for, and on all others. A flood on the others takes nothing from the former.
+const GLANCES_CLOSE: u64 = 20;
+const GLANCES: u64 = 5;
+
 /// Credentials whose buckets are remembered while nobody is connected with them, so that coming again empties none.
 const AWAY_KEPT: usize = 1024;
 
@@ -57,12 +62,25 @@ pub(super) struct Allowance {
     rate: Rate,
     messages: Bucket,
     bytes: Bucket,
+    close: Bucket,
+    others: Bucket,
 }
 
 impl Allowance {
     /// `largest`: a message of so many bytes must fit.
     fn new(rate: Rate, largest: u64) -> Self {
-        Self { rate, messages: Bucket::new(rate.messages.into(), 1), bytes: Bucket::new(rate.bytes, largest) }
+        Self {
+            rate,
+            messages: Bucket::new(rate.messages.into(), 1),
+            bytes: Bucket::new(rate.bytes, largest),
+            close: Bucket::new(GLANCES_CLOSE, 1),
+            others: Bucket::new(GLANCES, 1),
+        }
+    }
+
+    /// Whether a message that is refused is looked at all the same; `close`: the reflex waits for what is said there.
+    pub(super) fn glance(&self, now: u64, close: bool) -> bool {
+        if close { self.close.take(now, 1) } else { self.others.take(now, 1) }
     }
 
     /// Takes one message of so many bytes; whether it was within the rate. `now` is nanoseconds since the start.
@@ -118,6 +136,14 @@ mod tests {
         let later: usize = (0..10).map(|n| (0..100).filter(|_| allowance.take(SECOND * (2 + n), 1)).count()).sum();
         assert_eq!(later, 100);
         assert_eq!((0..100).filter(|_| allowance.take(SECOND * 1000, 1)).count(), 20, "it fills up no further");
+    }
+
+    #[test]
+    fn a_flood_elsewhere_takes_nothing_from_where_the_reflex_listens() {
+        let allowance = Allowance::new(Rate { messages: 1, bytes: 1 }, 1);
+        assert_eq!((0..1000).filter(|_| allowance.glance(0, false)).count(), 10);
+        assert_eq!((0..1000).filter(|_| allowance.glance(0, true)).count(), 40);
+        assert!(allowance.glance(SECOND, true) && allowance.glance(SECOND, false));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! counted and forgotten; one that a dialect claims but cannot read is kept as a fault that `doctor` shows.
 
 mod access;
+mod agreed;
 mod callers;
 mod commit;
 mod ear;
@@ -23,6 +24,7 @@ mod shelf;
 mod sift;
 #[cfg(test)]
 mod tests;
+mod twice;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -46,13 +48,14 @@ use crate::audit::Journal;
 use crate::clock::Clock;
 
 pub use access::{Access, TopicRights};
+pub use agreed::not_agreed;
 pub use callers::Seen;
 pub use commit::Commit;
-pub use ear::run as run_ear;
+pub use ear::{EarStanding, run as run_ear};
 pub use external::{ExternalBroker, Standing, run as run_external};
 pub use gate::HubGate;
 pub use heard::Heard;
-pub use hooks::{Hooks, News, Telling};
+pub use hooks::{Back, Hooks, News, Telling};
 pub use known::Recalled;
 pub use mouth::{Mouth, NotSaid};
 pub use shelf::{BrokerShelf, report as report_resumed};
@@ -184,6 +187,10 @@ pub struct Ingest {
     base_topics: Vec<String>,
     /// The filters under which the reflex is spoken to, at a broker of others.
     close: watch::Sender<BTreeSet<String>>,
+    /// What both links to a broker of others bring.
+    twice: twice::Twice,
+    /// How the reflex's own link hears.
+    ear: Mutex<EarStanding>,
     /// There is no store to record in.
     keeps_nothing: AtomicBool,
 }
@@ -215,6 +222,8 @@ impl Ingest {
             roads: Mutex::default(),
             learnt: watch::Sender::default(),
             close: watch::Sender::default(),
+            twice: twice::Twice::default(),
+            ear: Mutex::default(),
             keeps_nothing: AtomicBool::new(false),
         })
     }
@@ -256,7 +265,10 @@ impl Ingest {
         for reading in domovoi_adapters::readings(&envelope, &directory) {
             let Ok(decoded) = (reading.dialect.decode)(&reading.claim, &envelope, &directory) else { continue };
             let counts = |one: &&Observation| !reading.only_hazards || one.hazard.is_some();
-            decoded.observations.iter().filter(counts).for_each(|one| felt(one, received_at, arrival.news()));
+            for one in decoded.observations.iter().filter(counts) {
+                self.twice.near_said(one);
+                felt(one, received_at, arrival.news());
+            }
         }
     }
 

@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use domovoi_model::DeviceRef;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::{HubGate, Ingest, printable};
+use super::{Back, HubGate, Ingest, printable};
 
 /// How many batches may wait to be said. A bridge that lists 300 devices asks for 300 states in one.
 const WAITING: usize = 256;
@@ -55,7 +54,6 @@ pub struct Mouth {
     external: Mutex<Option<rumqttc::AsyncClient>>,
     /// The reflex's own link.
     urgent: Mutex<Option<rumqttc::AsyncClient>>,
-    turns: AtomicU32,
     later: mpsc::Sender<Said>,
     queue: Mutex<Option<mpsc::Receiver<Said>>>,
     /// Filters that somebody subscribed to lately and whose greetings are due.
@@ -70,7 +68,6 @@ impl Default for Mouth {
             embedded: OnceLock::new(),
             external: Mutex::default(),
             urgent: Mutex::default(),
-            turns: AtomicU32::new(0),
             later,
             queue: Mutex::new(Some(queue)),
             newcomers: Mutex::default(),
@@ -111,17 +108,41 @@ impl Ingest {
         }
     }
 
-    /// The same as `tell` for the reflex: at a broker of others by its own link and by the first in turn, where both are
-    /// there, so that
-    /// of what is repeated every other comes through when one of them is dead and has not noticed.
-    pub fn tell_urgently(&self, device: &DeviceRef, outgoing: Vec<Outgoing>, worth: Duration) -> Result<(), NotSaid> {
+    /// The same as `tell` for the reflex: at a broker of others by its own link or, `first`, by the first. Whoever repeats
+    /// something to a device takes them in turn, so that every other word comes through when one of them is dead and has
+    /// not noticed.
+    pub fn tell_urgently(
+        &self,
+        device: &DeviceRef,
+        outgoing: Vec<Outgoing>,
+        worth: Duration,
+        first: bool,
+    ) -> Result<(), NotSaid> {
         let urgent = self.mouth.urgent.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let road = self.road_of(device);
         let Some(urgent) = urgent.filter(|_| road == Road::External) else { return self.tell(device, outgoing, worth) };
-        if self.mouth.turns.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
-            say_out(&urgent, outgoing.clone()).or_else(|_| self.say(road, outgoing))
-        } else {
+        if first {
             self.say(road, outgoing.clone()).or_else(|_| say_out(&urgent, outgoing))
+        } else {
+            say_out(&urgent, outgoing.clone()).or_else(|_| self.say(road, outgoing))
+        }
+    }
+
+    /// Whether a device takes its commands below one of these filters.
+    pub fn listens_to(&self, device: &DeviceRef, filters: &BTreeSet<String>) -> bool {
+        let directory = self.directory();
+        let listens = directory.known(device).map(|known| known.listens.as_slice()).unwrap_or_default();
+        let is_heard = |filter: &String| {
+            listens
+                .iter()
+                .any(|topic| domovoi_broker::matches(filter, topic) || filter.starts_with(&format!("{topic}/")))
+        };
+        filters.iter().any(is_heard)
+    }
+
+    fn is_back(&self, who: Back<'_>) {
+        if let Some(back) = self.hooks.back.get() {
+            back(who);
         }
     }
 
@@ -148,12 +169,20 @@ impl Ingest {
 
     /// The link to the home's broker is there, or gone.
     pub(super) fn speaks_out(&self, client: Option<rumqttc::AsyncClient>) {
+        let is_there = client.is_some();
         *self.mouth.external.lock().unwrap_or_else(PoisonError::into_inner) = client;
+        if is_there {
+            self.is_back(Back::Link);
+        }
     }
 
     /// The reflex's own link is there, or gone.
     pub(super) fn speaks_urgently(&self, client: Option<rumqttc::AsyncClient>) {
+        let is_there = client.is_some();
         *self.mouth.urgent.lock().unwrap_or_else(PoisonError::into_inner) = client;
+        if is_there {
+            self.is_back(Back::Link);
+        }
     }
 
     /// Says to everybody on a road that the house is there again.
@@ -210,6 +239,7 @@ impl Ingest {
 
     fn greet_newcomers(&self, greeted: &mut BTreeMap<String, Instant>) {
         let filters = std::mem::take(&mut *self.mouth.newcomers.lock().unwrap_or_else(PoisonError::into_inner));
+        self.is_back(Back::Subscribed(&filters));
         let now = Instant::now();
         greeted.retain(|_, at| now.saturating_duration_since(*at) < GREETING_EVERY);
         let mut outgoing = self.greetings();

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use domovoi_adapters::{Announcer, Decoded, Envelope, Reading, Rights, Road, Scale};
 use domovoi_model::{Moment, Observation};
 
-use super::{Arrival, Ingest, News, Telling, TopicRights};
+use super::{Arrival, Back, Ingest, News, Telling, TopicRights};
 
 impl Ingest {
     /// What a publish says, as its dialects read it. `None` if no dialect claims it or it cannot be read.
@@ -61,7 +61,11 @@ impl Ingest {
             decoded = Decoded { observations: decoded.observations, ..Decoded::default() };
         }
         if let Some(felt) = self.hooks.felt.get() {
-            decoded.observations.iter().for_each(|observation| felt(observation, received_at, news));
+            // What was said weeks ago has a way of its own.
+            let counts = |one: &&Observation| {
+                road == Road::Embedded || news == News::Replayed || self.twice.counts(arrival, one)
+            };
+            decoded.observations.iter().filter(counts).for_each(|observation| felt(observation, received_at, news));
         }
         let (mut believed, mut changed) = (Vec::new(), Vec::new());
         if decoded.announcements.is_empty() {
@@ -94,6 +98,10 @@ impl Ingest {
             Telling { dialect: dialect.name, road, sender, topic, payload, at: received_at, news, changed: &changed };
         if let (false, Some(reached)) = (decoded.reached.is_empty(), self.hooks.reached.get()) {
             reached(&decoded.reached, received_at);
+        }
+        if let (News::Fresh, Some(back)) = (news, self.hooks.back.get()) {
+            let there = decoded.reached.iter().filter(|word| word.available);
+            there.for_each(|word| back(Back::Device(&word.device)));
         }
         if let (false, Some(told)) = (believed.is_empty(), self.hooks.told.get()) {
             told(&believed, &telling);

@@ -1,4 +1,4 @@
-//! What the gate refused, on its way to the journal of deeds. The reader of a socket only counts; a task of its own
+//! What the gate refused, and that somebody told devices something through it, on its way to the journal of deeds. The reader of a socket only counts; a task of its own
 //! writes the first refusal of a peer at once and what repeats in one entry per quarter of an hour, so that a device with
 //! a wrong topic neither waits for the disk nor wears it out. It decides nothing.
 
@@ -28,6 +28,9 @@ pub(super) enum Tried {
     Publish,
     /// To subscribe.
     Subscribe,
+    /// To tell a device something. It is not refused, and written down all the same: the broker does not know what a payload
+    /// opens.
+    Command,
 }
 
 impl Tried {
@@ -36,6 +39,7 @@ impl Tried {
             Tried::Connect => "mqtt.connect",
             Tried::Publish => "mqtt.publish",
             Tried::Subscribe => "mqtt.subscribe",
+            Tried::Command => "mqtt.commanded",
         }
     }
 }
@@ -88,7 +92,7 @@ impl Refusals {
     }
 
     /// What is due now, and when the next will be.
-    fn due(&self, now: Instant, all: bool) -> (Vec<Entry>, Option<Instant>) {
+    pub(super) fn due(&self, now: Instant, all: bool) -> (Vec<Entry>, Option<Instant>) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let mut entries = Vec::new();
         let mut next = None::<Instant>;
@@ -147,7 +151,7 @@ impl Held {
             origin: Origin { road: Road::Mqtt, address: self.address, device: None },
             deed: tried.deed().into(),
             object: Some((kind.into(), Some(self.what.clone()))),
-            outcome: Outcome::Refused(self.code.into()),
+            outcome: if tried == Tried::Command { Outcome::Done } else { Outcome::Refused(self.code.into()) },
             changes: if self.times > 1 { vec![times] } else { Vec::new() },
         }
     }

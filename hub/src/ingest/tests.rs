@@ -208,3 +208,182 @@ async fn what_is_bound_to_a_meter_is_a_register_whatever_its_unit_says() {
     assert!(!ingest.is_urgent(&observed("battery", Unit::Percent)));
     assert!(ingest.is_urgent(&observed("total", Unit::CubicMetre)));
 }
+
+const LEAK: &[u8] =
+    br#"[{"ieee_address":"0x00124b0000000002","type":"EndDevice","friendly_name":"leak","supported":true,
+    "disabled":false,"interview_state":"SUCCESSFUL","definition":{"model":"T","vendor":"T","description":"T","exposes":[
+    {"type":"binary","name":"water_leak","property":"water_leak","access":1,"value_on":true,"value_off":false}]}}]"#;
+const WET: &[u8] = br#"{"water_leak":true}"#;
+const DRY: &[u8] = br#"{"water_leak":false}"#;
+
+/// A room without a house, that knows a leak sensor; and whether the reflex was told that it is wet, each time.
+async fn with_a_reflex(road: Road) -> (Arc<Ingest>, Arc<Mutex<Vec<bool>>>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = domovoi_store::Settings { ballast: 0, ..domovoi_store::Settings::new(folder.path().join("data")) };
+    let master = domovoi_vault::MasterKey::generate().unwrap();
+    let store = Store::open(&settings, &master).await.unwrap();
+    store.credentials().read_all().await.unwrap();
+    let clock = Clock::by_hand(Id([7; 16]), Timestamp(1_795_262_400_000));
+    let ingest = Ingest::new(store, clock, Directory::default(), &[]);
+    let told: Arc<Mutex<Vec<bool>>> = Arc::default();
+    let hears = Arc::clone(&told);
+    ingest.hooks().felt_by(move |observation, _, _| {
+        if observation.property == "water_leak" {
+            hears.lock().unwrap().push(observation.hazard.is_some());
+        }
+    });
+    drop(ingest.take(said(road, "zigbee2mqtt/bridge/devices", LEAK, false)));
+    (ingest, told, folder)
+}
+
+fn said<'a>(road: Road, topic: &'a str, payload: &'a [u8], again: bool) -> Arrival<'a> {
+    Arrival { road, sender: "bridge", topic, payload, retained: false, again }
+}
+
+#[tokio::test]
+async fn yesterdays_dry_that_the_first_link_brings_late_or_again_ends_no_danger() {
+    let (ingest, told, _folder) = with_a_reflex(Road::External).await;
+    let first = |payload, again| drop(ingest.take(said(Road::External, "zigbee2mqtt/leak", payload, again)));
+    let near = |payload| ingest.feel(&said(Road::External, "zigbee2mqtt/leak", payload, false));
+    let taken = || std::mem::take(&mut *told.lock().unwrap());
+    // The disk is full: the heartbeat is not acknowledged, and is brought again and again.
+    first(DRY, false);
+    ingest.twice.waits("zigbee2mqtt/leak", DRY);
+    ingest.twice.near_is(true);
+    assert_eq!(taken(), [false]);
+    near(WET);
+    for _ in 0..3 {
+        first(DRY, true);
+        first(WET, false);
+    }
+    assert_eq!(taken(), [true; 4], "the dry is not told, the leak is");
+    first(DRY, false);
+    assert_eq!(taken(), [false; 0], "nor is one that merely comes late");
+    near(DRY);
+    assert_eq!(taken(), [false], "what is said now ends it");
+    ingest.twice.near_is(false);
+    first(DRY, true);
+    first(DRY, false);
+    assert_eq!(taken(), [false], "without the nearer link the first one is believed, once");
+}
+
+fn credential(certificate: Option<domovoi_store::CredentialCertificate>) -> domovoi_store::CredentialInfo {
+    domovoi_store::CredentialInfo {
+        username: "bridge".into(),
+        publish: vec!["zigbee2mqtt/#".into()],
+        subscribe: vec!["zigbee2mqtt/#".into()],
+        role: "bridge".into(),
+        certificate,
+        created_at: Moment::Wall(Timestamp(1_795_262_400_000)),
+    }
+}
+
+fn knock(password: &str) -> domovoi_broker::ConnectRequest {
+    domovoi_broker::ConnectRequest {
+        client_id: "leak".into(),
+        username: Some("bridge".into()),
+        password: Some(password.as_bytes().to_vec().into()),
+        peer: "127.0.0.1:50000".parse().unwrap(),
+        protocol: domovoi_broker::Protocol::V5,
+        road: domovoi_broker::Road::default(),
+        certificate: None,
+        will: None,
+    }
+}
+
+fn gate(ingest: &Arc<Ingest>, settings: &str) -> HubGate {
+    let folder = tempfile::tempdir().unwrap();
+    HubGate::new(Arc::clone(ingest), Settings::parse(settings, "test.toml", folder.path()).unwrap().mqtt)
+}
+
+#[tokio::test]
+async fn whoever_connects_because_it_is_wet_waits_for_no_disk() {
+    use domovoi_broker::Gate as _;
+    let (ingest, _, _folder) = with_a_reflex(Road::Embedded).await;
+    let credentials = ingest.store().credentials();
+    let password = credentials.issue(&credential(None)).await.unwrap();
+    let gate = gate(&ingest, "");
+    ingest.store().clone().close().await;
+    assert!(credentials.find("bridge").await.is_err(), "nothing is read any more");
+    assert!(gate.connect(knock(password.expose())).await.is_ok());
+    assert!(gate.connect(knock("wrong")).await.is_err());
+}
+
+#[tokio::test]
+async fn the_new_password_of_one_that_is_connected_once_more_ends_the_old_one_when_it_is_used() {
+    use domovoi_broker::Gate as _;
+    let (ingest, _, _folder) = with_a_reflex(Road::Embedded).await;
+    let credentials = ingest.store().credentials();
+    let old = credentials.issue(&credential(None)).await.unwrap();
+    let new = credentials.issue_anew(&credential(None)).await.unwrap();
+    let gate = gate(&ingest, "");
+    assert!(credentials.waits_for_the_new("bridge"));
+    assert!(gate.connect(knock(old.expose())).await.is_ok(), "it works on until somebody has entered the new one");
+    assert!(credentials.waits_for_the_new("bridge"));
+    assert!(gate.connect(knock(new.expose())).await.is_ok());
+    // Written down beside.
+    while credentials.at_hand("bridge").await.unwrap().unwrap().verify(old.expose()) {
+        tokio::task::yield_now().await;
+    }
+    assert!(gate.connect(knock(old.expose())).await.is_err());
+    assert!(gate.connect(knock(new.expose())).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_leak_beyond_the_rate_and_one_with_a_certificate_that_has_just_ended_are_heard() {
+    use domovoi_broker::{Gate as _, Peer, Publish, Refusal, Verdict};
+    const SLOW: &str = "[mqtt]\nmax_messages_per_second = 1";
+    let (ingest, told, _folder) = with_a_reflex(Road::Embedded).await;
+    let taken = || std::mem::take(&mut *told.lock().unwrap());
+    ingest.listen_closely(&[DeviceRef::new("zigbee2mqtt", "0x00124b0000000002")]);
+    let password = ingest.store().credentials().issue(&credential(None)).await.unwrap();
+    let gate = gate(&ingest, SLOW);
+    let access = gate.connect(knock(password.expose())).await.unwrap();
+    let mut peer = Peer {
+        client_id: "leak".into(),
+        username: Some("bridge".into()),
+        address: "127.0.0.1:50000".parse().unwrap(),
+        protocol: domovoi_broker::Protocol::V5,
+        access,
+    };
+    let lamp = Publish::new("zigbee2mqtt/lamp", br#"{"state":"ON"}"#.to_vec());
+    let refused = (0..300).filter(|_| matches!(gate.publish(&peer, &lamp).verdict, Verdict::Refuse(_))).count();
+    assert!(refused > 290, "{refused}");
+    let leak = Publish::new("zigbee2mqtt/leak", WET.to_vec());
+    assert!(matches!(gate.publish(&peer, &leak).verdict, Verdict::Refuse(Refusal::QuotaExceeded)));
+    assert_eq!(taken(), [true], "its own flood keeps nobody from hearing it");
+    peer.access.ends = Some(0);
+    assert!(matches!(gate.publish(&peer, &leak).verdict, Verdict::Disconnect(_)));
+    assert_eq!(taken(), [true], "the last that is heard of it may be the leak");
+    for _ in 0..1000 {
+        let _ = gate.publish(&peer, &leak);
+    }
+    assert!(taken().len() < 200, "in bounds");
+}
+
+#[tokio::test]
+async fn what_a_program_tells_devices_through_the_broker_is_written_down() {
+    use domovoi_broker::{Gate as _, Peer, Publish, Verdict};
+    let (ingest, _, _folder) = with_a_reflex(Road::Embedded).await;
+    let info = domovoi_store::CredentialInfo { role: "service".into(), ..credential(None) };
+    let password = ingest.store().credentials().issue(&info).await.unwrap();
+    let gate = gate(&ingest, "");
+    let access = gate.connect(knock(password.expose())).await.unwrap();
+    let peer = Peer {
+        client_id: "flows".into(),
+        username: Some("bridge".into()),
+        address: "127.0.0.1:50000".parse().unwrap(),
+        protocol: domovoi_broker::Protocol::V5,
+        access,
+    };
+    for _ in 0..9 {
+        let open = Publish::new("zigbee2mqtt/valve/set", br#"{"state":"OPEN"}"#.to_vec());
+        assert!(matches!(gate.publish(&peer, &open).verdict, Verdict::Forward));
+        let said = Publish::new("zigbee2mqtt/lamp", br#"{"state":"ON"}"#.to_vec());
+        let _ = gate.publish(&peer, &said);
+    }
+    let (entries, _) = ingest.refusals.due(Instant::now(), true);
+    let told: Vec<_> = entries.iter().map(|entry| (entry.deed.as_str(), &entry.outcome, &entry.object)).collect();
+    let topic = Some(("topic".to_owned(), Some("zigbee2mqtt/valve/set".to_owned())));
+    assert_eq!(told, [("mqtt.commanded", &crate::audit::Outcome::Done, &topic)]);
+}

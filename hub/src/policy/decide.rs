@@ -113,6 +113,30 @@ impl Refusal {
     }
 }
 
+/// The policy's yes to something dangerous: a factor was shown lately, or the console asks. Rooms take it where what they do
+/// is dangerous, so that no door can forget to ask; only `surely` makes one.
+#[derive(Debug)]
+pub struct Sure {
+    verb: Verb,
+    object: Object,
+}
+
+impl Sure {
+    /// Whether the policy was asked about this very thing.
+    pub fn is_for(&self, verb: Verb, kind: Kind, id: &str) -> bool {
+        self.verb == verb && self.object.kind == kind && self.object.id.as_deref() == Some(id)
+    }
+}
+
+/// Whether `who` may do `verb` to `object` now, which is dangerous.
+pub fn surely(who: &Who, verb: Verb, object: Object, now: Now) -> Result<Sure, Refusal> {
+    let object = Object { dangerous: true, ..object };
+    match decide(who, verb, &object, now) {
+        Decision::Allow => Ok(Sure { verb, object }),
+        Decision::Refuse(refusal) => Err(refusal),
+    }
+}
+
 /// Whether `who` may do `verb` to `object` now.
 pub fn decide(who: &Who, verb: Verb, object: &Object, now: Now) -> Decision {
     if object.kind == Kind::Topic {

@@ -12,7 +12,7 @@ mod tests;
 mod topic;
 mod who;
 
-pub use decide::{Decision, Now, Refusal, decide};
+pub use decide::{Decision, Now, Refusal, Sure, decide, surely};
 pub use grant::may_delegate;
 pub use mqtt_role::MqttRole;
 pub use object::{Kind, Object, Verb};

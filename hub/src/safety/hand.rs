@@ -2,19 +2,20 @@
 //! from memory. It waits for no disk, no network of others and no task of the runtime; what is told to people and written
 //! down goes to whoever has the time for it.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use domovoi_adapters::{Errand, dialect};
 use domovoi_model::{Command, DeviceRef, Observation};
 use tokio::sync::{oneshot, watch};
 
-use super::danger::{Deed, News, Now, Remembered};
+use super::danger::{Deed, Keep, Key, News, Now, Why};
 use super::home::Home;
 use super::record::Record;
-use super::reflex::Reflex;
+use super::reflex::{NotTold, Reflex};
 use super::rule::{Place, Rule};
-use super::senses::Senses;
+use super::senses::{Back, Senses};
 use super::testing::TestRun;
 use super::view::Standing;
 use crate::bus::{Bus, Event};
@@ -28,6 +29,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// comes back after hours must not find a hundred of it, nor a siren that sounds for a danger of yesterday.
 const WORTH: Duration = Duration::from_secs(120);
 
+/// More places than anything is ever told at once.
+const MOST_TURNS: usize = 4096;
+
+/// So many dangers that are over are known to whoever takes over.
+const MOST_ENDED: usize = 4096;
+
 /// What the reflex is told by the house.
 #[derive(Debug)]
 pub enum Order {
@@ -36,7 +43,11 @@ pub enum Order {
     /// The rules are others now.
     Rules(Vec<Rule>),
     /// What was so before a restart.
-    Remember(Vec<Remembered>),
+    Remember(Keep),
+    /// What is open where another stood in until now. What was open before it is still to be read.
+    TakeOver(Keep),
+    /// A device is known by another id from now on.
+    Rename(DeviceRef, DeviceRef),
     /// Of these sensors the last word before this run was that there is no danger.
     Calm(Vec<Place>),
     /// Nothing more is repeated.
@@ -75,7 +86,26 @@ pub struct Hand {
     /// What was open before this run is known: until then nothing is written in its place.
     pub has_remembered: bool,
     /// What is to be remembered over a restart.
-    pub keep: watch::Sender<Vec<Remembered>>,
+    pub keep: watch::Sender<Option<Keep>>,
+    /// Dangers that began and ended in this run: whoever takes over from it may read older.
+    pub ended: Arc<Mutex<BTreeSet<Key>>>,
+    /// By which of two links each was told last.
+    pub turns: Turns,
+}
+
+/// Which of two links is next, for each place by itself: of two that are told in step each would else have the same always.
+#[derive(Debug, Default)]
+pub struct Turns(BTreeMap<Place, bool>);
+
+impl Turns {
+    fn next(&mut self, place: Place) -> bool {
+        if self.0.len() >= MOST_TURNS {
+            self.0.clear();
+        }
+        let turn = self.0.entry(place).or_insert(true);
+        *turn = !*turn;
+        *turn
+    }
 }
 
 impl Hand {
@@ -102,9 +132,10 @@ impl Hand {
                 let deeds = self.reflex.replayed(observation, now);
                 changed |= self.perform(deeds);
             }
+            changed |= self.welcome(&arrived.back);
             for order in arrived.orders {
                 match order {
-                    Order::Stop => return,
+                    Order::Stop => return self.show(),
                     order => changed |= self.obey(order),
                 }
             }
@@ -116,6 +147,22 @@ impl Hand {
                 self.show();
             }
         }
+    }
+
+    /// What was not confirmed by who was away is said now.
+    fn welcome(&mut self, back: &Back) -> bool {
+        if *back == Back::default() {
+            return false;
+        }
+        let now = self.now();
+        let pursued: BTreeSet<DeviceRef> = self.reflex.pursuits().keys().map(|place| place.device.clone()).collect();
+        let mut deeds = if back.all { self.reflex.is_back(None, now) } else { Vec::new() };
+        for device in pursued.iter().filter(|_| !back.all) {
+            if back.devices.contains(device) || self.ingest.listens_to(device, &back.filters) {
+                deeds.extend(self.reflex.is_back(Some(device), now));
+            }
+        }
+        self.perform(deeds)
     }
 
     fn now(&self) -> Now {
@@ -142,6 +189,13 @@ impl Hand {
                 self.has_remembered = true;
                 self.reflex.remember(all, now)
             }
+            Order::TakeOver(open) => self.reflex.remember(open, now),
+            Order::Rename(before, after) => {
+                let deeds = self.reflex.is_renamed(&before, &after, now);
+                self.reflex.heard(self.senses.heard());
+                self.senses.concern(self.reflex.concerns());
+                deeds
+            }
             Order::Calm(places) => self.reflex.calm(places, now),
             Order::Hush => self.reflex.hush(now),
             Order::Test { rule, in_earnest, answer } => {
@@ -164,7 +218,7 @@ impl Hand {
     }
 
     /// Does what was decided; whether anything was.
-    fn perform(&mut self, deeds: Vec<Deed>) -> bool {
+    pub(super) fn perform(&mut self, deeds: Vec<Deed>) -> bool {
         if deeds.is_empty() {
             return false;
         }
@@ -193,18 +247,26 @@ impl Hand {
         true
     }
 
-    fn say(&self, command: &Command) -> Result<(), String> {
+    fn say(&mut self, command: &Command) -> Result<(), NotTold> {
         let device = &command.target.device;
+        let cannot = |why: String| NotTold::Cannot(why);
         // A rule may name what was accepted once, or what never was: it is told nothing.
-        if !self.reflex.home().accepts(device) {
-            return Err(format!("nobody has accepted {device}"));
-        }
-        let outgoing = {
-            let directory = self.ingest.directory();
-            let dialect = dialect(&device.dialect).ok_or_else(|| format!("nobody speaks {}", device.dialect))?;
-            dialect.say(command, &directory).map_err(|error| error.to_string())?
+        let home = Arc::clone(self.reflex.home());
+        let Some(ours) = home.find(device).filter(|device| device.accepted) else {
+            return Err(cannot(format!("nobody has accepted {device}")));
         };
-        self.ingest.tell_urgently(device, outgoing, WORTH).map_err(|error| error.to_string())
+        let directory = self.ingest.directory();
+        let dialect = dialect(&device.dialect).ok_or_else(|| cannot(format!("nobody speaks {}", device.dialect)))?;
+        let outgoing = dialect.say(command, &directory).map_err(|error| cannot(error.to_string()))?;
+        // What opens a lock of the neighbour's says that it closes a valve of ours.
+        if let Some(topic) = ours.not_agreed(&outgoing, &directory) {
+            return Err(NotTold::NotAgreed(topic.to_owned()));
+        }
+        drop(directory);
+        let place = Place::new(device.clone(), command.target.property.clone());
+        self.ingest
+            .tell_urgently(device, outgoing, WORTH, self.turns.next(place))
+            .map_err(|error| cannot(error.to_string()))
     }
 
     fn ask(&self, device: DeviceRef) {
@@ -221,6 +283,18 @@ impl Hand {
     }
 
     fn tell(&self, news: News) {
+        match &news {
+            News::Over(key, open, Why::Said | Why::RanOut) if key.danger.is_reported() && open.accepted => {
+                let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+                if ended.len() < MOST_ENDED {
+                    ended.insert(key.clone());
+                }
+            }
+            News::Began(key, _) => {
+                self.ended.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+            }
+            _ => {}
+        }
         let home = self.reflex.home();
         let told = super::view::told(&news, home);
         let name = told.name.clone();
@@ -237,11 +311,25 @@ impl Hand {
         }
         let keep = self.reflex.to_keep();
         self.keep.send_if_modified(|kept| {
-            let differs = *kept != keep;
+            let differs = kept.as_ref() != Some(&keep);
             if differs {
-                *kept = keep;
+                *kept = Some(keep);
             }
             differs
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_that_are_told_in_step_are_told_by_either_link() {
+        let place = |name: &str| Place::new(DeviceRef::new("tasmota", name), "state");
+        let mut turns = Turns::default();
+        let told: Vec<(bool, bool)> =
+            (0..4).map(|_| (turns.next(place("valve")), turns.next(place("siren")))).collect();
+        assert_eq!(told, [(false, false), (true, true), (false, false), (true, true)]);
     }
 }

@@ -1,7 +1,7 @@
 //! What the reflex knows of the home: which devices were accepted, what they are and where. A picture that the devices' room
 //! gives and the reflex keeps, so that in danger it asks nobody and waits for no lock but its own. It decides nothing.
 
-use domovoi_adapters::{Category, PropertyInfo, Shape};
+use domovoi_adapters::{Category, Directory, Outgoing, PropertyInfo, Shape};
 use domovoi_model::{DeviceRef, Value};
 use rust_decimal::Decimal;
 
@@ -33,11 +33,23 @@ pub struct HomeDevice {
     pub reached: Option<bool>,
     /// How long ago it was heard last, in milliseconds, as far as anybody knows.
     pub heard_ms_ago: Option<i64>,
+    /// Where it took commands when it was accepted; `None`: it had not said so.
+    pub agreed: Option<Vec<String>>,
+    /// The credential that was issued for it alone.
+    pub credential: Option<String>,
+    /// It was there for danger when it was described last, whether anybody describes it now or not.
+    pub guards: bool,
     /// What it reports and takes.
     pub properties: Vec<PropertyInfo>,
 }
 
 impl HomeDevice {
+    /// The first of these topics to which nobody has agreed.
+    pub fn not_agreed<'o>(&self, outgoing: &'o [Outgoing], directory: &Directory) -> Option<&'o str> {
+        let (agreed, credential) = (self.agreed.as_deref(), self.credential.as_deref());
+        crate::ingest::not_agreed(&self.device, agreed, credential, outgoing, directory)
+    }
+
     /// Whether it is there to warn of something.
     pub fn is_sensor(&self) -> bool {
         self.properties.iter().any(|property| property.hazard.is_some())
@@ -95,6 +107,9 @@ impl Home {
                     && a.room == b.room
                     && a.accepted == b.accepted
                     && a.reached == b.reached
+                    && a.agreed == b.agreed
+                    && a.credential == b.credential
+                    && a.guards == b.guards
                     && plain(a) == plain(b)
                     && a.properties == b.properties
             })

@@ -6,7 +6,7 @@ use domovoi_store::SafetyRow;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::danger::{Key, Remembered};
+use super::danger::{Keep, Key, Owed, Remembered};
 use super::rule::{Answer, Danger, Place, Rule, Sensors};
 
 #[derive(Serialize, Deserialize)]
@@ -64,6 +64,20 @@ struct DangerRow {
     answered: bool,
     #[serde(default)]
     hushed: bool,
+}
+
+/// Something that was to be closed in a danger that is over.
+#[derive(Serialize, Deserialize)]
+struct OwedRow {
+    owed: PlaceRow,
+    value: ValueRow,
+    danger: String,
+}
+
+/// A siren that was told to sound.
+#[derive(Serialize, Deserialize)]
+struct SoundingRow {
+    sounding: PlaceRow,
 }
 
 fn place_row(place: &Place) -> PlaceRow {
@@ -146,8 +160,49 @@ pub fn rule_of(row: &SafetyRow) -> Option<Rule> {
     })
 }
 
+/// What is kept over a restart.
+pub fn rows_of(keep: &Keep) -> Vec<SafetyRow> {
+    let owed = keep.owed.iter().map(|owed| {
+        let row = OwedRow {
+            owed: place_row(&owed.place),
+            value: value_row(&owed.value),
+            danger: owed.danger.code().to_owned(),
+        };
+        SafetyRow { id: id_of("owed", &owed.place), body: serde_json::to_vec(&row).unwrap_or_default() }
+    });
+    let sounding = keep.sounding.iter().map(|place| {
+        let row = SoundingRow { sounding: place_row(place) };
+        SafetyRow { id: id_of("sounding", place), body: serde_json::to_vec(&row).unwrap_or_default() }
+    });
+    keep.dangers.iter().map(danger_row).chain(owed).chain(sounding).collect()
+}
+
+/// The same as it was kept; what this program cannot read is left out.
+pub fn keep_of(rows: &[SafetyRow]) -> Keep {
+    let mut keep = Keep::default();
+    for row in rows {
+        if let Some(danger) = danger_of(row) {
+            keep.dangers.push(danger);
+        } else if let Some(owed) = owed_of(row) {
+            keep.owed.push(owed);
+        } else if let Ok(row) = serde_json::from_slice::<SoundingRow>(&row.body) {
+            keep.sounding.push(place_of(row.sounding));
+        }
+    }
+    keep
+}
+
+fn owed_of(row: &SafetyRow) -> Option<Owed> {
+    let row: OwedRow = serde_json::from_slice(&row.body).ok()?;
+    Some(Owed { place: place_of(row.owed), value: value_of(row.value)?, danger: Danger::from_code(&row.danger)? })
+}
+
+fn id_of(what: &str, place: &Place) -> String {
+    format!("{what}:{}:{}", place.device, place.property)
+}
+
 /// An open danger as it is kept.
-pub fn danger_row(one: &Remembered) -> SafetyRow {
+fn danger_row(one: &Remembered) -> SafetyRow {
     let Key { danger, place, .. } = &one.key;
     let row = DangerRow {
         danger: danger.code().to_owned(),
@@ -160,12 +215,11 @@ pub fn danger_row(one: &Remembered) -> SafetyRow {
         answered: one.answered,
         hushed: one.hushed,
     };
-    let id = format!("{}:{}:{}", danger.code(), place.device, place.property);
-    SafetyRow { id, body: serde_json::to_vec(&row).unwrap_or_default() }
+    SafetyRow { id: id_of(danger.code(), place), body: serde_json::to_vec(&row).unwrap_or_default() }
 }
 
 /// An open danger that was kept; `None` if this program cannot read it.
-pub fn danger_of(row: &SafetyRow) -> Option<Remembered> {
+fn danger_of(row: &SafetyRow) -> Option<Remembered> {
     let row: DangerRow = serde_json::from_slice(&row.body).ok()?;
     let since = match row.since {
         MomentRow::Wall(at) => Moment::Wall(Timestamp(at)),
@@ -206,6 +260,9 @@ mod tests {
             ],
         };
         assert_eq!(rule_of(&rule_row(&own)), Some(own));
+        let owed = Owed { place: place.clone(), value: Value::Bool(false), danger: Danger::Gas };
+        let whole = Keep { dangers: Vec::new(), owed: vec![owed], sounding: vec![place.clone()] };
+        assert_eq!(keep_of(&rows_of(&whole)), whole);
         let key = Key { danger: Danger::WaterLeak, place, test: None };
         for since in [Moment::Wall(Timestamp(5)), Moment::SinceBoot { boot: BootId(Id([3; 16])), millis: 9 }] {
             let one = Remembered { key: key.clone(), since, value: Value::Bool(true), answered: true, hushed: true };

@@ -11,54 +11,47 @@ mod pursuing;
 mod record;
 mod reflex;
 mod remembering;
+mod renaming;
 mod rule;
 mod senses;
+mod start;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod view;
 mod watching;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use domovoi_adapters::dialect;
-use domovoi_model::{Command, CommandTarget, Sample, Timestamp, Value};
-use domovoi_store::{Notice, Store, StoreError};
+use domovoi_model::{Command, CommandTarget, DeviceRef};
+use domovoi_store::{Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
 use crate::audit::Journal;
 use crate::bus::{Bus, Event};
 use crate::clock::Clock;
-use crate::ingest::{Ingest, News};
+use crate::ingest::{Back, Ingest, News};
+use crate::policy::{Kind, Sure, Verb};
+use danger::Keep;
 use hand::{Hand, Order};
 use record::{Desk, Record};
 use reflex::Reflex;
 use senses::Senses;
 
-pub use danger::{Key, Open, Pursuit, Remembered};
+pub use danger::{Doing, Key, Open, Pursuit};
 pub use home::{Home, HomeDevice};
 pub use rule::{Answer, Danger, MAX_RULES, Place, Rule, RuleError, Sensors, is_built_in};
+pub use start::HandOver;
 pub use testing::{Outcome, Step, TestRun};
 pub use view::Standing;
 
 /// What devices are is looked at again this soon after something about them changed, and at the latest so often.
 const SETTLES_IN: Duration = Duration::from_millis(100);
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-
-/// Devices that a bridge describes anew come in within so long after a start; what is missing then is missing.
-const DESCRIBED_IN: Duration = Duration::from_secs(120);
-
-/// How far back the last words of sensors are looked for after a restart: a danger that was said and not yet answered when
-/// the power went.
-const LOOKED_BACK: u64 = 20_000;
-const LOOKED_BACK_MILLIS: i64 = 3_600_000;
-
-/// The last word is meant, whenever it was: the year 2200.
-const ALL_TIME: Timestamp = Timestamp(7_258_118_400_000);
-
-/// Samples read at once.
-const AT_ONCE: usize = 2_000;
 
 /// Why something about the rules could not be done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,7 +92,17 @@ struct Inner {
     senses: Arc<Senses<Order>>,
     record: Arc<Record>,
     standing: Arc<RwLock<Arc<Standing>>>,
-    keep: watch::Receiver<Vec<Remembered>>,
+    keep: watch::Receiver<Option<Keep>>,
+    ended: Arc<Mutex<BTreeSet<Key>>>,
+    /// What was read at the start of what had been kept.
+    had: Mutex<Keep>,
+    /// What whoever stood in until now has ended: it is not remembered once more.
+    taken: Mutex<BTreeSet<Key>>,
+    taken_places: Mutex<BTreeSet<Place>>,
+    /// Devices that are known by another id, and whose rules are to be kept under it.
+    renamed: Mutex<Vec<(DeviceRef, DeviceRef)>>,
+    /// Rules or ids are others: what is mute is looked at anew.
+    changed: tokio::sync::Notify,
     /// Until it runs on its thread: a command line without a daemon looks at rules, and has nobody to act for.
     hand: Mutex<Option<Hand>>,
     devices: OnceLock<Devices>,
@@ -128,7 +131,8 @@ impl Safety {
         let senses = Arc::new(Senses::default());
         let record = Arc::new(Record::default());
         let standing = Arc::new(RwLock::default());
-        let (keep, kept) = watch::channel(Vec::new());
+        let (keep, kept) = watch::channel(None);
+        let ended = Arc::new(Mutex::default());
         let hand = Hand {
             reflex: Reflex::new(rules),
             ingest: Arc::clone(&ingest),
@@ -139,12 +143,20 @@ impl Safety {
             standing: Arc::clone(&standing),
             has_remembered: false,
             keep,
+            ended: Arc::clone(&ended),
+            turns: hand::Turns::default(),
         };
         hand.show();
         let (felt, feeling) = (Arc::clone(&senses), clock.clone());
         ingest.hooks().felt_by(move |observation, _, news| match news {
             News::Fresh => felt.feel(observation, || feeling.ticking_millis()),
             News::Replayed => felt.recall(observation),
+        });
+        let returning = Arc::clone(&senses);
+        ingest.hooks().back_by(move |who| match who {
+            Back::Link => returning.link_is_back(),
+            Back::Device(device) => returning.is_back(device),
+            Back::Subscribed(filters) => returning.somebody_came(filters),
         });
         Safety(Arc::new(Inner {
             store,
@@ -156,6 +168,12 @@ impl Safety {
             record,
             standing,
             keep: kept,
+            ended,
+            had: Mutex::default(),
+            taken: Mutex::default(),
+            taken_places: Mutex::default(),
+            renamed: Mutex::default(),
+            changed: tokio::sync::Notify::new(),
             hand: Mutex::new(Some(hand)),
             devices: OnceLock::new(),
             editing: tokio::sync::Mutex::default(),
@@ -209,12 +227,12 @@ impl Safety {
 
     /// Switches a rule on or off.
     pub async fn switch_rule(&self, id: &str, is_on: bool) -> Result<Rule, SafetyError> {
-        let found = self.standing().rules.iter().find(|rule| rule.id == id).cloned().ok_or(SafetyError::NoRule)?;
-        let rule = Rule { is_on, ..found };
+        // Under the lock: somebody may be changing the same rule.
         let _editing = self.0.editing.lock().await;
         let mut rules = self.standing().rules.clone();
         let place = rules.iter_mut().find(|other| other.id == id).ok_or(SafetyError::NoRule)?;
-        *place = rule.clone();
+        place.is_on = is_on;
+        let rule = place.clone();
         self.0.store.safety().put_rule(&kept::rule_row(&rule)).await?;
         self.set(rules).await?;
         Ok(rule)
@@ -236,8 +254,14 @@ impl Safety {
         self.set(rules).await
     }
 
-    /// Tries a rule out: tells what it would do or, `in_earnest`, does it and follows what comes of it.
-    pub async fn test(&self, rule: &str, in_earnest: bool) -> Result<TestRun, SafetyError> {
+    /// Tries a rule out: tells what it would do or, `in_earnest`, does it and follows what comes of it. In earnest the water
+    /// is off and what was cut stays cut: it takes the policy's word that whoever asks may do so with this rule.
+    pub async fn test(&self, rule: &str, in_earnest: Option<&Sure>) -> Result<TestRun, SafetyError> {
+        let in_earnest = match in_earnest {
+            None => false,
+            Some(sure) if sure.is_for(Verb::Command, Kind::Safety, rule) => true,
+            Some(_) => return Err(SafetyError::NoRule),
+        };
         let (answer, answered) = oneshot::channel();
         self.give(Order::Test { rule: rule.to_owned(), in_earnest, answer });
         answered.await.map_err(|_| SafetyError::Stopping)?.ok_or(SafetyError::NoRule)
@@ -254,35 +278,18 @@ impl Safety {
         self.settled().await
     }
 
-    /// What was open before a restart, or said and perhaps not answered: its sensors are asked. For the start, when the
-    /// devices are known.
-    pub async fn remember(&self) {
-        let kept: Vec<Remembered> = match self.0.store.safety().dangers().await {
-            Ok((rows, _)) => rows.iter().filter_map(kept::danger_of).collect(),
-            Err(error) => {
-                tracing::error!("the dangers that were open cannot be read; their sensors say so again: {error}");
-                Vec::new()
-            }
-        };
-        // At once, also if there are none: from now on what is open may be written in their place.
-        self.give(Order::Remember(kept));
-        match self.said_last().await {
-            // What is known to be open already stays as it is.
-            Ok(said) if !said.is_empty() => self.give(Order::Remember(said)),
-            Ok(_) => {}
-            Err(error) => tracing::warn!("the last words of sensors cannot be read: {error}"),
-        }
-    }
-
-    /// What is open, as it is remembered over a restart.
-    pub fn open_dangers(&self) -> Vec<Remembered> {
-        self.0.keep.borrow().clone()
-    }
-
-    /// What was open where another stood in until now: its sensors are asked, as after a restart.
-    pub fn take_over(&self, open: Vec<Remembered>) {
-        if !open.is_empty() {
-            self.give(Order::Remember(open));
+    /// Tells the reflex at once that a device is known by another id, whoever calls what this gives. Held weakly: the room of
+    /// devices is known to this one already.
+    pub fn renames(&self) -> impl Fn(&DeviceRef, &DeviceRef) + Send + Sync + 'static {
+        let ours = Arc::downgrade(&self.0);
+        move |before, after| {
+            let Some(inner) = ours.upgrade() else { return };
+            let safety = Safety(inner);
+            safety.give(Order::Rename(before.clone(), after.clone()));
+            let mut renamed = safety.0.renamed.lock().unwrap_or_else(PoisonError::into_inner);
+            renamed.push((before.clone(), after.clone()));
+            drop(renamed);
+            safety.0.changed.notify_one();
         }
     }
 
@@ -324,9 +331,9 @@ impl Safety {
                 self.look_at_devices();
             }
         };
-        let mute = self.tell_what_is_mute();
+        let upkeep = self.keep_up();
         tokio::select! {
-            () = async { tokio::join!(record, picture, mute, self.begin()); } => {}
+            () = async { tokio::join!(record, picture, upkeep, self.begin()); } => {}
             _ = &mut has_ended => {
                 tracing::error!("the reflex has ended before its time");
                 return;
@@ -339,138 +346,6 @@ impl Safety {
         // What it did last.
         let desk = Desk { store: self.0.store.clone(), journal: self.0.journal.clone(), bus: self.0.bus.clone() };
         self.0.record.run(desk, self.0.keep.clone(), stop).await;
-    }
-
-    /// Tells people of rules and devices that have gone mute, and takes it back when they are there again.
-    async fn tell_what_is_mute(&self) {
-        let mut guards = std::collections::BTreeSet::new();
-        let mut told: Option<mute::Mute> = None;
-        let began = std::time::Instant::now();
-        loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            let standing = self.standing();
-            let home = &standing.home;
-            guards.extend(home.devices().iter().filter(|one| mute::is_guard(one, home)).map(|one| one.device.clone()));
-            guards.retain(|device| home.find(device).is_some());
-            if began.elapsed() < DESCRIBED_IN {
-                continue;
-            }
-            let now = mute::mute(&standing.rules, home, &guards);
-            let rules = standing.rules.iter().map(|rule| format!("rule-mute:{}", rule.id));
-            // What was told before a restart is taken back at the first look.
-            let before: Vec<String> =
-                told.as_ref().map_or_else(|| rules.collect(), |told| told.keys().cloned().collect());
-            let mut all_well = true;
-            for key in before.iter().filter(|key| !now.contains_key(*key)) {
-                all_well &= self.notice(key, None).await;
-            }
-            for (key, (kind, name)) in &now {
-                if told.as_ref().is_none_or(|told| !told.contains_key(key)) {
-                    all_well &= self.notice(key, Some((kind, name))).await;
-                }
-            }
-            if all_well {
-                told = Some(now);
-            }
-        }
-    }
-
-    /// Raises a notice about something with a name, or takes it back; whether that could be kept.
-    async fn notice(&self, key: &str, told: Option<(&str, &str)>) -> bool {
-        let outcome = match told {
-            Some((kind, name)) => {
-                let params = vec![("name".to_owned(), name.to_owned())];
-                let notice = Notice { kind: kind.to_owned(), params, at: self.0.clock.moment() };
-                self.0.store.notices().raise(key, &notice).await
-            }
-            None => self.0.store.notices().clear(key).await,
-        };
-        match &outcome {
-            Ok(true) => self.0.bus.tell(Event::Notice(key.into())),
-            Ok(false) => {}
-            Err(error) => tracing::warn!("a notice of the reflex cannot be kept: {error}"),
-        }
-        outcome.is_ok()
-    }
-
-    async fn begin(&self) {
-        self.remember().await;
-        self.give(Order::Calm(self.said_no().await));
-        const KIND: &str = "safety_rules_unreadable";
-        if self.0.unreadable {
-            let notice = Notice { kind: KIND.to_owned(), params: Vec::new(), at: self.0.clock.moment() };
-            match self.0.store.notices().raise(KIND, &notice).await {
-                Ok(true) => self.0.bus.tell(Event::Notice(KIND.into())),
-                Ok(false) => {}
-                Err(error) => tracing::error!("the notice of unreadable rules cannot be kept: {error}"),
-            }
-        }
-    }
-
-    /// The last words of accepted sensors among the latest samples, where they were words of danger and not of long ago.
-    async fn said_last(&self) -> Result<Vec<Remembered>, StoreError> {
-        let standing = self.standing();
-        let history = self.0.store.history();
-        let last = history.last_seq();
-        let mut at = domovoi_store::Seq(last.0.saturating_sub(LOOKED_BACK));
-        let mut words: std::collections::HashMap<Place, Sample> = std::collections::HashMap::new();
-        loop {
-            let found = history.after(at, AT_ONCE).await?;
-            let Some(newest) = found.last().map(|recorded| recorded.seq) else { break };
-            for recorded in found {
-                let place = Place::new(recorded.item.device.clone(), recorded.item.property.clone());
-                let is_sensor = standing.home.accepts(&place.device)
-                    && standing.home.property(&place).is_some_and(|info| info.hazard.is_some());
-                if is_sensor {
-                    words.insert(place, recorded.item);
-                }
-            }
-            if newest <= at {
-                break;
-            }
-            at = newest;
-        }
-        let remembered = |(place, sample): (Place, Sample)| {
-            // Without a clock nobody knows how long ago it was: its last word is its last word.
-            let age = self.0.clock.trusted().zip(sample.at.wall()).map(|(now, at)| now.0.saturating_sub(at.0));
-            if age.is_some_and(|age| age > LOOKED_BACK_MILLIS) {
-                return None;
-            }
-            let danger = standing.home.property(&place)?.hazard.map(Danger::of)?;
-            let key = Key { danger, place, test: None };
-            let is_danger = match &sample.value {
-                Value::Bool(warns) => *warns,
-                Value::Text(word) => word.eq_ignore_ascii_case("alarm"),
-                Value::Number(_) => false,
-            };
-            is_danger.then_some(Remembered {
-                key,
-                since: sample.at,
-                value: sample.value,
-                answered: false,
-                hushed: false,
-            })
-        };
-        Ok(words.into_iter().filter_map(remembered).collect())
-    }
-
-    /// The accepted sensors whose last word in history was that there is no danger, whenever that was.
-    async fn said_no(&self) -> Vec<Place> {
-        let history = self.0.store.history();
-        let standing = self.standing();
-        let mut calm = Vec::new();
-        for device in standing.home.devices().iter().filter(|device| device.accepted) {
-            for property in device.properties.iter().filter(|property| property.hazard.is_some()) {
-                match history.last_at(&device.device, &property.name, ALL_TIME).await {
-                    Ok(last) if last.point.as_ref().is_some_and(|point| point.value == Value::Bool(false)) => {
-                        calm.push(Place::new(device.device.clone(), property.name.clone()));
-                    }
-                    Ok(_) => {}
-                    Err(error) => tracing::debug!(device = %device.device, "its last word cannot be read: {error}"),
-                }
-            }
-        }
-        calm
     }
 
     /// Whether the devices take what the rule would set.
@@ -489,7 +364,9 @@ impl Safety {
 
     async fn set(&self, rules: Vec<Rule>) -> Result<(), SafetyError> {
         self.give(Order::Rules(rules));
-        self.settled().await
+        self.settled().await?;
+        self.0.changed.notify_one();
+        Ok(())
     }
 
     /// Waits until everything that was ordered is done and shown.

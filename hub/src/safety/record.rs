@@ -3,6 +3,8 @@
 //! wait and nobody else.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,7 @@ use domovoi_model::Moment;
 use domovoi_store::{Notice, Store, StoreError};
 use tokio::sync::watch;
 
-use super::danger::{Key, News, Pursuit, Remembered};
+use super::danger::{Doing, Keep, Key, News, Pursuit};
 use super::kept;
 use super::rule::Place;
 use crate::audit::{Actor, Change, Entry, Journal, Origin, Outcome};
@@ -19,9 +21,17 @@ use crate::bus::{Bus, Event};
 /// So much news waits for the disk; of what is repeated the oldest goes first.
 const WAITING: usize = 2048;
 
-/// A danger that comes and goes is written down so many times in a minute; then only how it stands at the end of it.
+/// A danger that comes and goes is written down so many times in a minute, and so is what becomes of one thing that is
+/// told; then only how it stands at the end of it. That it began again after people were told that it is over waits for
+/// nothing.
 const TURNS: u32 = 4;
+const TURNS_OF_PLACE: u32 = 12;
 const TURNS_IN: Duration = Duration::from_secs(60);
+
+/// What is to be remembered over a restart is written at once where something is new in it, and again after so long; what
+/// is gone from it, or has changed in it, after so long: a card does not live through a sensor that flaps.
+const KEPT_ANEW_AFTER: Duration = Duration::from_millis(100);
+const KEPT_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Of so many dangers it is known how often they came and went.
 const TURNING: usize = 1024;
@@ -41,14 +51,26 @@ const THEN_EVERY: u32 = 120;
 pub struct Record {
     queue: Mutex<Queue>,
     arrived: tokio::sync::Notify,
+    /// What was written last of what is to be remembered, and when.
+    kept: Mutex<Option<(Keep, Instant)>>,
+    /// The house stops: nothing waits for its time.
+    hurries: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Noted>,
     last: u64,
-    /// When each danger came or went first within the minute, and how often since.
-    turns: HashMap<Key, (Instant, u32)>,
+    dangers: HashMap<Key, Turns>,
+    places: HashMap<Place, Turns>,
+}
+
+/// When something came or went first within the minute, how often since, and whether people know that it is so.
+#[derive(Debug)]
+struct Turns {
+    since: Instant,
+    many: u32,
+    is_told: bool,
 }
 
 /// One piece of news, and what its device was called then.
@@ -81,12 +103,16 @@ impl Record {
             return;
         }
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = queue.turn(&news);
+        let Some(due) = queue.turn(&news) else { return };
         if queue.waiting.len() >= WAITING {
             let repeated = |noted: &Noted| matches!(noted.news, News::Said(..));
             let stranger =
-                |noted: &Noted| matches!(&noted.news, News::Began(_, open) | News::Over(_, open) if !open.accepted);
-            let least = queue.waiting.iter().position(stranger).or_else(|| queue.waiting.iter().position(repeated));
+                |noted: &Noted| matches!(&noted.news, News::Began(_, open) | News::Over(_, open, _) if !open.accepted);
+            let of_device = |noted: &Noted| !matches!(noted.news, News::Began(..) | News::Over(..));
+            let over = |noted: &Noted| matches!(noted.news, News::Over(..));
+            // That a danger began goes last.
+            let at = |least: &dyn Fn(&Noted) -> bool| queue.waiting.iter().position(least);
+            let least = at(&stranger).or_else(|| at(&repeated)).or_else(|| at(&of_device)).or_else(|| at(&over));
             queue.waiting.remove(least.unwrap_or(0));
         }
         queue.last += 1;
@@ -97,7 +123,7 @@ impl Record {
     }
 
     /// Writes until the house stops, and then what is left.
-    pub async fn run(&self, desk: Desk, mut keep: watch::Receiver<Vec<Remembered>>, mut stop: watch::Receiver<bool>) {
+    pub async fn run(&self, desk: Desk, mut keep: watch::Receiver<Option<Keep>>, mut stop: watch::Receiver<bool>) {
         loop {
             let outcome = {
                 let writing = self.write_all(&desk, &mut keep);
@@ -114,7 +140,7 @@ impl Record {
                     Ok(()) => {
                         tokio::select! {
                             () = self.arrived.notified() => {}
-                            () = until(self.next_due()) => {}
+                            () = until(self.next_due().into_iter().chain(self.keep_due(&keep)).min()) => {}
                             changed = keep.changed() => if changed.is_err() { std::future::pending::<()>().await },
                         }
                     }
@@ -146,16 +172,18 @@ impl Record {
         new.iter().for_each(|noted| log(&noted.news, &noted.name));
     }
 
-    async fn write_all(&self, desk: &Desk, keep: &mut watch::Receiver<Vec<Remembered>>) -> Result<(), StoreError> {
+    async fn write_all(&self, desk: &Desk, keep: &mut watch::Receiver<Option<Keep>>) -> Result<(), StoreError> {
         loop {
             // What is to be remembered goes first: after a power cut it counts for more than the story.
-            if keep.has_changed().unwrap_or(false) {
-                let dangers: Vec<_> = keep.borrow_and_update().iter().map(kept::danger_row).collect();
-                if let Err(error) = desk.store.safety().keep_dangers(&dangers).await {
-                    keep.mark_changed();
+            let is_due = |due: Instant| due <= Instant::now() || self.hurries.load(Ordering::Relaxed);
+            let is_due = self.keep_due(keep).is_some_and(is_due);
+            let wanted = if is_due { keep.borrow_and_update().clone() } else { None };
+            if let Some(wanted) = wanted {
+                if let Err(error) = desk.store.safety().keep_dangers(&kept::rows_of(&wanted)).await {
                     tracing::warn!("open dangers wait for the disk: {error}");
                     return Err(error);
                 }
+                *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((wanted, Instant::now()));
             }
             self.log_new();
             // It stays in the queue until it is written: who stops in the middle has not lost it.
@@ -178,6 +206,17 @@ impl Record {
         }
     }
 
+    /// When what is to be remembered is to be written, if it differs from what was.
+    fn keep_due(&self, keep: &watch::Receiver<Option<Keep>>) -> Option<Instant> {
+        let wanted = keep.borrow();
+        let wanted = wanted.as_ref()?;
+        match &*self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => (*wanted != Keep::default()).then(Instant::now),
+            Some((kept, _)) if kept == wanted => None,
+            Some((kept, at)) => at.checked_add(if wanted.adds_to(kept) { KEPT_ANEW_AFTER } else { KEPT_AGAIN_AFTER }),
+        }
+    }
+
     fn first_due(&self) -> Option<Noted> {
         let now = Instant::now();
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -191,6 +230,7 @@ impl Record {
 
     /// Everything is due: the house stops.
     fn hurry(&self) {
+        self.hurries.store(true, Ordering::Relaxed);
         let now = Instant::now();
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.waiting.iter_mut().for_each(|noted| noted.due = noted.due.min(now));
@@ -198,29 +238,79 @@ impl Record {
 }
 
 impl Queue {
-    /// When news is to be written: at once, unless its danger comes and goes all the time. Then the news that waited for it
-    /// is forgotten, and this one is written at the end of the minute.
-    fn turn(&mut self, news: &News) -> Instant {
+    /// When news is to be written: at once, unless its danger, or what is told to its device, comes and goes all the time.
+    /// Then the news that waited for it is forgotten, and this one is written at the end of the minute. `None`: it is not.
+    fn turn(&mut self, news: &News) -> Option<Instant> {
         let now = Instant::now();
-        let (News::Began(key, _) | News::Over(key, _)) = news else { return now };
-        if self.turns.len() >= TURNING {
-            self.turns.retain(|_, (since, _)| now.duration_since(*since) < TURNS_IN);
-        }
-        if self.turns.len() >= TURNING && !self.turns.contains_key(key) {
-            return now;
-        }
-        let (since, turns) = self.turns.entry(key.clone()).or_insert((now, 0));
-        if now.duration_since(*since) >= TURNS_IN {
-            (*since, *turns) = (now, 0);
-        }
-        *turns += 1;
-        if *turns <= TURNS {
-            return now;
-        }
-        let due = since.checked_add(TURNS_IN).unwrap_or(now);
-        let same = |noted: &Noted| matches!(&noted.news, News::Began(other, _) | News::Over(other, _) if other == key);
-        self.waiting.retain(|noted| noted.due <= now || !same(noted));
-        due
+        let at_once = match news {
+            News::Began(key, _) | News::Over(key, ..) => {
+                let begins = matches!(news, News::Began(..));
+                let Some(turns) = turns_of(&mut self.dangers, key, now) else { return Some(now) };
+                let at_once = turns.many <= TURNS || (begins && !turns.is_told);
+                turns.is_told = if at_once { begins } else { turns.is_told };
+                if at_once { None } else { turns.since.checked_add(TURNS_IN) }
+            }
+            News::Said(place, _)
+            | News::NotSaid(place, _)
+            | News::Confirmed(place, _)
+            | News::Undone(place, _)
+            | News::Unanswered(place, _)
+            | News::Ended(place, _) => {
+                let Some(turns) = turns_of(&mut self.places, place, now) else { return Some(now) };
+                match news {
+                    _ if turns.many <= TURNS_OF_PLACE => None,
+                    News::Unanswered(..) => None,
+                    News::Said(..) => return None,
+                    _ => turns.since.checked_add(TURNS_IN),
+                }
+            }
+            News::Hushed(_) | News::Tested(_) => return Some(now),
+        };
+        // What waited for its time is not so any more.
+        self.waiting.retain(|noted| noted.due <= now || !is_of_same(&noted.news, news));
+        Some(at_once.unwrap_or(now))
+    }
+}
+
+fn turns_of<'a, K: Hash + Eq + Clone>(all: &'a mut HashMap<K, Turns>, key: &K, now: Instant) -> Option<&'a mut Turns> {
+    if all.len() >= TURNING {
+        all.retain(|_, turns| now.duration_since(turns.since) < TURNS_IN);
+    }
+    if all.len() >= TURNING && !all.contains_key(key) {
+        return None;
+    }
+    let turns = all.entry(key.clone()).or_insert(Turns { since: now, many: 0, is_told: false });
+    if now.duration_since(turns.since) >= TURNS_IN {
+        (turns.since, turns.many) = (now, 0);
+    }
+    turns.many += 1;
+    Some(turns)
+}
+
+fn is_of_same(one: &News, other: &News) -> bool {
+    match (danger_of(one), danger_of(other)) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => place_of(one).is_some_and(|place| Some(place) == place_of(other)),
+        _ => false,
+    }
+}
+
+fn danger_of(news: &News) -> Option<&Key> {
+    match news {
+        News::Began(key, _) | News::Over(key, ..) => Some(key),
+        _ => None,
+    }
+}
+
+fn place_of(news: &News) -> Option<&Place> {
+    match news {
+        News::Said(place, _)
+        | News::NotSaid(place, _)
+        | News::Confirmed(place, _)
+        | News::Undone(place, _)
+        | News::Unanswered(place, _)
+        | News::Ended(place, _) => Some(place),
+        News::Began(..) | News::Over(..) | News::Hushed(_) | News::Tested(_) => None,
     }
 }
 
@@ -267,8 +357,9 @@ fn entry(noted: &Noted) -> Option<Entry> {
             let accepted = ("accepted", open.accepted.to_string());
             (deed, Outcome::Done, &key.place, vec![("danger", key.danger.code().to_owned()), accepted])
         }
-        News::Over(key, _) => {
-            ("danger.over", Outcome::Done, &key.place, vec![("danger", key.danger.code().to_owned())])
+        News::Over(key, _, why) => {
+            let changes = vec![("danger", key.danger.code().to_owned()), ("why", why.code().to_owned())];
+            ("danger.over", Outcome::Done, &key.place, changes)
         }
         News::Said(place, pursuit) => ("reflex.said", Outcome::Done, place, of_pursuit(pursuit)),
         News::NotSaid(place, pursuit) => {
@@ -282,7 +373,7 @@ fn entry(noted: &Noted) -> Option<Entry> {
         }
         News::Undone(place, pursuit) => ("reflex.undone", Outcome::Done, place, of_pursuit(pursuit)),
         // Written by the door through which it was asked for.
-        News::Hushed(_) | News::Tested(_) => return None,
+        News::Hushed(_) | News::Tested(_) | News::Ended(..) => return None,
     };
     let mut changes: Vec<Change> = changes.into_iter().map(|(field, after)| change(field, after)).collect();
     changes.insert(0, change("property", place.property.clone()));
@@ -320,6 +411,7 @@ fn notices(noted: &Noted) -> Vec<(String, Option<Notice>)> {
         Some(Notice { kind: kind.to_owned(), params, at: noted.at })
     };
     let named = || vec![("sensor", noted.name.clone())];
+    let of_device = || vec![("device", noted.name.clone())];
     match &noted.news {
         News::Began(key, open) => {
             let kind = match (open.accepted, key.danger) {
@@ -334,6 +426,8 @@ fn notices(noted: &Noted) -> Vec<(String, Option<Notice>)> {
             let mut params = named();
             params.push(("danger", key.danger.code().to_owned()));
             params.push(("value", open.value.to_string()));
+            let (closing, count) = closing(open.doing);
+            params.extend([("closing", closing.to_owned()), ("count", count.to_string())]);
             // One that was told otherwise before (not accepted, hushed) is told anew.
             vec![
                 (danger_key("was", key), None),
@@ -341,23 +435,54 @@ fn notices(noted: &Noted) -> Vec<(String, Option<Notice>)> {
                 (danger_key("is", key), notice(kind, params)),
             ]
         }
-        News::Over(key, open) => {
+        News::Over(key, open, why) => {
             let is_told = key.danger.is_reported() && open.accepted;
             let mut params = named();
             params.push(("danger", key.danger.code().to_owned()));
+            params.push(("why", why.code().to_owned()));
             let was = is_told.then(|| (danger_key("was", key), notice("danger_over", params)));
             std::iter::once((danger_key("is", key), None)).chain(was).collect()
         }
-        News::Unanswered(place, _) => {
-            vec![(device_key(place), notice("device_unanswered", vec![("device", noted.name.clone())]))]
+        News::Confirmed(_, pursuit) if pursuit.is_unsteady() => Vec::new(),
+        News::Confirmed(place, _) => vec![(device_key("unanswered", place), None), (device_key("left", place), None)],
+        News::Ended(place, pursuit) => {
+            // The one who was told to go and look has to know that nobody else goes on.
+            let is_left = pursuit.outlives_until_ms.is_some() && !pursuit.confirmed;
+            let left = is_left.then(|| (device_key("left", place), notice("device_left", of_device())));
+            std::iter::once((device_key("unanswered", place), None)).chain(left).collect()
+        }
+        // A test tells whoever asked for it, and nobody else.
+        News::Unanswered(_, pursuit) | News::NotSaid(_, pursuit) | News::Undone(_, pursuit) if pursuit.is_test() => {
+            Vec::new()
+        }
+        News::Unanswered(place, _) => instead(place, notice("device_unanswered", of_device())),
+        News::Undone(place, pursuit) if !pursuit.is_siren && !pursuit.is_unsteady() => {
+            instead(place, notice("device_undone", of_device()))
         }
         News::NotSaid(place, pursuit) => {
-            let why = pursuit.error.clone().unwrap_or_default();
-            let params = vec![("device", noted.name.clone()), ("why", why)];
-            vec![(device_key(place), notice("device_not_told", params))]
+            let mut params = of_device();
+            params.push(("why", pursuit.error.clone().unwrap_or_default()));
+            let kind = if pursuit.accept_again { "device_accept_again" } else { "device_not_told" };
+            instead(place, notice(kind, params))
         }
-        News::Confirmed(place, _) => vec![(device_key(place), None)],
-        _ => Vec::new(),
+        News::Undone(..) | News::Said(..) | News::Hushed(_) | News::Tested(_) => Vec::new(),
+    }
+}
+
+/// A notice in the place of whatever was told of a device before.
+fn instead(place: &Place, notice: Option<Notice>) -> Vec<(String, Option<Notice>)> {
+    let key = device_key("unanswered", place);
+    vec![(key.clone(), None), (key, notice)]
+}
+
+/// What is done about a danger, as the words choose by it.
+fn closing(doing: Doing) -> (&'static str, usize) {
+    match doing {
+        Doing::Unaccepted | Doing::Nothing => ("nobody", 0),
+        Doing::Setting(many) => ("closing", many),
+        Doing::Asking(many) => ("asked", many),
+        Doing::DoneBefore => ("before", 0),
+        Doing::Replayed => ("replayed", 0),
     }
 }
 
@@ -365,8 +490,9 @@ fn danger_key(tense: &str, key: &Key) -> String {
     format!("danger-{tense}:{}:{}:{}", key.danger.code(), key.place.device, key.place.property)
 }
 
-fn device_key(place: &Place) -> String {
-    format!("unanswered:{}:{}", place.device, place.property)
+/// Under which the notices of a device are raised.
+pub fn device_key(what: &str, place: &Place) -> String {
+    format!("{what}:{}:{}", place.device, place.property)
 }
 
 /// A line for the log.
@@ -382,7 +508,9 @@ fn log(news: &News, name: &str) {
         News::Began(key, open) => {
             tracing::warn!(danger = key.danger.code(), sensor = name, accepted = open.accepted, "DANGER");
         }
-        News::Over(key, _) => tracing::warn!(danger = key.danger.code(), sensor = name, "the danger is over"),
+        News::Over(key, _, why) => {
+            tracing::warn!(danger = key.danger.code(), sensor = name, why = why.code(), "the danger is over");
+        }
         News::Said(place, pursuit) if is_written(pursuit.tries) => {
             tracing::warn!(device = name, property = place.property, value = %pursuit.value, tries = pursuit.tries, "told by the reflex");
         }
@@ -397,6 +525,9 @@ fn log(news: &News, name: &str) {
             tracing::error!(device = name, property = place.property, "cannot be told: {why}");
         }
         News::Undone(place, _) => tracing::warn!(device = name, property = place.property, "says otherwise again"),
+        News::Ended(place, _) => {
+            tracing::error!(device = name, property = place.property, "is told nothing more, and has not confirmed");
+        }
         News::Said(..) | News::Hushed(_) | News::Tested(_) => {}
     }
 }
@@ -405,7 +536,7 @@ fn log(news: &News, name: &str) {
 mod tests {
     use domovoi_model::{DeviceRef, Hazard, Value};
 
-    use super::super::danger::{Now, Open};
+    use super::super::danger::{Now, Open, Why};
     use super::super::rule::Danger;
     use super::*;
 
@@ -417,7 +548,7 @@ mod tests {
     fn turn(record: &Record, name: &str, accepted: bool, began: bool) {
         let at = Moment::Wall(domovoi_model::Timestamp(0));
         let open = Open::begun(Value::Bool(true), accepted, Now { millis: 0, moment: at });
-        let news = if began { News::Began(key(name), open) } else { News::Over(key(name), open) };
+        let news = if began { News::Began(key(name), open) } else { News::Over(key(name), open, Why::Said) };
         record.note(news, name.to_owned(), at);
     }
 
@@ -431,9 +562,12 @@ mod tests {
         let queue = record.queue.lock().unwrap();
         let waiting: Vec<(&str, bool)> =
             queue.waiting.iter().map(|one| (one.name.as_str(), matches!(one.news, News::Began(..)))).collect();
-        assert_eq!(waiting.len(), 6, "four turns, how it stands, and the real one: {waiting:?}");
-        assert_eq!(waiting[4], ("flapping", true), "the last of them");
-        assert!(queue.waiting[4].due > Instant::now() && queue.waiting[5].due <= Instant::now());
+        assert_eq!(waiting.len(), 7, "four turns, that it burns, how it stands, and the real one: {waiting:?}");
+        assert_eq!(waiting[3], ("flapping", false), "people were told that it is over");
+        assert_eq!(waiting[4], ("flapping", true), "and that it is not, at once");
+        assert_eq!(waiting[5], ("flapping", true), "the last of them");
+        let now = Instant::now();
+        assert!(queue.waiting[4].due <= now && queue.waiting[5].due > now && queue.waiting[6].due <= now);
     }
 
     #[test]
@@ -446,5 +580,119 @@ mod tests {
         let queue = record.queue.lock().unwrap();
         assert_eq!(queue.waiting.len(), WAITING);
         assert_eq!(queue.waiting[0].name, "real");
+    }
+
+    fn of_valve(record: &Record, tell: impl FnOnce(Place, Pursuit) -> News, of: impl FnOnce(&mut Pursuit)) {
+        let at = Moment::Wall(domovoi_model::Timestamp(0));
+        let mut pursuit = Pursuit::begun(Value::Bool(false), Danger::WaterLeak, None, Now { millis: 0, moment: at });
+        (pursuit.tries, pursuit.was_said) = (1, true);
+        of(&mut pursuit);
+        let place = Place::new(DeviceRef::new("zigbee2mqtt", "v"), "state");
+        record.note(tell(place, pursuit), "v".into(), at);
+    }
+
+    #[test]
+    fn a_device_that_confirms_and_undoes_all_the_time_is_written_a_few_times_and_pushes_no_danger_out() {
+        let record = Record::default();
+        turn(&record, "real", true, true);
+        for _ in 0..WAITING {
+            of_valve(&record, News::Said, |_| ());
+            of_valve(&record, News::Confirmed, |_| ());
+            of_valve(&record, News::Undone, |_| ());
+        }
+        let queue = record.queue.lock().unwrap();
+        assert_eq!(queue.waiting.len(), 2 + TURNS_OF_PLACE as usize, "and how it stands");
+        assert_eq!(queue.waiting[0].name, "real");
+        let last = queue.waiting.back().unwrap();
+        assert!(matches!(last.news, News::Undone(..)) && last.due > Instant::now());
+    }
+
+    #[test]
+    fn that_a_danger_began_goes_last() {
+        let record = Record::default();
+        turn(&record, "real", true, true);
+        for n in 0..WAITING * 2 {
+            turn(&record, &format!("other{n}"), true, false);
+        }
+        let queue = record.queue.lock().unwrap();
+        assert_eq!((queue.waiting.len(), queue.waiting[0].name.as_str()), (WAITING, "real"));
+    }
+
+    #[test]
+    fn what_is_kept_is_written_at_once_where_something_is_new_and_once_a_second_where_it_flaps() {
+        let record = Record::default();
+        let of = |names: &[&str]| {
+            let one = |name: &&str| super::super::danger::Remembered {
+                key: key(name),
+                since: Moment::Wall(domovoi_model::Timestamp(0)),
+                value: Value::Bool(true),
+                answered: false,
+                hushed: false,
+            };
+            Keep { dangers: names.iter().map(one).collect(), ..Keep::default() }
+        };
+        let (sender, receiver) = watch::channel(None);
+        assert_eq!(record.keep_due(&receiver), None, "nobody has remembered yet");
+        sender.send_replace(Some(of(&[])));
+        assert_eq!(record.keep_due(&receiver), None, "nothing was, and nothing is");
+        sender.send_replace(Some(of(&["a"])));
+        assert!(record.keep_due(&receiver).unwrap() <= Instant::now());
+        let written = Instant::now();
+        *record.kept.lock().unwrap() = Some((of(&["a"]), written));
+        assert_eq!(record.keep_due(&receiver), None);
+        sender.send_replace(Some(of(&[])));
+        assert_eq!(record.keep_due(&receiver).unwrap(), written + KEPT_AGAIN_AFTER, "one that flaps");
+        sender.send_replace(Some(of(&["a", "b"])));
+        assert_eq!(record.keep_due(&receiver).unwrap(), written + KEPT_ANEW_AFTER);
+    }
+
+    fn kinds(record: &Record) -> Vec<(String, Option<String>)> {
+        let queue = record.queue.lock().unwrap();
+        let all = queue.waiting.iter().flat_map(notices);
+        all.map(|(key, notice)| (key.split(':').next().unwrap().to_owned(), notice.map(|notice| notice.kind))).collect()
+    }
+
+    #[test]
+    fn a_test_raises_no_notice_and_what_is_told_of_a_device_is_taken_back() {
+        let record = Record::default();
+        for tell in [News::Unanswered, News::NotSaid, News::Undone] {
+            of_valve(&record, tell, |pursuit| pursuit.test = Some(1));
+        }
+        assert!(kinds(&record).is_empty());
+        let raised = |tell: fn(Place, Pursuit) -> News, of: fn(&mut Pursuit)| {
+            let record = Record::default();
+            of_valve(&record, tell, of);
+            kinds(&record).into_iter().filter_map(|(key, kind)| kind.map(|kind| (key, kind))).next_back()
+        };
+        let of = |key: &str, kind: &str| Some((key.to_owned(), kind.to_owned()));
+        assert_eq!(raised(News::Unanswered, |_| ()), of("unanswered", "device_unanswered"));
+        assert_eq!(raised(News::Undone, |pursuit| pursuit.undone = 1), of("unanswered", "device_undone"));
+        assert_eq!(
+            raised(News::NotSaid, |pursuit| pursuit.accept_again = true),
+            of("unanswered", "device_accept_again")
+        );
+        assert_eq!(raised(News::Ended, |pursuit| pursuit.outlives_until_ms = Some(1)), of("left", "device_left"));
+        assert_eq!(raised(News::Ended, |_| ()), None);
+        let record = Record::default();
+        of_valve(&record, News::Confirmed, |pursuit| pursuit.undone = 2);
+        assert!(kinds(&record).is_empty(), "a word from memory takes nothing back");
+        of_valve(&record, News::Confirmed, |_| ());
+        assert_eq!(kinds(&record), [("unanswered".to_owned(), None), ("left".to_owned(), None)]);
+    }
+
+    #[test]
+    fn the_words_of_a_danger_have_what_is_done_about_it_and_why_it_is_over() {
+        let at = Moment::Wall(domovoi_model::Timestamp(0));
+        let param = |news: News, name: &str| {
+            let noted =
+                Noted { number: 0, news, name: "s".into(), at, due: Instant::now(), in_log: true, in_journal: true };
+            let notice = notices(&noted).into_iter().find_map(|(_, notice)| notice).unwrap();
+            notice.params.into_iter().find_map(|(key, value)| (key == name).then_some(value)).unwrap()
+        };
+        let open = Open::begun(Value::Bool(true), true, Now { millis: 0, moment: at });
+        assert_eq!(param(News::Began(key("s"), open.clone()), "closing"), "nobody");
+        let closes = Open { doing: Doing::Setting(2), ..open.clone() };
+        assert_eq!(param(News::Began(key("s"), closes), "count"), "2");
+        assert_eq!(param(News::Over(key("s"), open, Why::RanOut), "why"), "ran-out");
     }
 }

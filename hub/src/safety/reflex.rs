@@ -11,8 +11,9 @@ use std::sync::Arc;
 use domovoi_adapters::PropertyInfo;
 use domovoi_model::{Command, DeviceRef, Observation, Value};
 
-use super::danger::{Deed, Key, News, Now, Open, Pursuit};
-use super::home::Home;
+use super::danger::{Deed, Key, News, Now, Open, Pursuit, Why};
+use super::home::{Home, Organ};
+use super::pursuing::TOLD_EVERY_MS;
 use super::rule::{Danger, Place, Rule};
 use super::testing::{TestRun, Tests};
 
@@ -30,6 +31,10 @@ const MOST_OF_ONE: usize = 32;
 /// that it was over may have been lost, and the next leak must not be.
 const HUSHED_PAUSE_MS: i64 = 1_800_000;
 const HUSHED_MOST_MS: i64 = 12 * 3_600_000;
+
+/// Gas, carbon monoxide and smoke are not hushed for longer while they last: what smoked on the stove may burn by now, and
+/// many detectors say nothing more until it is over (UL 217 and EN 14604 allow a hush of ten to fifteen minutes).
+const HUSHED_GRAVE_MS: i64 = 600_000;
 
 /// Words of sensors that know several, by which none says that there is no danger.
 const NO_ANSWERS: [&str; 12] = [
@@ -53,6 +58,17 @@ const LOOK_EVERY_MS: i64 = 1_000;
 /// Whether an observation says that a command was carried out.
 pub type Fulfils<'a> = &'a dyn Fn(&Command, &Observation) -> bool;
 
+/// Why something could not be said to a device.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotTold {
+    /// It takes commands where nobody has agreed to.
+    #[error("it takes commands at «{0}» now, and nobody has agreed to that: accept it again")]
+    NotAgreed(String),
+    /// Something else.
+    #[error("{0}")]
+    Cannot(String),
+}
+
 /// The reflex's memory.
 #[derive(Debug, Default)]
 pub struct Reflex {
@@ -63,6 +79,10 @@ pub struct Reflex {
     pub(super) tests: Tests,
     /// Sirens that are to be silent, though nothing is known of how they came to sound: from before a restart.
     pub(super) quiet_soon: BTreeMap<Place, Danger>,
+    /// When something was told to each, within the last second.
+    pub(super) told: BTreeMap<Place, i64>,
+    /// Devices that are known by another id from now on; the home may not say so yet.
+    pub(super) renamed: BTreeMap<DeviceRef, DeviceRef>,
     pub(super) heard: HashMap<DeviceRef, i64>,
     /// Nothing was heard of them, and nobody has said when something was.
     presumed: HashSet<DeviceRef>,
@@ -134,10 +154,11 @@ impl Reflex {
     /// The home is another now.
     pub fn home_is(&mut self, home: Arc<Home>, now: Now) -> Vec<Deed> {
         let mut deeds = Vec::new();
+        let home = self.with_new_names(home);
         let forgotten = |device: &DeviceRef| self.home.find(device).is_some() && home.find(device).is_none();
         let gone: Vec<Key> = self.dangers.keys().filter(|key| forgotten(&key.place.device)).cloned().collect();
         // A person has taken it away: nothing is pursued on for it.
-        gone.iter().for_each(|key| self.take_away(key, &mut deeds));
+        gone.iter().for_each(|key| self.take_away(key, Why::TakenAway, &mut deeds));
         self.home = home;
         for device in self.home.devices() {
             let heard = device.heard_ms_ago.map(|ago| now.millis.saturating_sub(ago.max(0)));
@@ -161,11 +182,6 @@ impl Reflex {
         self.calm.retain(|place| home.find(&place.device).is_some());
         for (key, open) in &mut self.dangers {
             let accepted = key.test.is_some() || home.accepts(&key.place.device);
-            if accepted && !open.accepted {
-                // Until now people were told that nothing is closed.
-                let began = Open { accepted, ..open.clone() };
-                deeds.push(Deed::Tell(News::Began(key.clone(), began)));
-            }
             open.accepted = accepted;
         }
         self.moved = true;
@@ -194,7 +210,7 @@ impl Reflex {
                 for danger in Danger::ALL.into_iter().filter(|danger| danger.is_reported()) {
                     let key = Key { danger, place: place.clone(), test: None };
                     if self.dangers.contains_key(&key) && says_no(&observation.value) {
-                        self.end(&key, now, &mut deeds);
+                        self.end(&key, Why::Said, now, &mut deeds);
                     }
                 }
             }
@@ -218,6 +234,7 @@ impl Reflex {
     pub fn tick(&mut self, now: Now) -> Vec<Deed> {
         let mut deeds = Vec::new();
         self.started_ms.get_or_insert(now.millis);
+        self.told.retain(|_, told| now.millis.saturating_sub(*told) < TOLD_EVERY_MS);
         let mut over = Vec::new();
         for (key, open) in &mut self.dangers {
             if open.remembered && super::remembering::is_asked(open, now) {
@@ -225,6 +242,13 @@ impl Reflex {
             }
             if open.remembered && open.counts_from_ms <= now.millis {
                 (open.remembered, open.last_ms) = (false, now.millis);
+                self.moved = true;
+            }
+            let is_grave = matches!(key.danger, Danger::Gas | Danger::CarbonMonoxide | Danger::Smoke);
+            let hushed_ms = now.millis.saturating_sub(open.hushed_ms);
+            if open.hushed && is_grave && hushed_ms >= HUSHED_GRAVE_MS && !self.recalled.contains(key) {
+                // What was closed and opened by a person meanwhile is still left to people.
+                (open.hushed, open.remembered, open.retold) = (false, false, true);
                 self.moved = true;
             }
             let still_ms = now.millis.saturating_sub(open.last_ms);
@@ -244,7 +268,7 @@ impl Reflex {
                 over.push(key.clone());
             }
         }
-        over.iter().for_each(|key| self.end(key, now, &mut deeds));
+        over.iter().for_each(|key| self.end(key, Why::RanOut, now, &mut deeds));
         if now.millis >= self.next_look_ms {
             self.next_look_ms = now.millis.saturating_add(LOOK_EVERY_MS);
             self.look_for_silence(now, &mut deeds);
@@ -253,29 +277,26 @@ impl Reflex {
     }
 
     /// What was to be said could not be.
-    pub fn not_said(&mut self, place: &Place, why: String) -> Vec<Deed> {
+    pub fn not_said(&mut self, place: &Place, why: NotTold) -> Vec<Deed> {
         let Some(pursuit) = self.pursuits.get_mut(place) else { return Vec::new() };
+        let accept_again = matches!(why, NotTold::NotAgreed(_));
+        let why = why.to_string();
         let is_new = pursuit.error.as_ref() != Some(&why);
-        pursuit.error = Some(why);
+        (pursuit.error, pursuit.accept_again) = (Some(why), accept_again);
         if is_new { vec![Deed::Tell(News::NotSaid(place.clone(), pursuit.clone()))] } else { Vec::new() }
     }
 
-    /// Sirens fall silent, and what has confirmed that it is closed is left to people. What has not is closed all the same.
+    /// Sirens fall silent, also those that sound and nobody knows why; and what has confirmed that it is closed is left to
+    /// people. What has not is closed all the same.
     pub fn hush(&mut self, now: Now) -> Vec<Deed> {
-        let is_loud = |open: &Open| !(open.hushed || open.remembered && open.counts_from_ms < i64::MAX);
-        let hushed: Vec<Key> =
-            self.dangers.iter().filter(|(_, open)| is_loud(open)).map(|(key, _)| key.clone()).collect();
-        for key in &hushed {
-            if let Some(open) = self.dangers.get_mut(key) {
-                (open.hushed, open.hushed_ms) = (true, now.millis);
-                let open = open.clone();
-                for target in self.targets_of(key, &open).into_iter().filter(|target| target.is_siren) {
-                    if open.carried && !self.pursuits.contains_key(&target.place) {
-                        self.quiet_soon.insert(target.place, key.danger);
-                    }
-                }
-            }
+        let mut hushed = Vec::new();
+        for (key, open) in self.dangers.iter_mut().filter(|(_, open)| !open.hushed) {
+            (open.hushed, open.left, open.hushed_ms) = (true, true, now.millis);
+            hushed.push(key.danger);
         }
+        let danger = hushed.first().copied().unwrap_or(Danger::Smoke);
+        let sirens = self.home.organs(Organ::Siren, None).map(|(place, _)| (place.clone(), danger));
+        self.quiet_soon.extend(sirens);
         self.moved = true;
         self.settled(vec![Deed::Tell(News::Hushed(hushed.len()))], now)
     }
@@ -310,9 +331,8 @@ impl Reflex {
             let pause = now.millis.saturating_sub(open.last_ms);
             let hushed = now.millis.saturating_sub(open.hushed_ms);
             if open.hushed && (pause >= HUSHED_PAUSE_MS || hushed >= HUSHED_MOST_MS) {
-                (open.hushed, open.answered) = (false, false);
+                (open.hushed, open.left, open.answered, open.retold) = (false, false, false, true);
                 self.moved = true;
-                deeds.push(Deed::Tell(News::Began(key.clone(), open.clone())));
             }
             open.last_ms = now.millis;
             open.value = value.clone();
@@ -328,7 +348,8 @@ impl Reflex {
             self.strangers_beyond += 1;
             return;
         }
-        let open = Open::begun(value.clone(), accepted, now);
+        let mut open = Open::begun(value.clone(), accepted, now);
+        open.doing = self.doing(&key, &open);
         if accepted {
             self.say_once_more(&key, &open, now);
         }
@@ -337,19 +358,19 @@ impl Reflex {
         self.moved = true;
     }
 
-    pub(super) fn end(&mut self, key: &Key, now: Now, deeds: &mut Vec<Deed>) {
+    pub(super) fn end(&mut self, key: &Key, why: Why, now: Now, deeds: &mut Vec<Deed>) {
         if let Some(open) = self.dangers.get(key).cloned() {
             self.release(key, &open, now);
         }
-        self.take_away(key, deeds);
+        self.take_away(key, why, deeds);
     }
 
-    fn take_away(&mut self, key: &Key, deeds: &mut Vec<Deed>) {
+    fn take_away(&mut self, key: &Key, why: Why, deeds: &mut Vec<Deed>) {
         self.recalled.remove(key);
         if let Some(open) = self.dangers.remove(key) {
             self.moved = true;
             if key.test.is_none() {
-                deeds.push(Deed::Tell(News::Over(key.clone(), open)));
+                deeds.push(Deed::Tell(News::Over(key.clone(), open, why)));
             }
         }
     }

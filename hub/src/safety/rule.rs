@@ -250,7 +250,9 @@ impl Rule {
                 Answer::Sirens(room) => (Organ::Siren, room),
                 Answer::Set(place, value) => {
                     // A valve that was put in where a plug was named would be opened by what was to switch the plug.
-                    if !home.opens(place, value) && home.accepts(&place.device) {
+                    // What nobody describes just now may be one, too: it is told nothing but to be off.
+                    let is_known = home.property(place).is_some() || *value == Value::Bool(false);
+                    if is_known && !home.opens(place, value) && home.accepts(&place.device) {
                         targets.push(Target { place: place.clone(), value: value.clone(), is_siren: false });
                     }
                     continue;

@@ -47,7 +47,19 @@ struct Queue<T> {
     /// Dangers that a broker of others replays: said some time or other.
     replayed: BTreeMap<(Danger, Place), Observation>,
     strangers: usize,
+    back: Back,
     orders: VecDeque<T>,
+}
+
+/// Who can be told something again.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Back {
+    /// A link to a broker is there again.
+    pub all: bool,
+    /// Devices that say that they can be reached.
+    pub devices: BTreeSet<DeviceRef>,
+    /// What somebody subscribed to at our own broker.
+    pub filters: BTreeSet<String>,
 }
 
 /// What waits to be felt, and orders of kind `T`.
@@ -66,6 +78,7 @@ impl<T> Default for Senses<T> {
                 waiting: HashMap::new(),
                 replayed: BTreeMap::new(),
                 strangers: 0,
+                back: Back::default(),
                 orders: VecDeque::new(),
             }),
             arrived: Condvar::new(),
@@ -83,6 +96,8 @@ pub struct Arrived<T> {
     pub observations: Vec<Observation>,
     /// Dangers that were replayed, the gravest first.
     pub replayed: Vec<Observation>,
+    /// Who is there again.
+    pub back: Back,
     /// In the order in which they were given.
     pub orders: Vec<T>,
 }
@@ -145,6 +160,30 @@ impl<T> Senses<T> {
         self.arrived.notify_one();
     }
 
+    /// A device says that it can be reached. It counts while something is being set there.
+    pub fn is_back(&self, device: &DeviceRef) {
+        if self.concerns.read().unwrap_or_else(PoisonError::into_inner).now.contains_key(device) {
+            self.note_back(|back| back.devices.extend([device.clone()]));
+        }
+    }
+
+    /// A link is there again.
+    pub fn link_is_back(&self) {
+        self.note_back(|back| back.all = true);
+    }
+
+    /// Somebody has subscribed to these at our own broker; whoever calls has bounded them.
+    pub fn somebody_came(&self, filters: &BTreeSet<String>) {
+        if !self.concerns.read().unwrap_or_else(PoisonError::into_inner).now.is_empty() {
+            self.note_back(|back| back.filters.extend(filters.iter().cloned()));
+        }
+    }
+
+    fn note_back(&self, note: impl FnOnce(&mut Back)) {
+        note(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner).back);
+        self.arrived.notify_one();
+    }
+
     /// Gives an order. Callers are few and wait for the answer, which bounds them.
     pub fn order(&self, order: T) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).orders.push_back(order);
@@ -154,13 +193,18 @@ impl<T> Senses<T> {
     /// Waits for something, at most so long.
     pub fn wait(&self, at_most: Duration) -> Arrived<T> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle =
-            |queue: &mut Queue<T>| queue.waiting.is_empty() && queue.replayed.is_empty() && queue.orders.is_empty();
+        let idle = |queue: &mut Queue<T>| {
+            queue.waiting.is_empty()
+                && queue.replayed.is_empty()
+                && queue.orders.is_empty()
+                && queue.back == Back::default()
+        };
         let (mut queue, _) =
             self.arrived.wait_timeout_while(queue, at_most, idle).unwrap_or_else(PoisonError::into_inner);
         let waiting = std::mem::take(&mut queue.waiting);
         queue.strangers = 0;
         let replayed = std::mem::take(&mut queue.replayed).into_values().collect();
+        let back = std::mem::take(&mut queue.back);
         let orders = queue.orders.drain(..).collect();
         drop(queue);
         let mut dangers = Vec::new();
@@ -171,7 +215,7 @@ impl<T> Senses<T> {
         }
         dangers.sort_by_key(|(stranger, danger, _)| (*stranger, *danger));
         let observations = dangers.into_iter().map(|(_, _, observation)| observation).chain(others).collect();
-        Arrived { observations, replayed, orders }
+        Arrived { observations, replayed, back, orders }
     }
 
     /// What is felt from now on of each known device.

@@ -2,7 +2,9 @@
 
 mod promises;
 mod queue;
+mod room;
 mod stories;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 use domovoi_adapters::{PropertyInfo, Shape};
 use domovoi_model::{Command, DeviceRef, Hazard, Moment, Observation, Quality, Timestamp, Unit, Value};
 
-use super::danger::{Deed, News, Now};
+use super::danger::{Deed, Doing, Keep, Key, News, Now, Owed, Remembered, Why};
 use super::home::{Home, HomeDevice};
 use super::reflex::Reflex;
 use super::rule::{Danger, Place, built_in};
@@ -40,6 +42,9 @@ pub(super) fn thing(name: &str, room: &str, accepted: bool, properties: Vec<Prop
         accepted,
         reached: None,
         heard_ms_ago: None,
+        agreed: None,
+        credential: None,
+        guards: false,
         properties,
     }
 }

@@ -92,12 +92,13 @@ pub fn told(news: &News, home: &Home) -> SafetyNews {
     match news {
         News::Began(key, open) if open.remembered => of_danger("remembered", key, open),
         News::Began(key, open) => of_danger("began", key, open),
-        News::Over(key, open) => of_danger("over", key, open),
+        News::Over(key, open, _) => of_danger("over", key, open),
         News::Said(place, pursuit) => of_deed("said", place, pursuit),
         News::NotSaid(place, pursuit) => of_deed("not-said", place, pursuit),
         News::Confirmed(place, pursuit) => of_deed("confirmed", place, pursuit),
         News::Unanswered(place, pursuit) => of_deed("unanswered", place, pursuit),
         News::Undone(place, pursuit) => of_deed("undone", place, pursuit),
+        News::Ended(place, pursuit) => of_deed("ended", place, pursuit),
         News::Hushed(_) => bare("hushed", None, false),
         News::Tested(run) => bare("tested", Some(run.danger.code()), true),
     }

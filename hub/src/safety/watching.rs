@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use domovoi_model::{DeviceRef, Observation, Unit, Value};
 use rust_decimal::Decimal;
 
-use super::danger::{Deed, Key, Now};
+use super::danger::{Deed, Key, Now, Why};
 use super::reflex::Reflex;
 use super::rule::{Danger, Place, Rule, Sensors};
 
@@ -72,7 +72,7 @@ impl Reflex {
             }
             // A degree above, so that a heater that is just enough does not make the alert come and go.
             Some(bound) if degrees < bound.saturating_add(Decimal::ONE) => {}
-            _ => self.end(&key, now, deeds),
+            _ => self.end(&key, Why::Said, now, deeds),
         }
     }
 
@@ -97,7 +97,7 @@ impl Reflex {
         }
         let open = self.dangers.keys().filter(|key| key.danger == Danger::Silence && key.test.is_none());
         let over: Vec<Key> = open.filter(|key| !silent.contains(&key.place)).cloned().collect();
-        over.iter().for_each(|key| self.end(key, now, deeds));
+        over.iter().for_each(|key| self.end(key, Why::Said, now, deeds));
         for place in silent {
             let key = Key { danger: Danger::Silence, place, test: None };
             if !self.dangers.contains_key(&key) {
@@ -108,7 +108,7 @@ impl Reflex {
         let cold = self.dangers.keys().filter(|key| key.danger == Danger::Freezing && key.test.is_none());
         let is_bound = |key: &&Key| self.rules.iter().any(|rule| self.bounds_cold(rule, &key.place));
         let unbound: Vec<Key> = cold.filter(|key| !is_bound(key)).cloned().collect();
-        unbound.iter().for_each(|key| self.end(key, now, deeds));
+        unbound.iter().for_each(|key| self.end(key, Why::TakenAway, now, deeds));
     }
 }
 

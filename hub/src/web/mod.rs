@@ -16,6 +16,7 @@ pub mod pages;
 mod presets;
 mod refused;
 mod serve;
+mod trial;
 
 use std::sync::{Arc, Mutex};
 

@@ -44,8 +44,8 @@ fn infos(view: &DeviceView) -> impl Iterator<Item = &PropertyInfo> {
     view.properties.iter().filter_map(|property| property.info.as_ref())
 }
 
-/// What fits an accepted device.
-pub fn offers(desk: &Desk, device: &DeviceRef) -> Vec<Offer> {
+/// What fits an accepted device, of what whoever asks may see.
+pub fn offers(desk: &Desk, device: &DeviceRef, sees: impl Fn(&Place) -> bool) -> Vec<Offer> {
     let Some(view) = desk.devices.show(device).filter(|view| Standing::of(&view.card) == Standing::Accepted) else {
         return Vec::new();
     };
@@ -54,7 +54,8 @@ pub fn offers(desk: &Desk, device: &DeviceRef) -> Vec<Offer> {
     let others = |fits: fn(&PropertyInfo) -> bool| {
         let mut found: Vec<(bool, Place, String)> = Vec::new();
         for other in all.iter().filter(|other| other.device() != device) {
-            for info in infos(other).filter(|info| fits(info)) {
+            let seen = |info: &&PropertyInfo| sees(&Place::new(other.device().clone(), info.name.clone()));
+            for info in infos(other).filter(|info| fits(info)).filter(seen) {
                 let label = info.label.as_deref().filter(|_| infos(other).filter(|info| fits(info)).count() > 1);
                 let name = label.map_or_else(|| other.name.clone(), |label| format!("{}: {label}", other.name));
                 found.push((!is_of(info, &["valve"]), Place::new(other.device().clone(), info.name.clone()), name));
@@ -66,8 +67,8 @@ pub fn offers(desk: &Desk, device: &DeviceRef) -> Vec<Offer> {
     };
     let mut offers = Vec::new();
     let mut add = |preset, info: &PropertyInfo, others: Option<Vec<(Place, String)>>| {
-        if others.as_ref().is_none_or(|others| !others.is_empty()) {
-            let place = Place::new(device.clone(), info.name.clone());
+        let place = Place::new(device.clone(), info.name.clone());
+        if sees(&place) && others.as_ref().is_none_or(|others| !others.is_empty()) {
             offers.push(Offer { preset, place, others: others.unwrap_or_default() });
         }
     };
@@ -129,8 +130,9 @@ pub async fn add(
     preset: &str,
     other: Option<&Place>,
     name: String,
+    sees: impl Fn(&Place) -> bool,
 ) -> Result<Rule, NotAdded> {
-    let offer = offers(desk, device).into_iter().find(|offer| offer.preset == preset).ok_or(NotAdded::Unfit)?;
+    let offer = offers(desk, device, sees).into_iter().find(|offer| offer.preset == preset).ok_or(NotAdded::Unfit)?;
     let other = match (offer.others.is_empty(), other) {
         (true, _) => None,
         (false, Some(wanted)) => offer.others.iter().map(|(place, _)| place).find(|place| *place == wanted),

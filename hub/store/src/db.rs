@@ -19,13 +19,28 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, Sqlite, SqliteConnection, SqlitePool};
 
+use crate::at_hand::AtHand;
 use crate::audit;
 use crate::error::{OpenError, StoreError, is_not_a_database};
 use crate::schema::{self, Found};
+use crate::tables::Table;
 
 /// `data_key.seals` is kept ahead of the truth by up to so many: a seal is counted on the disk before it is made, at the
 /// price of one more written page in so many commits, and of a count that runs ahead a little with every start.
 const SEALS_STEP: u64 = 1 << 16;
+
+/// At the end of the id of a row that was put aside.
+const ASIDE: &[u8] = b" damaged";
+
+/// Where a row is put aside.
+pub(crate) fn aside(id: &[u8; 32]) -> Vec<u8> {
+    [&id[..], ASIDE].concat()
+}
+
+/// Whether a row was put aside: its id is longer than any.
+pub(crate) fn is_aside(id: &[u8]) -> bool {
+    id.len() > 32 && id.ends_with(ASIDE)
+}
 
 pub(crate) struct Db {
     pub vault: std::sync::Arc<Vault>,
@@ -35,6 +50,8 @@ pub(crate) struct Db {
     pub rotation: tokio::sync::Mutex<()>,
     /// Wall time of the start of each settled run.
     boots: RwLock<HashMap<BootId, i64>>,
+    /// Who may connect to the broker.
+    pub at_hand: AtHand,
     writer: tokio::sync::Mutex<Writer>,
     /// How the writer's connection is made, and another one for the checkpoints.
     pub(crate) writing: SqliteConnectOptions,
@@ -177,6 +194,7 @@ impl Db {
             master: Mutex::new(master.clone()),
             rotation: tokio::sync::Mutex::new(()),
             boots: RwLock::default(),
+            at_hand: AtHand::default(),
             writer: tokio::sync::Mutex::new(Writer { conn, open: false, broken: false, careless: false, counted }),
             writing,
             frames: AtomicU64::new(0),
@@ -244,6 +262,27 @@ impl Db {
         writer.careless = true;
         writer.start().await?;
         Ok(Tx { db: self, writer })
+    }
+
+    /// Puts a row that is about to be written over, or removed, aside if it does not open: it is what there is to find out from
+    /// what became of it. `opens` tells whether it does.
+    pub async fn keep_damaged(
+        &self,
+        tx: &mut Tx<'_>,
+        table: &Table,
+        id: &[u8; 32],
+        opens: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<(), StoreError> {
+        let look = format!("SELECT sealed FROM {} WHERE id = ?1", table.name);
+        let found = sqlx::query(sqlx::AssertSqlSafe(look)).bind(id.to_vec()).fetch_optional(tx.conn()).await?;
+        let Some(row) = found else { return Ok(()) };
+        if opens(row.try_get(0)?) {
+            return Ok(());
+        }
+        let put = format!("UPDATE OR REPLACE {} SET id = ?2 WHERE id = ?1", table.name);
+        sqlx::query(sqlx::AssertSqlSafe(put)).bind(id.to_vec()).bind(aside(id)).execute(tx.conn()).await?;
+        tracing::error!(table = table.name, "a row that does not open is kept aside");
+        Ok(())
     }
 
     /// A connection to read with. Not to be asked for while one is held: see `opening`.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use zeroize::Zeroizing;
 
-use crate::db::{Db, Tx};
+use crate::db::{Db, Tx, aside, is_aside};
 use crate::error::StoreError;
 use crate::rows::{DeviceRow, MomentRow, Spelled, id_of};
 use crate::tables::{DEVICE, DEVICE_WORD, FAREWELL, ROOM};
@@ -45,6 +45,8 @@ pub struct DeviceCard {
     pub accepted_at: Option<Moment>,
     /// Where it took commands when it was accepted; `None`: it had not said so yet.
     pub agreed: Option<Vec<String>>,
+    /// It was there for danger when it was described last: a sensor of one, a valve, a siren.
+    pub guards: bool,
 }
 
 /// A room of the home.
@@ -115,6 +117,8 @@ struct DeviceCardRow {
     /// Cards that were written before it was noted have none.
     #[serde(default)]
     agreed: Option<Vec<String>>,
+    #[serde(default)]
+    guards: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -141,20 +145,26 @@ impl DeviceShelf {
         DeviceShelf { db }
     }
 
-    /// Every device that was decided about, or waits for it. Cards that do not open are told and passed over: the device
-    /// is found anew when it speaks.
-    pub async fn cards(&self) -> Result<Vec<DeviceCard>, StoreError> {
+    /// Every device that was decided about, or waits for it, and how many cards do not open. Those are passed over: the device
+    /// is found anew when it speaks, and what there is of its card is put aside then.
+    pub async fn cards(&self) -> Result<(Vec<DeviceCard>, usize), StoreError> {
         let mut reader = self.db.read().await?;
         let rows = sqlx::query("SELECT id, sealed FROM device").fetch_all(reader.conn()).await?;
-        let mut cards = Vec::with_capacity(rows.len());
+        let (mut cards, mut damaged) = (Vec::with_capacity(rows.len()), 0);
         for row in &rows {
             let id: &[u8] = row.try_get(0)?;
+            if is_aside(id) {
+                continue;
+            }
             match self.card(id, row.try_get(1)?) {
                 Ok(card) => cards.push(card),
-                Err(error) => tracing::error!("a device's card does not open: {error}"),
+                Err(error) => {
+                    tracing::error!("a device's card does not open: {error}");
+                    damaged += 1;
+                }
             }
         }
-        Ok(cards)
+        Ok((cards, damaged))
     }
 
     /// Keeps cards, each in the place of the one before it. Durable when this returns.
@@ -264,14 +274,24 @@ impl DeviceShelf {
     pub async fn forget(&self, forgotten: &Forgotten) -> Result<(), StoreError> {
         let Forgotten { farewell, words, credential } = forgotten;
         let id = self.device_id(&farewell.device);
+        let credential =
+            credential.as_ref().map(|name| self.db.vault.keyed_hash("credential.username", &[name.as_bytes()]));
+        let changing = match credential {
+            Some(id) => Some(self.db.at_hand.changes(id).await),
+            None => None,
+        };
         let mut tx = self.db.begin().await?;
-        sqlx::query("DELETE FROM device WHERE id = ?1").bind(id.to_vec()).execute(tx.conn()).await?;
+        // What was put aside of it, too: whoever forgets it has seen enough.
+        sqlx::query("DELETE FROM device WHERE id IN (?1, ?2)")
+            .bind(id.to_vec())
+            .bind(aside(&id))
+            .execute(tx.conn())
+            .await?;
         for topic in words {
             let word = self.word_id(&farewell.device.dialect, topic);
             sqlx::query("DELETE FROM device_word WHERE id = ?1").bind(word.to_vec()).execute(tx.conn()).await?;
         }
-        if let Some(username) = credential {
-            let credential = self.db.vault.keyed_hash("credential.username", &[username.as_bytes()]);
+        if let Some(credential) = credential {
             sqlx::query("DELETE FROM credential WHERE id = ?1").bind(credential.to_vec()).execute(tx.conn()).await?;
         }
         let row = FarewellRow {
@@ -287,7 +307,11 @@ impl DeviceShelf {
         .bind(FAREWELL.seal_json(&self.db.vault, &id, &row)?)
         .execute(tx.conn())
         .await?;
-        tx.commit().await
+        tx.commit().await?;
+        if let Some(changing) = changing {
+            changing.ends(None);
+        }
+        Ok(())
     }
 
     /// Devices whose retained messages are still to be cleared. What does not open is told and passed over.
@@ -332,7 +356,9 @@ impl DeviceShelf {
             found_at: card.found_at.into(),
             accepted_at: card.accepted_at.map(Into::into),
             agreed: card.agreed.clone(),
+            guards: card.guards,
         };
+        self.db.keep_damaged(tx, &DEVICE, &id, |sealed| self.card(&id, sealed).is_ok()).await?;
         sqlx::query(
             "INSERT INTO device (id, sealed) VALUES (?1, ?2)
              ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed",
@@ -364,6 +390,7 @@ impl DeviceShelf {
             found_at: self.db.resolve(row.found_at.into()),
             accepted_at: row.accepted_at.map(|at| self.db.resolve(at.into())),
             agreed: row.agreed,
+            guards: row.guards,
         })
     }
 
@@ -454,6 +481,7 @@ mod tests {
             found_at: Moment::Wall(domovoi_model::Timestamp(1)),
             accepted_at: None,
             agreed: Some(vec!["lamp/set".into()]),
+            guards: true,
         }
     }
 
@@ -465,7 +493,7 @@ mod tests {
         devices.put(&[card("0x1"), card("0x2")]).await.unwrap();
         let renamed = DeviceCard { name: None, ..card("0x1") };
         devices.replace(&[card("0x2").device], std::slice::from_ref(&renamed)).await.unwrap();
-        assert_eq!(devices.cards().await.unwrap(), std::slice::from_ref(&renamed));
+        assert_eq!(devices.cards().await.unwrap().0, std::slice::from_ref(&renamed));
 
         let room = RoomCard { id: Id([4; 16]), name: "Кухня".into(), position: 2 };
         devices.put_rooms(std::slice::from_ref(&room)).await.unwrap();
@@ -473,7 +501,7 @@ mod tests {
         let moved = DeviceCard { room: None, ..renamed };
         devices.remove_room(room.id, std::slice::from_ref(&moved)).await.unwrap();
         assert!(devices.rooms().await.unwrap().is_empty());
-        assert_eq!(devices.cards().await.unwrap(), [moved]);
+        assert_eq!(devices.cards().await.unwrap().0, [moved]);
 
         let word = |topic: &str, payload: &str| DeviceWord {
             dialect: "homeassistant".into(),
@@ -526,7 +554,7 @@ mod tests {
             assert_eq!(spoilt.rows_affected(), 1, "{table}");
             tx.commit().await.unwrap();
         }
-        assert_eq!(devices.cards().await.unwrap(), [card("0x2")]);
+        assert_eq!(devices.cards().await.unwrap().0, [card("0x2")]);
         assert_eq!(devices.rooms().await.unwrap(), [room(2)]);
         assert!(devices.words().await.unwrap() == [word("b")]);
         assert_eq!(devices.farewells().await.unwrap(), [bye("0x4").farewell]);
@@ -562,7 +590,7 @@ mod tests {
             Forgotten { farewell: farewell.clone(), words: vec!["own".into()], credential: Some("lamp".into()) };
         devices.forget(&forgotten).await.unwrap();
         devices.forget(&forgotten).await.unwrap();
-        assert_eq!(devices.cards().await.unwrap(), [card("0x2")]);
+        assert_eq!(devices.cards().await.unwrap().0, [card("0x2")]);
         assert_eq!(devices.words().await.unwrap().len(), 1);
         assert!(store.credentials().find("lamp").await.unwrap().is_none());
         assert_eq!(devices.farewells().await.unwrap(), std::slice::from_ref(&farewell));

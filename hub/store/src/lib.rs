@@ -5,6 +5,7 @@
 //! What stands unsealed, and why, is written in `schema.sql`.
 
 mod acts;
+mod at_hand;
 mod audit;
 mod boots;
 mod broker_log;
@@ -45,7 +46,7 @@ pub use audit::{Audit, AuditEnd, DEED_LIMIT, DEED_PERSONS, Deed, Flaw, KeptDeed}
 pub use boots::Boots;
 pub use broker_log::{BrokerLog, LogLeft};
 pub use cameras::{CAMERA_LIMIT, CameraCard, CameraDay, CameraShelf, PlanSpan, RecordingPlan, StreamTrust};
-pub use credentials::{Credential, CredentialCertificate, CredentialInfo, Credentials};
+pub use credentials::{Credential, CredentialCertificate, CredentialInfo, Credentials, Opened};
 pub use devices::{DeviceCard, DeviceShelf, DeviceWord, Farewell, Forgotten, RoomCard, WORD_LIMIT};
 pub use error::{OpenError, StoreError};
 pub use history::{

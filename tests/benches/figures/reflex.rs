@@ -113,6 +113,7 @@ pub fn accepted(id: &str) -> DeviceCard {
         found_at: at,
         accepted_at: Some(at),
         agreed: None,
+        guards: false,
     }
 }
 

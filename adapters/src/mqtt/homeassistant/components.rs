@@ -17,6 +17,7 @@ mod value;
 
 use super::entity::Plan;
 
+pub(super) use self::fan::slowest;
 pub(super) use self::vacuum::leads_to;
 use super::options::Bad;
 

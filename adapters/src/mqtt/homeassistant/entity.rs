@@ -152,8 +152,8 @@ pub(super) struct Plan<'o, 'a> {
     pub(super) options: &'o Options<'a>,
     pub(super) entity: Entity,
     category: Category,
-    label: Option<Box<str>>,
-    class: Option<Box<str>>,
+    label: Option<Arc<str>>,
+    class: Option<Arc<str>>,
 }
 
 impl<'o, 'a> Plan<'o, 'a> {
@@ -180,14 +180,14 @@ impl<'o, 'a> Plan<'o, 'a> {
         info.category = self.category;
         info.label = match (&self.label, suffix) {
             (label, "") => label.clone(),
-            (Some(label), suffix) => Some(format!("{label} {}", suffix.replace('_', " ")).into_boxed_str()),
+            (Some(label), suffix) => Some(format!("{label} {}", suffix.replace('_', " ")).into()),
             (None, _) => None,
         };
         info.class = match (&self.class, suffix) {
             (Some(class), "") => Some(class.clone()),
             (None, "") if matches!(component, "sensor" | "binary_sensor") => None,
             (None, "") => Some(component.into()),
-            (_, suffix) => Some(format!("{component}.{suffix}").into_boxed_str()),
+            (_, suffix) => Some(format!("{component}.{suffix}").into()),
         };
         info.kind = Some(component.into());
         info.kind_class.clone_from(&self.class);
@@ -270,7 +270,9 @@ pub(super) fn hazard(class: &str) -> Option<Hazard> {
     })
 }
 
-/// The unit of a config; one that the house does not know is none.
-pub(super) fn unit(options: &Options<'_>) -> Unit {
-    options.text("unit_of_measurement").and_then(|unit| Unit::parse(&unit)).unwrap_or(Unit::None)
+/// The unit of a config.
+pub(super) fn measure(info: &mut PropertyInfo, options: &Options<'_>) {
+    if let Some(spelling) = options.text("unit_of_measurement") {
+        info.measured_in(Unit::parse(&spelling), &spelling);
+    }
 }

@@ -153,6 +153,8 @@ impl Sink<'_, '_> {
         }
         match value(property, text) {
             Some(value) => self.push(property, value),
+            // Nothing of the list, in the spelling that Home Assistant has for selections and mowers.
+            None if matches!(property.reading, Reading::Choice) && text.eq_ignore_ascii_case("none") => {}
             None => {
                 let name = naming_of(self.stem, property.suffix);
                 self.decoded.faults.push(Fault::new(What::WrongType, &name, text));

@@ -205,6 +205,13 @@ pub(super) fn confirms(command: &Command, report: &Observation, facts: &Facts) -
     let shape = &property.info.shape;
     match (&command.value, &report.value) {
         (Value::Number(wanted), Value::Number(said)) => {
+            let least = match (entity.key.component, &property.reading) {
+                (Component::Fan, Reading::Percent { zero, full }) if !wanted.is_zero() => {
+                    super::components::slowest(*zero, *full)
+                }
+                _ => *wanted,
+            };
+            let wanted = (*wanted).max(least);
             wanted.checked_sub(*said).is_some_and(|apart| apart.abs() <= property.tolerance)
         }
         (Value::Text(wanted), Value::Text(said)) if matches!(property.reading, Reading::Colour(_)) => {

@@ -101,7 +101,9 @@ impl Template {
             Template::Path(_) => Ok(String::new()),
             Template::Engine(program) => {
                 let budget = Arc::new(Budget::new(engine::MESSAGE, None));
-                engine::render(program, engine::told(given, &budget), &budget).map(Option::unwrap_or_default)
+                let said = engine::render(program, engine::told(given, &budget), &budget)?;
+                // What is made of something that does not exist is no command, least of all an empty one.
+                said.ok_or_else(|| "it needs something that a command does not have".to_owned())
             }
         }
     }

@@ -1,6 +1,8 @@
 //! What a device can do, by its configuration: relays, lights, shutters, a fan, buttons, switches; and how each is
 //! commanded.
 
+use std::sync::Arc;
+
 use domovoi_model::{Unit, Value};
 use rust_decimal::Decimal;
 
@@ -54,7 +56,8 @@ impl Device<'_> {
     }
 
     /// `rl`: 0 none, 1 relay, 2 light, 3 shutter. A shutter's relays are not offered: switching them by hand can drive
-    /// the motor both ways at once. One relay alone is POWER, several are POWER1, POWER2…
+    /// the motor both ways at once. One relay alone is POWER, several are POWER1,
+    /// POWER2…, and so is one alone that is not the first.
     pub(super) fn relays(&self) -> Vec<Function> {
         let kinds = self.numbers("rl");
         let fitted = kinds.iter().filter(|kind| **kind != 0).count();
@@ -63,7 +66,7 @@ impl Device<'_> {
         let relays = kinds.iter().enumerate().filter(|(_, kind)| matches!(**kind, 1 | LIGHT));
         relays
             .map(|(i, kind)| {
-                let name = if fitted == 1 { "power".to_owned() } else { format!("power{}", i + 1) };
+                let name = if fitted == 1 && i == 0 { "power".to_owned() } else { format!("power{}", i + 1) };
                 let class = if *kind == LIGHT || is_lit { "light" } else { "switch" };
                 let label = names.get(i).cloned().flatten().map(|label| printable(&label).into());
                 let order = Order::Flag(name.to_uppercase());
@@ -196,7 +199,7 @@ impl Device<'_> {
             let number = i + 1;
             let usual = format!("Switch{number}");
             let name = names.get(i).cloned().flatten().unwrap_or_else(|| usual.clone());
-            let label: Option<Box<str>> = (name != usual).then(|| printable(&name).into());
+            let label: Option<Arc<str>> = (name != usual).then(|| printable(&name).into());
             let property = format!("switch{number}");
             if mode != Mode::Press {
                 let off_after_s = (mode == Mode::Begin).then_some(1);

@@ -114,7 +114,15 @@ impl<'a> Said<'a> {
         if !json::is_name(property) {
             return self.fault(What::BadName, property, raw);
         }
-        match json::scalar(raw) {
+        // Some drivers (TX23) write their numbers in quotes. No register does, on which a bill hangs.
+        let in_quotes = |text: &str| crate::number::decimal(text.trim()).map(Value::Number);
+        let value = json::scalar(raw).map(|value| match value {
+            Some(Value::Text(text)) if number && !unit.is_register() => {
+                Some(in_quotes(&text).unwrap_or(Value::Text(text)))
+            }
+            value => value,
+        });
+        match value {
             Ok(Some(value)) if number && value.number().is_none() => self.fault(What::WrongType, property, raw),
             Ok(Some(value)) => self.push(property, value, unit),
             Ok(None) => {}

@@ -8,6 +8,7 @@ use super::said::shutter;
 use super::{Fault, PropertyInfo, Shape, What};
 use crate::Category;
 use crate::json::{self, Json, Members};
+use crate::secret::is_secret;
 
 /// A quantity: its key in messages, unit and class.
 type Quantity = (&'static str, Unit, Option<&'static str>);
@@ -35,7 +36,10 @@ const ENERGY: &[Quantity] = &[
     ("CurrentNeutral", Unit::Ampere, Some("current")),
     ("Frequency", Unit::Hertz, Some("frequency")),
     ("Factor", Unit::None, Some("power_factor")),
-    ("PhaseAngle", Unit::None, None),
+    ("PhaseAngle", Unit::Degree, None),
+    // Of a current transformer at an ESP32's ADC: {"ANALOG":{"CTEnergy1":{"Energy":0.5,"Power":2300}}}. Of lightning (AS3935)
+    // and of presence (LD2410) it is no electricity.
+    ("Energy", Unit::KilowattHour, Some("energy")),
 ];
 
 /// What sensors have, in the units of the firmware's own documentation; temperatures, pressures and speeds as the message
@@ -64,6 +68,32 @@ const SENSORS: &[Quantity] = &[
     ("Speed", Unit::None, Some("speed")),
     ("Weight", Unit::Kilogram, Some("weight")),
 ];
+
+/// What is heard of others by radio or Matter: in their words `Power` is whether they are on.
+const OTHERS: &[&str] = &["ZbReceived", "MtrReceived", "LwReceived"];
+
+/// In whose words a branch speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Words {
+    Energy,
+    Sensor,
+    Others,
+}
+
+impl Words {
+    fn of(key: &str) -> Self {
+        match key {
+            "ENERGY" => Words::Energy,
+            key if OTHERS.contains(&key) => Words::Others,
+            _ => Words::Sensor,
+        }
+    }
+
+    /// Those of a branch within.
+    fn within(self, key: &str) -> Self {
+        if key.starts_with("CTEnergy") { Words::Energy } else { self }
+    }
+}
 
 /// Readers of cards and key fobs: what they read opens doors, and nobody needs it on a page.
 const SECRETS: &[&str] = &["PN532", "RDM6300", "RC522", "Wiegand"];
@@ -113,10 +143,10 @@ pub(super) fn pieces<'a>(members: &Members<'a>, config: Option<&Config>) -> Vec<
         let switch = config.and_then(|config| config.switch(key)).map(|switch| format!("switch{}", switch.number));
         match (key, Json::of(raw)) {
             ("Time" | "TempUnit" | "PressureUnit" | "SpeedUnit", _) => {}
-            _ if SECRETS.contains(&key) => {}
+            _ if SECRETS.contains(&key) || is_secret(key) => {}
             (_, Json::Object(raw)) => match (json::members(raw), shutter(key)) {
                 (Ok(members), Some(number)) => walk.out.push(Piece::Shutter(number, members)),
-                (Ok(members), None) => walk.branch(&key.to_lowercase(), key == "ENERGY", None, &members, 1),
+                (Ok(members), None) => walk.branch(&key.to_lowercase(), Words::of(key), None, &members, 1),
                 (Err(what), _) => walk.fault(what, key, raw),
             },
             (_, Json::Text(raw)) if switch.is_some() || key.starts_with("Switch") => {
@@ -140,16 +170,17 @@ impl<'a> Walk<'a> {
         self.out.push(Piece::Fault(Fault::new(what, at, raw)));
     }
 
-    fn branch(&mut self, path: &str, is_energy: bool, above: Option<Quantity>, members: &Members<'a>, level: usize) {
+    fn branch(&mut self, path: &str, words: Words, above: Option<Quantity>, members: &Members<'a>, level: usize) {
         for (key, raw) in &members.twice {
             // The sensor in its own spelling, as it stands in the message.
-            let at = if level == 1 && is_energy { format!("ENERGY_{key}") } else { format!("{path}_{key}") };
+            let at =
+                if level == 1 && words == Words::Energy { format!("ENERGY_{key}") } else { format!("{path}_{key}") };
             self.fault(What::SaidTwice, &at, raw);
         }
-        for (key, raw) in &members.list {
+        for (key, raw) in members.list.iter().filter(|(key, _)| !is_secret(key)) {
             let property = format!("{path}_{}", key.to_lowercase());
             // {"TX23":{"Speed":{"Act":14.8}}}: what is not known by its own name is of the quantity above it.
-            let quantity = quantity(key, is_energy).or(above);
+            let quantity = quantity(key, words).or(above);
             match Json::of(raw) {
                 // One element for each channel or phase.
                 Json::Array(_) => match json::elements(raw, MAX_CHANNELS) {
@@ -162,7 +193,7 @@ impl<'a> Walk<'a> {
                 },
                 Json::Object(_) if level >= MAX_LEVELS => {}
                 Json::Object(raw) => match json::members(raw) {
-                    Ok(members) => self.branch(&property, is_energy, quantity, &members, level + 1),
+                    Ok(members) => self.branch(&property, words.within(key), quantity, &members, level + 1),
                     Err(what) => self.fault(what, &property, raw),
                 },
                 _ => self.leaf(property, raw, quantity),
@@ -190,8 +221,11 @@ impl<'a> Walk<'a> {
 }
 
 /// By its key; ESP32's ANALOG counts its inputs: Temperature1.
-fn quantity(key: &str, is_energy: bool) -> Option<Quantity> {
-    let table = if is_energy { ENERGY } else { SENSORS };
+fn quantity(key: &str, words: Words) -> Option<Quantity> {
+    if words == Words::Others && key == "Power" {
+        return None;
+    }
+    let table = if words == Words::Energy { ENERGY } else { SENSORS };
     let find = |key: &str| table.iter().find(|(name, ..)| *name == key).copied();
     find(key).or_else(|| find(key.trim_end_matches(|c: char| c.is_ascii_digit())))
 }

@@ -4,8 +4,9 @@
 //! A composite is one object on the wire. Its parts are properties that are only read (`color_x`); what can be set is
 //! the whole, as one text: a colour as `#rrggbb`, anything else as the JSON object itself.
 
-use domovoi_model::{Hazard, Unit, Value};
+use domovoi_model::{Unit, Value};
 
+use super::dangers::{can_warn, hazard, name_the_alarm};
 use super::facts::{Composite, Facts, Get};
 use super::{PropertyInfo, Shape};
 use crate::fault::printable;
@@ -23,33 +24,6 @@ const MAX_NESTED: usize = 3;
 /// What a group of such devices can be commanded, as the bridge itself offers it to others.
 const GROUPED: &[&str] = &["light", "switch", "fan", "cover", "lock"];
 
-/// The dangers, by the name that the converters give them. `tamper` is none: somebody is at the sensor, not the house
-/// in danger.
-const HAZARDS: &[(&str, Hazard)] = &[
-    ("water_leak", Hazard::WaterLeak),
-    ("gas", Hazard::Gas),
-    ("smoke", Hazard::Smoke),
-    ("carbon_monoxide", Hazard::CarbonMonoxide),
-];
-
-/// What dangers are called where the bits of an IAS zone are told apart, and by detectors that say more than yes and no.
-const HAZARDS_TOO: &[(&str, Hazard)] = &[
-    ("water_leak_alarm_1", Hazard::WaterLeak),
-    ("water_leak_alarm_2", Hazard::WaterLeak),
-    ("active_water_leak", Hazard::WaterLeak),
-    ("gas_alarm_1", Hazard::Gas),
-    ("gas_alarm_2", Hazard::Gas),
-    ("gas_sensor_state", Hazard::Gas),
-    ("smoke_alarm_1", Hazard::Smoke),
-    ("smoke_alarm_2", Hazard::Smoke),
-    ("smoke_state", Hazard::Smoke),
-    ("carbon_monoxide_alarm_1", Hazard::CarbonMonoxide),
-    ("carbon_monoxide_alarm_2", Hazard::CarbonMonoxide),
-];
-
-/// The word of a choice that reports its danger.
-pub(super) const ALARM: &str = "alarm";
-
 /// Codes of locks (`pin_code`) and of networks (`wifi_config`): they can be set, and are neither shown nor kept.
 const SECRETS: &[&str] = &["pin_code", "password", "pin"];
 
@@ -57,20 +31,19 @@ const SECRETS: &[&str] = &["pin_code", "password", "pin"];
 const UNITS: &[(&str, Unit)] = &[
     ("volt", Unit::Volt),
     ("watt", Unit::Watt),
-    ("VAR", Unit::Var),
-    ("Lx", Unit::Lux),
     ("ºC", Unit::Celsius),
-    ("sec", Unit::Second),
     ("Sec", Unit::Second),
     ("sec.", Unit::Second),
-    ("seconds", Unit::Second),
+    ("Seconds", Unit::Second),
+    ("min.", Unit::Minute),
+    ("Minutes", Unit::Minute),
+    ("Hr", Unit::Hour),
+    ("H", Unit::Hour),
+    ("Hours", Unit::Hour),
+    ("Day", Unit::Day),
+    ("Volt", Unit::Volt),
     ("L/h", Unit::LitrePerHour),
 ];
-
-/// The danger of this name.
-pub(super) fn hazard(name: &str) -> Option<Hazard> {
-    HAZARDS.iter().chain(HAZARDS_TOO).find(|(other, _)| *other == name).map(|(_, hazard)| *hazard)
-}
 
 /// Whether a value of this name is nobody's business.
 pub(super) fn is_secret(name: &str) -> bool {
@@ -153,17 +126,20 @@ enum Thing {
     Valve,
     /// It opens the house.
     Garage,
+    /// It heats: its valve lets heat through.
+    Heater,
 }
 
 /// Words for what lets water or gas through.
 const VALVES: &[&str] = &["valve", "faucet", "shut-off", "shutoff", "irrigation", "sprinkler", "watering"];
 
 impl Thing {
-    /// A radiator's valve lets heat through and is a thermostat.
     fn of(words: &str, list: &str) -> Self {
         let words = words.to_lowercase();
         let has = |all: &[&str]| all.iter().any(|word| words.contains(word));
-        if has(VALVES) && !has(&["radiator", "thermostat"]) && !list.contains("\"climate\"") {
+        if has(&["radiator", "thermostat"]) || list.contains("\"climate\"") {
+            Thing::Heater
+        } else if has(VALVES) {
             Thing::Valve
         } else if has(&["garage"]) {
             Thing::Garage
@@ -177,6 +153,7 @@ impl Thing {
 pub(super) fn read(raw: &str, words: &str) -> Exposed {
     let mut out = Exposed::default();
     out.walk(raw, Place { thing: Thing::of(words, raw), ..Place::default() });
+    name_the_alarm(&mut out.properties, words);
     out
 }
 
@@ -343,24 +320,27 @@ fn has_number(expose: &Members<'_>) -> bool {
 fn described(mut info: PropertyInfo, expose: &Members<'_>, place: Place<'_>) -> PropertyInfo {
     let access = access(expose);
     let name = expose.text("name").unwrap_or_else(|| info.name.clone());
-    info.unit = expose.text("unit").and_then(|text| unit(&text)).unwrap_or(Unit::None);
     info.writable = access & SET != 0;
     info.reported = access & STATE != 0;
     info.step = expose.get("value_step").and_then(decimal).filter(|step| step.is_sign_positive() && !step.is_zero());
     info.presets = presets(expose);
     info.label = expose.text("label").filter(|label| !label.is_empty()).map(|label| printable(&label).into());
+    // The quality of a link has no unit, whatever it is called.
+    if let Some(spelling) = expose.text("unit").filter(|spelling| spelling != "lqi") {
+        info.measured_in(unit(&spelling), &spelling);
+    }
     info.category = category(expose, &info.name);
-    let class = class(&name, &info, place);
+    let class = class(&name, &info, place, &expose.text("description").unwrap_or_default());
     let is_main = matches!(class, Some("valve" | CHILD_LOCK));
     info.kind = class.filter(|_| is_main).or(place.component).map(Into::into);
+    if opens_partly(&name, &info, place) {
+        info.kind = Some("valve".into());
+    }
     info.class = class.map(Into::into);
-    let opens_the_house = place.thing == Thing::Garage && info.writable && info.category == Category::Main;
+    let is_whole = place.composite.is_none();
+    let opens_the_house = place.thing == Thing::Garage && is_whole && info.writable && info.category == Category::Main;
     info.kind_class = opens_the_house.then(|| "garage".into());
-    info.hazard = match &info.shape {
-        Shape::Switch { .. } => hazard(&name),
-        Shape::Choice(words) if words.iter().any(|word| word == ALARM) => hazard(&name),
-        _ => None,
-    };
+    info.hazard = hazard(&name).filter(|_| can_warn(&info.shape));
     info
 }
 
@@ -395,7 +375,7 @@ fn category(expose: &Members<'_>, property: &str) -> Category {
 /// The lock that keeps children from its buttons; it opens no door.
 const CHILD_LOCK: &str = "child_lock";
 
-fn class<'a>(name: &str, info: &PropertyInfo, place: Place<'a>) -> Option<&'a str> {
+fn class<'a>(name: &str, info: &PropertyInfo, place: Place<'a>, description: &str) -> Option<&'a str> {
     // Tuya's and others' valves are switches that say OPEN and CLOSE.
     let opens = match &info.shape {
         Shape::Switch { on: Value::Text(on), .. } => on == "OPEN",
@@ -404,12 +384,36 @@ fn class<'a>(name: &str, info: &PropertyInfo, place: Place<'a>) -> Option<&'a st
     };
     let is_switch = matches!(info.shape, Shape::Switch { .. });
     match (name, place.component) {
+        // Whether the first slot of a timer is in use (PSBZS A1) opens nothing.
+        ("state", None) if place.composite.is_some() => None,
+        _ if is_valve(name, info, place, description) => Some("valve"),
         ("state", Some("switch") | None) if opens || (place.thing == Thing::Valve && is_switch) => Some("valve"),
         ("state", Some("lock")) if info.name.starts_with(CHILD_LOCK) => Some(CHILD_LOCK),
         ("state", Some(component)) => Some(component),
         ("state", None) if is_switch => Some("switch"),
         _ => CLASSES.iter().find(|(other, _)| *other == name).map(|(_, class)| *class),
     }
+}
+
+/// Whether a name has this word: `gas_valve_state`, `valve_1`.
+fn names_valve(name: &str) -> bool {
+    name.split('_').any(|word| word == "valve")
+}
+
+/// Whether a switch works a valve by its own words, whatever its device is: SiHAS GCM-300Z, GIEX GX03, and the outputs of leak
+/// protections (Neptun Smart, Ensystec), one of which may be a relay besides.
+fn is_valve(name: &str, info: &PropertyInfo, place: Place<'_>, description: &str) -> bool {
+    let turns = matches!(&info.shape, Shape::Switch { on: Value::Text(on), .. } if on == "ON" || on == "OPEN");
+    let says = names_valve(&info.name) || (name == "state" && description.to_lowercase().contains("valve"));
+    let is_output = info.writable && info.category == Category::Main && place.composite.is_none();
+    turns && says && is_output && place.thing != Thing::Heater
+}
+
+/// Whether a number says how far a valve is open: QOTO QT-05M, FrankEver FK-BV05, ShinaSystem's VA4200WZ.
+fn opens_partly(name: &str, info: &PropertyInfo, place: Place<'_>) -> bool {
+    let is_number = matches!(info.shape, Shape::Number { .. });
+    let says = names_valve(name) || (place.thing == Thing::Valve && matches!(name, "position" | "threshold"));
+    is_number && says && info.writable && place.composite.is_none() && place.thing != Thing::Heater
 }
 
 fn decimal(raw: &str) -> Option<rust_decimal::Decimal> {

@@ -3,7 +3,8 @@
 
 use domovoi_model::{Hazard, Observation, Quality, Timestamp, Unit, Value};
 
-use super::exposes::{ALARM, hazard, is_secret};
+use super::dangers::{hazard, is_alarm};
+use super::exposes::is_secret;
 use super::facts::{self, Facts};
 use super::{Announcement, Claim, DecodeError, Decoded, Directory, Envelope, Fault, PropertyInfo, Shape, What};
 use crate::colour::Colour;
@@ -257,7 +258,7 @@ impl<'a> State<'a> {
         let unit = if value.number().is_some() { info.map(|info| info.unit).or(usual) } else { None };
         let is_danger = match &value {
             Value::Bool(danger) => *danger,
-            Value::Text(word) => info.is_some_and(|info| info.hazard.is_some()) && word == ALARM,
+            Value::Text(word) => info.is_some_and(|info| info.hazard.is_some()) && is_alarm(word),
             Value::Number(_) => false,
         };
         let hazard = info.and_then(|info| info.hazard).or_else(|| hazard_at_endpoint(property)).filter(|_| is_danger);

@@ -212,6 +212,54 @@ fn device() -> DeviceRef {
 const SWITCH: &str = r#"{"type":"switch","features":[{"type":"binary","name":"state","property":"state","access":7,"value_on":"ON","value_off":"OFF"}]}"#;
 
 #[test]
+fn an_output_whose_own_words_call_it_a_valves_is_a_valve() {
+    let binary = |property: &str, on: &str, off: &str, text: &str| {
+        format!(
+            r#"{{"type":"binary","name":"{property}","property":"{property}","access":7,"value_on":"{on}","value_off":"{off}","description":"{text}"}}"#
+        )
+    };
+    // As SiHAS GCM-300Z, GIEX GX03, Neptun Smart and a relay of the last name themselves in zigbee-herdsman-converters 26.
+    let outputs = [
+        binary("gas_valve_state", "OPEN", "CLOSE", "Valve state if open or closed"),
+        binary("valve_1", "ON", "OFF", "Valve 1 state"),
+        binary("state_valve_group_1", "ON", "OFF", ""),
+        binary("state", "ON", "OFF", "Open/close control of the electric valve"),
+        binary("relay_1", "ON", "OFF", "Auxiliary relay"),
+        binary("valve_detection", "ON", "OFF", "Whether it looks for its valve"),
+    ];
+    let kind = |words: &str, property: &str| {
+        let directory = described(words, &outputs.join(","));
+        directory.property(&device(), property).unwrap().kind.clone()
+    };
+    for property in ["gas_valve_state", "valve_1", "state_valve_group_1", "state"] {
+        assert_eq!(kind("Leak protection controller", property).as_deref(), Some("valve"), "{property}");
+    }
+    assert_ne!(kind("Leak protection controller", "relay_1").as_deref(), Some("valve"));
+    // What lets heat through is no danger, and whether it is looked for even less.
+    for property in ["valve_1", "state", "valve_detection"] {
+        assert_ne!(kind("Radiator thermostat", property).as_deref(), Some("valve"), "{property}");
+    }
+
+    // How far one is open.
+    let level = |property: &str| {
+        format!(
+            r#"{{"type":"numeric","name":"{property}","property":"{property}","access":3,"value_min":0,"value_max":100}}"#
+        )
+    };
+    let levels = format!("{},{}", level("valve_state"), level("position"));
+    for (words, property, yes) in [
+        ("Smart water valve", "valve_state", true),
+        ("Smart water valve", "position", true),
+        ("Curtain motor", "position", false),
+        ("Radiator thermostat", "valve_state", false),
+    ] {
+        let directory = described(words, &levels);
+        let kind = directory.property(&device(), property).unwrap().kind.clone();
+        assert_eq!(kind.as_deref() == Some("valve"), yes, "{words}: {property}");
+    }
+}
+
+#[test]
 fn a_valve_that_is_listed_as_a_switch_is_a_valve() {
     // Tuya TS0601_water_valve, Sonoff SWV, and a socket; the words as zigbee-herdsman-converters 25 has them.
     for (words, class) in [
@@ -234,6 +282,11 @@ fn a_valve_that_is_listed_as_a_switch_is_a_valve() {
         let directory = described(words, &format!("{climate},{SWITCH}"));
         assert_eq!(directory.property(&device(), "state").unwrap().class.as_deref(), Some("switch"), "{words}");
     }
+    // A slot of its timer is in use or not: PSBZS A1.
+    let slot = r#"{"type":"composite","name":"slot","property":"slot","access":3,"features":[{"type":"binary","name":"state","property":"state","access":3,"value_on":"ON","value_off":"OFF"}]}"#;
+    let directory = described("Water valve", &format!("{SWITCH},{slot}"));
+    let state = directory.property(&device(), "slot_state").unwrap();
+    assert_eq!((state.class.as_deref(), state.kind.as_deref()), (None, None));
     // A garage door is a button beside a contact.
     let trigger =
         r#"{"type":"binary","name":"trigger","property":"trigger","access":3,"value_on":true,"value_off":false}"#;

@@ -160,7 +160,7 @@ impl Devices {
         if let Some(room) = wish.room.filter(|room| !self.0.has_room(*room)) {
             return Err(DevicesError::NoRoom(room.to_string()));
         }
-        let around = self.0.connecting.around()?;
+        self.0.connecting.around()?;
         let under_way = self.0.connecting.all().values().filter(|one| one.end.is_none()).count();
         if under_way >= MAX_CONNECTIONS {
             return Err(DevicesError::Conflict("too many devices are being connected at once".into()));
@@ -180,7 +180,7 @@ impl Devices {
             ConnectBy::Bridge => connection.bridge = Some(self.open_bridge(&connection.plan)?),
             ConnectBy::Heard => {}
             ConnectBy::Access | ConnectBy::Code => {
-                let issued = self.0.issue(around, &connection, certificate).await?;
+                let issued = self.0.issue(&connection, certificate).await?;
                 let username = connection.plan.username.clone();
                 self.0.ingest.watch_caller(&username);
                 if !connection.plan.is_bridge {
@@ -320,16 +320,16 @@ impl Devices {
 }
 
 impl Inner {
-    /// Issues the credential. A device that is connected once more gets a new one in the place of its own; a name that
-    /// belongs to anything else is left alone.
+    /// Issues the credential. A device that is connected once more gets a new one in the place of its own, which counts until
+    /// the new one is used; a name that belongs to anything else is left alone.
     async fn issue(
         &self,
-        around: &Surroundings,
         connection: &Connection,
         certificate: Option<CredentialCertificate>,
     ) -> Result<Option<Secret<String>>, DevicesError> {
         let plan = &connection.plan;
         let credentials = self.store.credentials();
+        let mut anew = false;
         for other in credentials.list().await? {
             if other.username == plan.username {
                 let same = other.publish == plan.publish && other.role == plan.role();
@@ -337,8 +337,7 @@ impl Inner {
                     let taken = format!("the user name «{}» belongs to something else at the broker", plan.username);
                     return Err(DevicesError::Conflict(taken));
                 }
-                credentials.revoke(&other.username).await?;
-                (around.kick)(&other.username);
+                anew = true;
             } else if other.role == "device" && plan::overlap(&other.publish, &plan.publish) {
                 return Err(DevicesError::Conflict(format!(
                     "the topics of this device belong to «{}» already: forget that device first, or look at the number",
@@ -357,11 +356,17 @@ impl Inner {
         match plan.token.as_ref().filter(|_| plan.setup.is_none()) {
             // The device tries its number and token by itself.
             Some(token) => {
-                credentials.adopt(&info, token).await?;
+                match anew {
+                    true => credentials.adopt_anew(&info, token).await?,
+                    false => credentials.adopt(&info, token).await?,
+                }
                 Ok(None)
             }
             None => {
-                let password = credentials.issue(&info).await?;
+                let password = match anew {
+                    true => credentials.issue_anew(&info).await?,
+                    false => credentials.issue(&info).await?,
+                };
                 Ok((info.certificate.is_none()).then_some(password))
             }
         }
@@ -371,6 +376,10 @@ impl Inner {
         let Some(username) = username else { return Ok(()) };
         self.ingest.leave_caller(&username);
         self.found.expect_no_more(&username);
+        // It was connected before, and nobody has come with the new one: it keeps what it had.
+        if self.store.credentials().give_back(&username).await? {
+            return Ok(());
+        }
         // Its device is ours already: it keeps what it has.
         if self.cards().values().any(|card| card.credential.as_deref() == Some(&username)) {
             return Ok(());
@@ -390,7 +399,8 @@ impl Inner {
         self.connecting.all().retain(|_, one| {
             if one.end.is_none() && one.plan.is_bridge {
                 let seen = one.username.as_deref().and_then(|username| self.ingest.caller(username));
-                if seen.is_some_and(|seen| seen.said > 0) {
+                let old = one.username.as_deref().is_some_and(|username| self.is_old(username));
+                if seen.is_some_and(|seen| seen.said > 0) && !old {
                     one.end = Some((End::Done(None), now));
                 }
             }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::safety::danger::Remembered;
+use crate::safety::reflex::NotTold;
 use crate::safety::rule::{Answer, Rule, Sensors};
 
 const HAZARDS: [Hazard; 4] = [Hazard::Gas, Hazard::CarbonMonoxide, Hazard::Smoke, Hazard::WaterLeak];
@@ -20,8 +20,15 @@ enum Happens {
     Test(&'static str, bool),
     Switch(&'static str, bool),
     NotSaid(&'static str),
-    /// The home is looked at anew, with the second half of the sensors accepted or not.
-    Home(bool),
+    /// The home is looked at anew, with the second half of the sensors accepted or not, and with the valves described or not.
+    Home(bool, bool),
+    /// A danger of before a restart is remembered, answered or not; if not, a valve is owed, too.
+    Remember(usize, bool),
+    Replayed(usize),
+    /// A device gets another id.
+    Rename(&'static str),
+    /// A link is there again.
+    Back,
 }
 
 /// Eight sensors, two of each hazard; the first four are accepted.
@@ -75,7 +82,10 @@ fn happening() -> impl Strategy<Value = Happens> {
         1 => (ids(), any::<bool>()).prop_map(|(rule, earnest)| Happens::Test(rule, earnest)),
         1 => (ids(), any::<bool>()).prop_map(|(rule, on)| Happens::Switch(rule, on)),
         1 => things().prop_map(Happens::NotSaid),
-        1 => any::<bool>().prop_map(Happens::Home),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(accepted, whole)| Happens::Home(accepted, whole)),
+        1 => (0usize..8, any::<bool>()).prop_map(|(n, answered)| Happens::Remember(n, answered)),
+        1 => (0usize..8).prop_map(Happens::Replayed),
+        1 => Just(Happens::Back),
     ]
 }
 
@@ -84,6 +94,8 @@ struct Life {
     reflex: Reflex,
     now: i64,
     said: Vec<(Place, Value)>,
+    home: Vec<HomeDevice>,
+    renamed: Vec<(String, String)>,
 }
 
 impl Life {
@@ -91,7 +103,21 @@ impl Life {
         let mut reflex = Reflex::new(rules());
         reflex.home_is(Arc::new(Home::new(home(false))), at(0));
         reflex.tick(at(0));
-        Life { reflex, now: 0, said: Vec::new() }
+        Life { reflex, now: 0, said: Vec::new(), home: home(false), renamed: Vec::new() }
+    }
+
+    /// A home under the ids that its devices have by now.
+    fn as_called(&self, mut devices: Vec<HomeDevice>) -> Vec<HomeDevice> {
+        for one in &mut devices {
+            one.device.id = self.called(&one.device.id.clone());
+        }
+        devices
+    }
+
+    fn called(&self, name: &str) -> String {
+        self.renamed
+            .iter()
+            .fold(name.to_owned(), |name, (before, after)| if name == *before { after.clone() } else { name })
     }
 
     fn happens(&mut self, what: &Happens) -> Vec<(Place, Value)> {
@@ -113,8 +139,38 @@ impl Life {
                 rules.iter_mut().filter(|rule| rule.id == *id).for_each(|rule| rule.is_on = *on);
                 self.reflex.rules_are(rules, now)
             }
-            Happens::NotSaid(name) => self.reflex.not_said(&place(name, "state"), "away".into()),
-            Happens::Home(accepted) => self.reflex.home_is(Arc::new(Home::new(home(*accepted))), now),
+            Happens::NotSaid(name) => self.reflex.not_said(&place(name, "state"), NotTold::Cannot("away".into())),
+            Happens::Remember(n, answered) => {
+                let key =
+                    Key { danger: Danger::of(HAZARDS[n % 4]), place: place(&format!("s{n}"), "alarm"), test: None };
+                let one =
+                    Remembered { key, since: now.moment, value: Value::Bool(true), answered: *answered, hushed: false };
+                let owed = Owed { place: place("v2", "state"), value: Value::Bool(false), danger: Danger::Gas };
+                let owed = if *answered { Vec::new() } else { vec![owed] };
+                self.reflex.remember(Keep { dangers: vec![one], owed, sounding: vec![place("siren", "state")] }, now)
+            }
+            Happens::Replayed(n) => self.reflex.replayed(&alarm(&format!("s{n}"), HAZARDS[n % 4]), now),
+            Happens::Rename(name) => {
+                let new = format!("{name}x");
+                self.renamed.push(((*name).to_owned(), new.clone()));
+                let mut deeds = self.reflex.is_renamed(&device(name), &device(&new), now);
+                let home = self.home.clone();
+                deeds.extend(self.reflex.home_is(Arc::new(Home::new(self.as_called(home))), now));
+                deeds
+            }
+            Happens::Back => self.reflex.is_back(None, now),
+            Happens::Home(accepted, whole) => {
+                let mut devices = home(*accepted);
+                // Nobody describes the valves for a while.
+                if !whole {
+                    devices
+                        .iter_mut()
+                        .filter(|one| one.device.id.starts_with('v'))
+                        .for_each(|one| one.properties.clear());
+                }
+                self.home = devices.clone();
+                self.reflex.home_is(Arc::new(Home::new(self.as_called(devices))), now)
+            }
         };
         let said = commands(&deeds);
         self.said.extend(said.clone());
@@ -143,12 +199,16 @@ proptest! {
         let story = story.into_iter().map(|what| match what {
             Happens::Alarm(n) => Happens::Alarm(4 + n % 4),
             Happens::Test(rule, _) => Happens::Test(rule, false),
-            Happens::Home(_) => Happens::Home(false),
+            Happens::Home(_, whole) => Happens::Home(false, whole),
+            Happens::Remember(n, _) => Happens::Remember(4 + n % 4, true),
+            Happens::Replayed(n) => Happens::Replayed(4 + n % 4),
             other => other,
         });
         for what in story.collect::<Vec<_>>() {
             life.happens(&what);
         }
+        // A person who hushes silences whatever sounds, and so is what sounded before a restart.
+        life.said.retain(|(place, value)| place.device != device("siren") || *value != Value::Bool(false));
         prop_assert!(life.said.is_empty(), "{:?}", life.said);
     }
 
@@ -170,6 +230,7 @@ proptest! {
         for what in before.iter().filter(|what| !matches!(what, Happens::Switch(..) | Happens::Test(..))) {
             life.happens(what);
         }
+        life.happens(&Happens::Home(true, true));
         // A hush before it is no hush of a danger that begins now.
         life.happens(&Happens::Calm(3));
         life.happens(&Happens::Alarm(3));
@@ -221,6 +282,8 @@ proptest! {
                     deeds.extend(reflex.felt(&alarm(&format!("s{n}"), HAZARDS[n % 4]), at(0), &same));
                 }
             }
+            // A place is told once a second.
+            deeds.extend(reflex.tick(at(1_000)));
             let wanted: BTreeMap<Place, Value> =
                 reflex.pursuits().iter().map(|(place, pursuit)| (place.clone(), pursuit.value.clone())).collect();
             (wanted, last_said(&commands(&deeds)))
@@ -246,15 +309,17 @@ proptest! {
     }
 
     /// What is kept over a restart and remembered moves nothing while the sensor may still deny it, and not at all once it has.
+    /// What was not answered is pursued then, and what was answered when the sensor says it again.
     #[test]
     fn after_a_restart_the_sensor_is_asked_and_not_assumed(answered in any::<bool>(), denies in any::<bool>(), n in 0usize..4) {
         let mut life = Life::new();
         life.happens(&Happens::Alarm(n));
-        let mut kept: Vec<Remembered> = life.reflex.to_keep();
-        prop_assert_eq!(kept.len(), 1);
-        kept[0].answered = answered;
+        let mut kept = life.reflex.to_keep();
+        prop_assert_eq!(kept.dangers.len(), 1);
+        kept.dangers[0].answered = answered;
         let mut reflex = Reflex::new(rules());
         reflex.home_is(Arc::new(Home::new(home(false))), at(0));
+        let wanted = life.reflex.pursuits().keys().cloned().collect::<Vec<_>>();
         let mut deeds = reflex.remember(kept, at(0));
         deeds.extend(reflex.tick(at(1)));
         prop_assert!(deeds.contains(&Deed::Ask(device(&format!("s{n}")))), "{:?}", deeds);
@@ -266,7 +331,89 @@ proptest! {
         // Sirens may have sounded before the restart: that they are told to be silent moves nothing.
         said.retain(|(place, value)| place.device != device("siren") || *value != Value::Bool(false));
         prop_assert_eq!(said.is_empty(), denies || answered, "{:?}", said);
-        let said = commands(&reflex.felt(&alarm(&format!("s{n}"), HAZARDS[n % 4]), at(300_000), &same));
-        prop_assert!(!said.is_empty() || (!denies && !answered), "the sensor says it again");
+        let is_pursued = |reflex: &Reflex| wanted.iter().all(|place| {
+            reflex.pursuits().get(place).is_some_and(|pursuit| !pursuit.quieting && pursuit.tries > 0)
+        });
+        prop_assert_eq!(is_pursued(&reflex), !(denies || answered), "all that was wanted before is pursued, or nothing");
+        reflex.felt(&alarm(&format!("s{n}"), HAZARDS[n % 4]), at(300_000), &same);
+        reflex.tick(at(301_000));
+        prop_assert!(is_pursued(&reflex), "the sensor says it again");
     }
+
+    /// Whatever was left to be done when the power went is done after it: kept, read again, pursued until the device says so.
+    #[test]
+    fn what_is_owed_outlives_a_restart(
+        story in proptest::collection::vec(happening(), 0..40),
+        is_over in any::<bool>(),
+    ) {
+        let mut life = Life::new();
+        for what in story.iter().filter(|what| !matches!(what, Happens::Switch(..) | Happens::Test(..) | Happens::Hush)) {
+            life.happens(what);
+        }
+        life.happens(&Happens::Home(true, true));
+        life.happens(&Happens::Calm(3));
+        life.happens(&Happens::Alarm(3));
+        life.happens(&Happens::Tick(1_000));
+        life.happens(&Happens::State("v1", true));
+        if is_over {
+            (0..8).for_each(|n| drop(life.happens(&Happens::Calm(n))));
+        }
+        let mut after = Reflex::new(rules());
+        after.home_is(Arc::new(Home::new(home(true))), at(0));
+        let mut deeds = after.remember(life.reflex.to_keep(), at(0));
+        deeds.extend((1..30).flat_map(|second| after.tick(at(second * 1_000))));
+        let valve = (place("v1", "state"), Value::Bool(false));
+        prop_assert!(commands(&deeds).contains(&valve), "{:?}", commands(&deeds));
+        after.felt(&state("v1", false), at(30_000), &same);
+        let owed = after.to_keep().owed;
+        prop_assert!(owed.iter().all(|owed| owed.place != valve.0), "it is so, and nothing is owed: {:?}", owed);
+    }
+
+    /// A device that gets another id in the middle of a danger is the same device: nothing ends by it, and what was to be
+    /// told to it is told on, and no more often than to one that keeps its id.
+    #[test]
+    fn a_device_that_gets_another_id_is_the_same(
+        before in proptest::collection::vec(happening(), 0..20),
+        who in select(vec!["s3", "v1"]),
+    ) {
+        let mut life = Life::new();
+        for what in before.iter().filter(|what| !matches!(what, Happens::Switch(..) | Happens::Test(..))) {
+            life.happens(what);
+        }
+        life.happens(&Happens::Home(true, true));
+        life.happens(&Happens::Calm(3));
+        life.happens(&Happens::Alarm(3));
+        life.happens(&Happens::Tick(1_000));
+        life.happens(&Happens::State("v1", true));
+        let open = life.reflex.dangers().len();
+        life.happens(&Happens::Rename(who));
+        prop_assert_eq!(life.reflex.dangers().len(), open);
+        // A picture that was made before it.
+        life.reflex.home_is(Arc::new(Home::new(home(true))), at(life.now));
+        prop_assert_eq!(life.reflex.dangers().len(), open);
+        let valve = place(&life.called("v1"), "state");
+        let said = life.happens(&Happens::Tick(30_000));
+        prop_assert!(said.contains(&(valve.clone(), Value::Bool(false))), "{:?}", said);
+        prop_assert!(said.iter().all(|(told, _)| !life.renamed.iter().any(|(old, _)| told.device == device(old))));
+        let answer = said_of(&valve, Value::Bool(false));
+        life.reflex.felt(&answer, at(life.now), &same);
+        prop_assert!(life.reflex.pursuits().get(&valve).is_some_and(|pursuit| pursuit.confirmed));
+    }
+
+    /// However much comes and goes, nothing is told anything more than once a second.
+    #[test]
+    fn nothing_is_told_more_than_once_a_second(story in proptest::collection::vec(happening(), 0..80)) {
+        let mut life = Life::new();
+        let mut last: BTreeMap<Place, i64> = BTreeMap::new();
+        for what in &story {
+            for (place, _) in life.happens(what) {
+                let before = last.insert(place.clone(), life.now);
+                prop_assert!(before.is_none_or(|before| life.now - before >= 1_000), "{:?} after {:?}", place, what);
+            }
+        }
+    }
+}
+
+fn said_of(place: &Place, value: Value) -> Observation {
+    Observation { device: place.device.clone(), ..said("", &place.property, value, None) }
 }

@@ -14,7 +14,7 @@ use serde_json::Value as Json_;
 use utoipa::ToSchema;
 
 use super::ApiProblem;
-use super::devices::{may, named};
+use super::devices::{is_there_for, may, named};
 use crate::audit::{Entry, Note, Outcome};
 use crate::bus::CommandLife;
 use crate::devices::{Asker, ErrandLife};
@@ -181,8 +181,6 @@ async fn allowed(
     named: &str,
 ) -> Result<(), ApiProblem> {
     let Decision::Refuse(refusal) = decide(&caller.who, Verb::Command, &object, desk.now()) else { return Ok(()) };
-    let seen = may(desk, caller, Verb::See, device, object.capability.as_deref()).is_allowed()
-        || may(desk, caller, Verb::See, device, None).is_allowed();
     let refused = |refusal: &Refusal| Entry {
         actor: caller.actor(),
         origin: caller.origin.clone(),
@@ -193,7 +191,7 @@ async fn allowed(
     };
     desk.journal.note(refused(&refusal)).await;
     // What may not be seen is not there, as `show` says it.
-    if !seen && !matches!(refusal, Refusal::StepUp) {
+    if !matches!(refusal, Refusal::StepUp) && !is_there_for(desk, caller, device) {
         return Err(ApiProblem::not_found(format!("there is no device «{named}»")));
     }
     Err(problem(&refusal, caller.language))

@@ -396,8 +396,15 @@ pub async fn cancel(State(desk): State<Desk>, Path(text): Path<String>) -> Resul
 
 /// Rules for danger that fit a device.
 #[utoipa::path(get, path = "/api/v1/devices/{device}/presets", tag = "devices", responses((status = 200, body = PresetsView)))]
-pub async fn offered(State(desk): State<Desk>, Path(device): Path<String>) -> Result<Json<PresetsView>, ApiProblem> {
+pub async fn offered(
+    State(desk): State<Desk>,
+    caller: Caller,
+    Path(device): Path<String>,
+) -> Result<Json<PresetsView>, ApiProblem> {
     let device = named(&desk, &device)?;
+    if !super::devices::is_there_for(&desk, &caller, &device) {
+        return Err(ApiProblem::not_found(format!("there is no device «{device}»")));
+    }
     let view = |offer: presets::Offer| PresetView {
         preset: offer.preset,
         property: offer.place.property,
@@ -407,13 +414,19 @@ pub async fn offered(State(desk): State<Desk>, Path(device): Path<String>) -> Re
             .map(|(place, name)| OtherView { device: place.device.to_string(), property: place.property, name })
             .collect(),
     };
-    Ok(Json(PresetsView { presets: presets::offers(&desk, &device).into_iter().map(view).collect() }))
+    Ok(Json(PresetsView {
+        presets: presets::offers(&desk, &device, |place| safety::sees(&desk, &caller, place))
+            .into_iter()
+            .map(view)
+            .collect(),
+    }))
 }
 
 /// Adds the rule of a preset.
 #[utoipa::path(post, path = "/api/v1/devices/{device}/presets", tag = "devices", request_body = PresetForm, responses((status = 201, body = safety::RuleView)))]
 pub async fn add_preset(
     State(desk): State<Desk>,
+    caller: Caller,
     Extension(note): Extension<Note>,
     Path(device): Path<String>,
     Json(form): Json<PresetForm>,
@@ -424,7 +437,9 @@ pub async fn add_preset(
         Some(text) => Some(Place::new(named(&desk, text)?, form.property)),
     };
     let name = form.name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| form.preset.clone());
-    let added = presets::add(&desk, &device, &form.preset, other.as_ref(), name).await;
+    let added =
+        presets::add(&desk, &device, &form.preset, other.as_ref(), name, |place| safety::sees(&desk, &caller, place))
+            .await;
     let rule = added.map_err(|why| match why {
         presets::NotAdded::Unfit => ApiProblem::invalid("this preset does not fit: …/presets says which do, with what"),
         presets::NotAdded::Safety(error) => error.into(),

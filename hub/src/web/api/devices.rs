@@ -1,6 +1,8 @@
 //! Devices: which there are, how they stand, what the household decides about them. Of each property it is asked whether
 //! the caller may see it; what may not be seen is not there.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::Uri;
@@ -203,7 +205,7 @@ impl PropertyAnswer {
             _ => Vec::new(),
         };
         let at = state.at.and_then(|at| at.wall());
-        let text = |text: Option<&Box<str>>| text.map(ToString::to_string);
+        let text = |text: Option<&Arc<str>>| text.map(ToString::to_string);
         PropertyAnswer {
             name: state.property.clone(),
             label: text(info.and_then(|info| info.label.as_ref())),
@@ -245,6 +247,11 @@ pub(super) fn surely(desk: &Desk, caller: &Caller, verb: Verb, object: &Object) 
     }
 }
 
+/// Whether the caller may see anything of a device: what may not be seen is not there.
+pub(super) fn is_there_for(desk: &Desk, caller: &Caller, device: &DeviceRef) -> bool {
+    desk.devices.show(device).is_some_and(|view| seen(desk, caller, &view).is_some())
+}
+
 /// A device with the properties that the caller may see; `None` if there is nothing of it to be seen.
 fn seen(desk: &Desk, caller: &Caller, view: &DeviceView) -> Option<DeviceAnswer> {
     let device = view.device();
@@ -253,7 +260,7 @@ fn seen(desk: &Desk, caller: &Caller, view: &DeviceView) -> Option<DeviceAnswer>
         .properties
         .iter()
         .filter(|one| may(desk, caller, Verb::See, device, Some(&one.state.property)).is_allowed())
-        .map(|one| PropertyAnswer::of(desk, view.announcement.as_ref(), one))
+        .map(|one| PropertyAnswer::of(desk, view.announcement.as_deref(), one))
         .collect();
     if !whole && properties.is_empty() {
         return None;

@@ -56,8 +56,10 @@ pub struct EventsQuery {
 }
 
 /// Every kind of news.
-pub const KINDS: [&str; 11] =
-    ["sample", "state", "command", "device", "rooms", "reading", "act", "register", "notice", "safety", "reset"];
+pub const KINDS: [&str; 12] = [
+    "sample", "state", "command", "device", "rooms", "reading", "act", "register", "notice", "safety", "danger",
+    "reset",
+];
 
 impl EventsQuery {
     fn kinds(&self) -> Result<Option<Vec<String>>, ApiProblem> {

@@ -9,9 +9,10 @@ use utoipa::ToSchema;
 
 use super::devices::may;
 use super::{ApiProblem, Done, MAX_BODY};
-use crate::audit::{Entry, Note};
-use crate::policy::{Decision, Kind, Object, Verb, decide};
+use crate::audit::Note;
+use crate::policy::{Kind, Verb};
 use crate::safety::{Answer, Danger, Outcome, Place, Rule, SafetyError, Sensors, TestRun, is_built_in};
+use crate::web::trial::{NotTried, try_out};
 use crate::web::{Caller, Desk, Doors, problem, rule};
 
 /// What the house does by itself in danger.
@@ -255,7 +256,7 @@ pub(super) fn rule_view(rule: &Rule) -> RuleView {
 }
 
 /// Whether the caller may see a property of a device: a list of dangers shows no more of the home than a list of devices.
-fn sees(desk: &Desk, caller: &Caller, place: &Place) -> bool {
+pub(super) fn sees(desk: &Desk, caller: &Caller, place: &Place) -> bool {
     let property = Some(place.property.as_str()).filter(|property| !property.is_empty());
     may(desk, caller, Verb::See, &place.device, property).is_allowed()
 }
@@ -460,21 +461,10 @@ pub async fn test(
     Extension(note): Extension<Note>,
     Json(form): Json<TestForm>,
 ) -> Result<(StatusCode, Json<TestView>), ApiProblem> {
-    // In earnest the water is off and what was cut stays cut.
-    let object = Object { dangerous: form.in_earnest, ..Object::one(Kind::Safety, id.clone()) };
-    if let Decision::Refuse(refusal) = decide(&caller.who, Verb::Command, &object, desk.now()) {
-        let refused = Entry {
-            actor: caller.actor(),
-            origin: caller.origin.clone(),
-            deed: "safety-rule.tested".into(),
-            object: Some((Kind::Safety.code().into(), Some(id))),
-            outcome: crate::audit::Outcome::Refused(refusal.code().into()),
-            changes: Vec::new(),
-        };
-        desk.journal.note(refused).await;
-        return Err(problem(&refusal, caller.language));
-    }
-    let run = desk.safety.test(&id, form.in_earnest).await?;
+    let run = try_out(&desk, &caller, &id, form.in_earnest).await.map_err(|why| match why {
+        NotTried::Refused(refusal) => problem(&refusal, caller.language),
+        NotTried::Safety(error) => error.into(),
+    })?;
     note.change("in-earnest", None, Some(form.in_earnest.to_string()));
     Ok((StatusCode::CREATED, Json(test_view(&desk, &caller, &run))))
 }
@@ -490,8 +480,8 @@ pub async fn test_shown(
     Ok(Json(test_view(&desk, &caller, &run)))
 }
 
-/// Sirens fall silent, and what has confirmed that it is closed may be opened by people again. What has not is closed all the
-/// same.
+/// Sirens fall silent. What has confirmed that it is closed is not closed again when somebody opens it; what has not
+/// confirmed is told to close until it does.
 #[utoipa::path(post, path = "/api/v1/safety/hush", tag = "safety", responses((status = 200, body = Done)))]
 pub async fn hush(State(desk): State<Desk>) -> Result<Json<Done>, ApiProblem> {
     desk.safety.hush().await?;

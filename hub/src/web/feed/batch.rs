@@ -13,7 +13,7 @@ use domovoi_store::Recorded;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::bus::{CommandLife, Event, PropertyState};
+use crate::bus::{CommandLife, Event, PropertyState, SafetyNews};
 use crate::policy::{Kind, Object};
 
 /// As many properties are remembered as a home has tens of times over; a publisher that invents them has all forgotten.
@@ -25,7 +25,7 @@ pub struct About {
     /// The same for all news about one thing, while it is remembered: what the policy said can be remembered under it.
     /// `None`: this has no name to be remembered under.
     pub name: Option<u64>,
-    /// What kind of news: `sample`, `reading`, `act`, `register`, `notice`, `safety`.
+    /// What kind of news: `sample`, `reading`, `act`, `register`, `notice`, `safety`, `danger`.
     pub kind: &'static str,
     /// The thing.
     pub object: Object,
@@ -129,6 +129,12 @@ impl Writer {
         let (kind, object, body) = told(event)?;
         let mut page = Page::new(first, 256);
         page.one(&self.boot, &Arc::new(About { name: None, kind, object }), |text| json_to(text, &body));
+        if let Event::Safety(news) = event
+            && let Some(body) = danger_told(news)
+        {
+            let object = Object::all(Kind::Home);
+            page.one(&self.boot, &Arc::new(About { name: None, kind: "danger", object }), |text| json_to(text, &body));
+        }
         page.into_batch()
     }
 
@@ -249,6 +255,13 @@ fn value_to(text: &mut Vec<u8>, value: &Value) {
         Value::Bool(flag) => text.extend_from_slice(if *flag { b"\"true\"" } else { b"\"false\"" }),
         Value::Text(words) => json_to(text, words),
     }
+}
+
+/// A danger to life that begins or ends, for everybody who is let in: which it is, and not where.
+fn danger_told(news: &SafetyNews) -> Option<serde_json::Value> {
+    let danger = news.danger.filter(|danger| ["gas", "carbon-monoxide", "smoke", "water-leak"].contains(danger))?;
+    let moves = !news.test && ["began", "remembered", "over"].contains(&news.what);
+    moves.then(|| json!({ "danger": danger, "what": news.what }))
 }
 
 /// An event of the bus as news; samples are written by themselves.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::devices::{path_of, room_in, rooms};
 use super::form::Form;
 use super::refusal::Fault;
+use super::safety::sees;
 use super::trouble::Trouble;
 use super::value::{self, Control, PropertyRow};
 use super::view::View;
@@ -102,7 +103,7 @@ async fn device_page(desk: &Desk, view: View, text: &str) -> Result<DevicePage, 
     main.sort_by_key(|row| !row.alarm);
     let edits = view.may(Verb::Edit, &Object { dangerous: false, ..desk.devices.object(&reference, None) });
     let rules = accepted && view.may(Verb::Edit, &Object::all(Kind::Safety));
-    let offers = if rules { presets::offers(desk, &reference) } else { Vec::new() };
+    let offers = if rules { presets::offers(desk, &reference, |place| sees(desk, &view, place)) } else { Vec::new() };
     let offers = offers
         .into_iter()
         .map(|offer| Offered {
@@ -343,7 +344,7 @@ pub async fn add_preset(
         .and_then(|(device, property)| Some(Place::new(DeviceRef::parse(device)?, property)));
     let name = seen(&desk, &view, &text)?.name;
     let name = format!("{name}: {}", preset_words(&view, &preset));
-    match presets::add(&desk, &device, &preset, other.as_ref(), name).await {
+    match presets::add(&desk, &device, &preset, other.as_ref(), name, |place| sees(&desk, &view, place)).await {
         Ok(_) => {
             note.change("preset", None, Some(preset));
             Ok(go("/safety"))

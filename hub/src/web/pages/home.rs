@@ -31,11 +31,15 @@ struct HomePage {
     waiting: Vec<ActCard>,
     points: Vec<PointCard>,
     no_second_factor: bool,
+    /// All is well, as far as the house knows and the reader may know.
+    calm: bool,
+    /// There is no danger: said to those who may not see the notices.
+    safe: bool,
 }
 
 pub async fn show(State(desk): State<Desk>, view: View) -> Result<Response, Fault> {
-    let notices =
-        if view.may(Verb::See, &Object::all(Kind::Notice)) { notices(&desk, &view).await? } else { Vec::new() };
+    let sees_notices = view.may(Verb::See, &Object::all(Kind::Notice));
+    let notices = if sees_notices { notices(&desk, &view).await? } else { Vec::new() };
     let waiting =
         if view.may(Verb::Submit, &Object::all(Kind::Act)) { acts::waiting(&desk, &view).await? } else { Vec::new() };
     let points =
@@ -55,7 +59,10 @@ pub async fn show(State(desk): State<Desk>, view: View) -> Result<Response, Faul
         _ => "page-home-night",
     };
     let clears = view.may(Verb::Edit, &Object::all(Kind::Notice));
-    Ok(shown(&HomePage { v: view, greeting, notices, clears, waiting, points, no_second_factor }))
+    let no_danger = view.alarms.as_ref().is_some_and(|alarms| alarms.calm);
+    let calm = no_danger && sees_notices && notices.is_empty() && waiting.is_empty();
+    let safe = no_danger && !sees_notices && desk.safety.standing().sensors > 0;
+    Ok(shown(&HomePage { v: view, greeting, notices, clears, waiting, points, no_second_factor, calm, safe }))
 }
 
 async fn notices(desk: &Desk, view: &View) -> Result<Vec<Notice>, Fault> {

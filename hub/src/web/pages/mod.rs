@@ -2,6 +2,7 @@
 //! the API does and knows no rule of its own.
 
 mod acts;
+mod alarms;
 mod assets;
 mod connect;
 mod contacts;

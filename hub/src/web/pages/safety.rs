@@ -11,11 +11,12 @@ use super::devices::path_of;
 use super::form::Form;
 use super::refusal::Fault;
 use super::view::View;
-use super::{go, shown};
+use super::{alarms, go, shown};
 use crate::audit::Note;
-use crate::policy::{Kind, Object, Verb};
+use crate::policy::{Kind, Object, Refusal, Verb};
 use crate::safety::{Answer, Danger, Outcome, Place, Rule, SafetyError, Sensors, is_built_in};
-use crate::web::Desk;
+use crate::web::trial::{NotTried, try_out};
+use crate::web::{Caller, Desk};
 
 struct DangerLine {
     words: String,
@@ -24,6 +25,7 @@ struct DangerLine {
     since: Option<Timestamp>,
     accepted: bool,
     remembered: bool,
+    hushed: bool,
 }
 
 struct SettingLine {
@@ -62,6 +64,8 @@ struct SafetyPage {
     setting: Vec<SettingLine>,
     rules: Vec<RuleLine>,
     tests: Vec<TestLine>,
+    /// The house knows of nothing: no danger is open, everything that was told has confirmed, and somebody would say so.
+    calm: bool,
     commands: bool,
     edits: bool,
 }
@@ -76,7 +80,7 @@ impl From<SafetyError> for Fault {
     }
 }
 
-fn danger_words(view: &View, danger: Danger) -> String {
+pub fn danger_words(view: &View, danger: Danger) -> String {
     view.t(match danger {
         Danger::Gas => "page-danger-gas",
         Danger::CarbonMonoxide => "page-danger-carbon-monoxide",
@@ -99,6 +103,25 @@ fn room_words(desk: &Desk, view: &View, room: Option<&str>) -> String {
         None => view.t("page-safety-whole-home"),
         Some(id) => desk.devices.find_room(id).map_or_else(|| view.t("page-somebody-gone"), |room| room.name),
     }
+}
+
+/// Whether the reader may see a property of a device: of what is dangerous no more is shown of the home than elsewhere.
+pub fn sees(desk: &Desk, view: &View, place: &Place) -> bool {
+    let property = Some(place.property.as_str()).filter(|property| !property.is_empty());
+    view.may(Verb::See, &desk.devices.object(&place.device, property))
+}
+
+/// What a rule names.
+fn named(rule: &Rule) -> impl Iterator<Item = &Place> {
+    let sensors = match &rule.sensors {
+        Sensors::These(places) => places.as_slice(),
+        _ => &[],
+    };
+    let set = rule.answers.iter().filter_map(|answer| match answer {
+        Answer::Set(place, _) => Some(place),
+        _ => None,
+    });
+    sensors.iter().chain(set)
 }
 
 fn rule_line(desk: &Desk, view: &View, rule: &Rule) -> RuleLine {
@@ -135,15 +158,17 @@ fn rule_line(desk: &Desk, view: &View, rule: &Rule) -> RuleLine {
 
 pub async fn show(State(desk): State<Desk>, view: View) -> Response {
     let standing = desk.safety.standing();
-    let dangers = standing.dangers.iter().map(|(key, open, name)| DangerLine {
+    let sees = |place: &Place| sees(&desk, &view, place);
+    let dangers = standing.dangers.iter().filter(|(key, ..)| sees(&key.place)).map(|(key, open, name)| DangerLine {
         words: danger_words(&view, key.danger),
         name: name.clone(),
         path: path_of(&key.place.device.to_string()),
         since: open.since.wall(),
         accepted: open.accepted,
         remembered: open.remembered,
+        hushed: open.hushed,
     });
-    let setting = standing.pursuits.iter().map(|(place, pursuit, _)| SettingLine {
+    let setting = standing.pursuits.iter().filter(|(place, ..)| sees(place)).map(|(place, pursuit, _)| SettingLine {
         words: set_words(&desk, &view, place, &pursuit.value),
         path: path_of(&place.device.to_string()),
         confirmed: pursuit.confirmed,
@@ -151,8 +176,9 @@ pub async fn show(State(desk): State<Desk>, view: View) -> Response {
         error: pursuit.error.clone(),
         test: pursuit.is_test(),
     });
+    let rules = || standing.rules.iter().filter(|rule| named(rule).all(sees));
     let name_of = |id: &str| {
-        let rule = standing.rules.iter().find(|rule| rule.id == id);
+        let rule = rules().find(|rule| rule.id == id);
         rule.map_or_else(|| view.t("page-somebody-gone"), |rule| rule_line(&desk, &view, rule).name)
     };
     let tests = standing.tests.iter().take(3).map(|run| TestLine {
@@ -163,6 +189,7 @@ pub async fn show(State(desk): State<Desk>, view: View) -> Response {
         steps: run
             .steps
             .iter()
+            .filter(|step| sees(&step.target.place))
             .map(|step| {
                 let outcome = match &step.outcome {
                     Outcome::Would => view.t("page-test-would"),
@@ -174,14 +201,16 @@ pub async fn show(State(desk): State<Desk>, view: View) -> Response {
             })
             .collect(),
     });
+    let is_calm = alarms::is_calm(&standing);
     shown(&SafetyPage {
         sensors: standing.sensors,
         valves: standing.valves,
         sirens: standing.sirens,
         dangers: dangers.collect(),
         setting: setting.collect(),
-        rules: standing.rules.iter().map(|rule| rule_line(&desk, &view, rule)).collect(),
+        rules: rules().map(|rule| rule_line(&desk, &view, rule)).collect(),
         tests: tests.collect(),
+        calm: is_calm && standing.sensors > 0,
         commands: view.may(Verb::Command, &Object::all(Kind::Safety)),
         edits: view.may(Verb::Edit, &Object::all(Kind::Safety)),
         v: view,
@@ -191,13 +220,20 @@ pub async fn show(State(desk): State<Desk>, view: View) -> Response {
 pub async fn test(
     State(desk): State<Desk>,
     Extension(note): Extension<Note>,
+    caller: Caller,
     Path(rule): Path<String>,
     form: Form,
 ) -> Result<Response, Fault> {
     let in_earnest = form.is("earnest");
-    desk.safety.test(&rule, in_earnest).await?;
-    note.change("in-earnest", None, Some(in_earnest.to_string()));
-    Ok(go("/safety#tests"))
+    match try_out(&desk, &caller, &rule, in_earnest).await {
+        Ok(_) => {
+            note.change("in-earnest", None, Some(in_earnest.to_string()));
+            Ok(go("/safety#tests"))
+        }
+        Err(NotTried::Refused(Refusal::StepUp)) => Ok(go("/step-up")),
+        Err(NotTried::Refused(refusal)) => Err(Fault::Refused(refusal)),
+        Err(NotTried::Safety(error)) => Err(error.into()),
+    }
 }
 
 pub async fn switch(
@@ -207,8 +243,9 @@ pub async fn switch(
     form: Form,
 ) -> Result<Response, Fault> {
     let on = form.text("on") == "yes";
+    let before = desk.safety.standing().rules.iter().find(|other| other.id == rule).map(|rule| rule.is_on);
     desk.safety.switch_rule(&rule, on).await?;
-    note.change("on", Some((!on).to_string()), Some(on.to_string()));
+    note.change("on", before.map(|before| before.to_string()), Some(on.to_string()));
     Ok(go("/safety"))
 }
 

@@ -143,7 +143,7 @@ fn control(info: &PropertyInfo) -> Control {
 
 /// A property as the one who looks may see and change it; `None` if they may not see it.
 pub fn row(desk: &Desk, view: &View, device: &DeviceView, property: &PropertyView) -> Option<PropertyRow> {
-    let (device, known) = (device.device(), device.announcement.as_ref());
+    let (device, known) = (device.device(), device.announcement.as_deref());
     let name = &property.state.property;
     let object = desk.devices.object(device, Some(name));
     if !view.may(Verb::See, &object) {

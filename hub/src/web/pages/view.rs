@@ -13,6 +13,7 @@ use domovoi_model::{Date, PersonId, Timestamp, Unit};
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
+use super::alarms::{self, Alarms};
 use super::refusal::Fault;
 use super::{assets, said};
 use crate::people::Person;
@@ -44,6 +45,8 @@ pub struct View {
     pub me: Option<Me>,
     /// The menu.
     pub nav: Vec<NavItem>,
+    /// What is dangerous now, for whoever is let in.
+    pub alarms: Option<Alarms>,
     /// The path of this page.
     pub path: String,
     /// The browser sits on the home's own network.
@@ -108,6 +111,7 @@ impl View {
             csrf: caller.session.as_ref().map(|session| session.csrf.expose().clone()).unwrap_or_default(),
             me: person.map(|person| me(&person, caller)),
             nav: Vec::new(),
+            alarms: None,
             path: path.to_owned(),
             at_home: caller.who.network != Network::Outside,
             who: caller.who.clone(),
@@ -119,6 +123,9 @@ impl View {
                 .filter(|(.., verb, kind)| view.may(*verb, &Object::all(*kind)))
                 .map(|(href, key, icon, ..)| NavItem { href, key, icon, here: is_under(path, href) })
                 .collect();
+            if view.may(Verb::See, &Object::all(Kind::Home)) {
+                view.alarms = Some(alarms::of(desk, &view));
+            }
         }
         view
     }

@@ -1,5 +1,6 @@
 //! The rooms together, on real files.
 
+mod at_hand;
 mod audit;
 mod cameras;
 mod full;
@@ -223,7 +224,7 @@ fn photo() -> Photo {
     Photo { id: PhotoId(id()), media_type: "image/png".into(), sha256: [1; 32], bytes: b"PNG-PICTURE-BYTES".to_vec() }
 }
 
-/// Two rows or more in every table but those of `furnish_home`; `audit_head` and `history_mark` have one.
+/// Two rows or more in every table; `audit_head` and `history_mark` have one.
 async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
     let (mut accounts, mut meters) = (Vec::new(), Vec::new());
     for n in 0..2u8 {
@@ -259,6 +260,7 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
         if let Some(kept) = log.settled() {
             kept.await.unwrap();
         }
+        furnish_devices(store, n).await;
         // Into blocks and rollups, and not into the journal.
         let past = Sample { at: Moment::Wall(Timestamp(1_000_000 + i64::from(n))), ..sample(n.into()) };
         store.history().import(vec![past]).await.unwrap();
@@ -269,47 +271,47 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
     (accounts, meters)
 }
 
-/// The same for what a home has beside that: the reflex's rules, rooms, devices.
-async fn furnish_home(store: &Store) {
-    for n in 0..2u8 {
-        let safety = |n: u8| SafetyRow { id: format!("kitchen {n}"), body: "Кухня".as_bytes().to_vec() };
-        store.safety().put_rule(&safety(n)).await.unwrap();
-        store.safety().keep_dangers(&[safety(n), safety(n + 1)]).await.unwrap();
-        furnish_devices(store, n).await;
-    }
-}
-
+/// A row in every table of devices and of safety.
 async fn furnish_devices(store: &Store, n: u8) {
-    let devices = store.devices();
-    devices.put_rooms(&[RoomCard { id: id(), name: "Кухня".into(), position: n.into() }]).await.unwrap();
-    let card = |device: String| DeviceCard {
-        device: DeviceRef::new("zigbee2mqtt", device),
-        name: Some("Чайник".into()),
-        room: None,
+    let device = DeviceRef::new("zigbee2mqtt", format!("0x00158d00FEED000{n}"));
+    let room = RoomCard { id: id(), name: format!("Детская {n}"), position: n.into() };
+    let card = DeviceCard {
+        device: device.clone(),
+        name: Some("Ночник".into()),
+        room: Some(room.id),
         standing: "accepted".into(),
         hidden: false,
-        hidden_properties: Vec::new(),
-        presets: Vec::new(),
-        credential: None,
+        hidden_properties: vec!["linkquality".into()],
+        presets: vec!["burst-pipe".into()],
+        credential: Some("lamp-nursery".into()),
         external: false,
-        heard_from: Some("bridge".into()),
+        heard_from: Some("lamp-nursery".into()),
         found_at: Moment::Wall(Timestamp(1)),
         accepted_at: None,
-        agreed: None,
+        agreed: Some(vec!["z2m/nursery/set".into()]),
+        guards: false,
     };
-    let (stays, goes) = (card(format!("0x{n}")), card(format!("0x8{n}")));
-    devices.put(&[stays, goes.clone()]).await.unwrap();
     let word = DeviceWord {
         dialect: "zigbee2mqtt".into(),
-        topic: format!("zigbee2mqtt/чайник/{n}"),
-        payload: b"kitchen/set".to_vec(),
+        topic: format!("z2m/nursery-{n}"),
+        payload: b"{\"friendly_name\":\"nursery\"}".to_vec(),
         external: false,
-        first: 1,
-        sender: "bridge".into(),
+        first: n.into(),
+        sender: "lamp-nursery".into(),
     };
-    devices.put_words(&[word]).await.unwrap();
-    let farewell = Farewell { device: goes.device, topics: vec!["kitchen/set".into()], external: false };
-    devices.forget(&Forgotten { farewell, words: Vec::new(), credential: None }).await.unwrap();
+    let gone = DeviceRef::new("zigbee2mqtt", format!("0x00158d00DEAD000{n}"));
+    let farewell = Farewell { device: gone, topics: vec!["z2m/nursery-old".into()], external: false };
+    let shelf = store.devices();
+    shelf.put_rooms(&[room]).await.unwrap();
+    shelf.put(&[card]).await.unwrap();
+    shelf.put_words(&[word]).await.unwrap();
+    shelf.forget(&Forgotten { farewell, words: vec![], credential: None }).await.unwrap();
+    let rule = SafetyRow { id: format!("rule-under-the-sink-{n}"), body: b"{\"close\":\"stopcock\"}".to_vec() };
+    store.safety().put_rule(&rule).await.unwrap();
+    let (mut dangers, damaged) = store.safety().dangers().await.unwrap();
+    assert_eq!(damaged, 0);
+    dangers.push(SafetyRow { id: format!("flood-{n}"), body: b"{\"where\":\"stopcock\"}".to_vec() });
+    store.safety().keep_dangers(&dangers).await.unwrap();
 }
 
 fn entry(reading: RegisterReading, seq: u64) -> LedgerEntry {

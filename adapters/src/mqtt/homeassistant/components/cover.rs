@@ -9,11 +9,11 @@
 use domovoi_model::{Unit, Value};
 use rust_decimal::Decimal;
 
-use super::super::entity::{Channel, Entity, Extra, Hears, Plan, Property, Reading, Say};
+use super::super::entity::{Entity, Extra, Hears, Plan, Property, Reading, Say};
 use super::super::options::{Bad, Options, scalar};
 use super::super::reading::{Sink, value};
 use super::super::saying::{Form, Own, Scale, one_of, publish};
-use super::super::template::{Out, Template};
+use super::super::template::Out;
 use super::value::half;
 use crate::fault::What;
 use crate::{Outgoing, Shape, json};
@@ -41,14 +41,9 @@ pub(super) fn cover(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     if has_position {
         let property = percent(plan, "position", closed, open);
         property.tolerance = Decimal::from(2);
-        plan.hears("position_topic", "position_template")?;
         let form = Form::Percent(scale(options, "position", closed, open)?);
         plan.says("set_position_topic", "set_position_template", form)?;
-        if let Some(topic) = options.hears("position_topic")? {
-            let template = options.template("position_template")?.unwrap_or(Template::Value);
-            plan.entity.channels.push(Channel { topic, template, hears: Hears::Own(by_position) });
-            report(plan, "");
-        }
+        plan.own("position_topic", "position_template", Hears::Own(at_position), &["", "position"])?;
     }
     tilt(plan)?;
     if !plan.entity.properties.iter().any(|property| property.info.reported || property.info.writable) {
@@ -141,12 +136,6 @@ fn percent<'p>(plan: &'p mut Plan<'_, '_>, suffix: &'static str, zero: Decimal, 
     property
 }
 
-fn report(plan: &mut Plan<'_, '_>, suffix: &str) {
-    if let Some(property) = plan.entity.properties.iter_mut().find(|property| property.suffix == suffix) {
-        property.info.reported = true;
-    }
-}
-
 fn tilt(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     let options = plan.options;
     if !options.has("tilt_command_topic") && !options.has("tilt_status_topic") {
@@ -203,11 +192,20 @@ fn word(entity: &Entity, text: &str, sink: &mut Sink<'_, '_>) {
     sink.value(entity, "state", state);
 }
 
-/// A position: anything but closed is open.
-fn by_position(entity: &Entity, out: &Out<'_>, sink: &mut Sink<'_, '_>) {
-    if let Some(text) = out.said() {
-        open_at(entity, text, sink);
+/// A position: anything but closed is open. An object has the slats beside it.
+fn at_position(entity: &Entity, out: &Out<'_>, sink: &mut Sink<'_, '_>) {
+    let Some(text) = out.said() else { return };
+    let document = json::document(text.as_bytes(), json::MAX_PAYLOAD).ok();
+    let members = document.as_deref().and_then(|document| json::members(document).ok());
+    let Some(members) = members else {
+        sink.say(entity, "position", text);
+        return open_at(entity, text, sink);
+    };
+    if let Some(position) = members.get("position").and_then(scalar) {
+        sink.say(entity, "position", &position);
+        open_at(entity, &position, sink);
     }
+    sink.member(entity, "tilt", members.get("tilt_position"));
 }
 
 fn open_at(entity: &Entity, text: &str, sink: &mut Sink<'_, '_>) {

@@ -54,7 +54,15 @@ fn say_speed(entity: &Entity, property: &Property, say: &Say, value: &Value) -> 
         return publish(main, off, None).map(|out| vec![out]);
     }
     let Reading::Percent { zero, full } = property.reading else { return Err("nothing".to_owned()) };
-    share(say, &Scale::of(zero, full), &property.info.shape, value).map(|out| vec![out])
+    // However little it is, the slowest speed is the least.
+    let least = value.number().map(|share| Value::Number(share.max(slowest(zero, full))));
+    share(say, &Scale::of(zero, full), &property.info.shape, least.as_ref().unwrap_or(value)).map(|out| vec![out])
+}
+
+/// The slowest speed of a fan, in per cent.
+pub(in super::super) fn slowest(zero: Decimal, full: Decimal) -> Decimal {
+    let steps = full.checked_sub(zero).filter(|steps| *steps > Decimal::ZERO);
+    steps.and_then(|steps| Decimal::ONE_HUNDRED.checked_div(steps)).unwrap_or(Decimal::ONE)
 }
 
 /// A device with three speeds says 1 to 3, which are thirds of a hundred; off is none of them.
@@ -69,8 +77,7 @@ fn speed(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
         let shape = Shape::Number { min: Some(Decimal::ZERO), max: Some(Decimal::ONE_HUNDRED) };
         let property = plan.property("percentage", shape, Reading::Percent { zero, full: max });
         property.info.unit = Unit::Percent;
-        let steps = max.checked_sub(zero).and_then(|steps| Decimal::ONE_HUNDRED.checked_div(steps));
-        property.tolerance = half(steps.unwrap_or(Decimal::ONE));
+        property.tolerance = half(slowest(zero, max));
         plan.hears("percentage_state_topic", "percentage_value_template")?;
         plan.says("percentage_command_topic", "percentage_command_template", Form::Own(Own(say_speed)))?;
     }

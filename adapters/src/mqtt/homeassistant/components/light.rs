@@ -10,7 +10,7 @@ use std::sync::Arc;
 use domovoi_model::{Unit, Value};
 use rust_decimal::Decimal;
 
-use super::super::entity::{Channel, Entity, Extra, Hears, Plan, Reading};
+use super::super::entity::{Entity, Extra, Hears, Plan, Reading};
 use super::super::options::{Bad, scalar};
 use super::super::reading::Sink;
 use super::super::saying::{Form, Own};
@@ -328,11 +328,7 @@ fn templates(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
         && plan.entity.channels.is_empty()
     {
         // Without a template the whole payload is the state.
-        plan.entity.channels.push(Channel {
-            topic: Arc::clone(topic),
-            template: Template::Value,
-            hears: Hears::Property(0),
-        });
+        plan.listen(Arc::clone(topic), Template::Value, 0);
     }
     if let Extra::Light(lamp) = &mut plan.entity.extra {
         lamp.templates = Some(Box::new(both));

@@ -2,7 +2,7 @@
 
 use domovoi_model::{Unit, Value};
 
-use super::super::entity::{Plan, Reading, hazard, unit};
+use super::super::entity::{Plan, Reading, hazard, measure};
 use super::super::options::Bad;
 use crate::fault::What;
 use crate::{PropertyInfo, Shape};
@@ -17,7 +17,7 @@ pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     let class = plan.class().map(str::to_owned);
     let is_words = class.as_deref().is_some_and(|class| WORDS.contains(&class));
     let is_number = options.has("unit_of_measurement") || options.has("state_class") || (class.is_some() && !is_words);
-    if !options.has("state_topic") {
+    if options.hears("state_topic")?.is_none() {
         return Err(Bad::missing("state_topic"));
     }
     if let Some(class) = options.text("state_class")
@@ -34,7 +34,7 @@ pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     } else {
         (Shape::Unknown, Reading::Any)
     };
-    plan.property("", shape, reading).info.unit = unit(options);
+    measure(&mut plan.property("", shape, reading).info, options);
     plan.hears("state_topic", "value_template")?;
     if options.text("state_class").as_deref() == Some("total") {
         // When a counter last began anew; the ledger of meters wants to know.
@@ -50,7 +50,7 @@ pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
 /// A sensor of yes and no.
 pub(super) fn binary(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     let options = plan.options;
-    if !options.has("state_topic") {
+    if options.hears("state_topic")?.is_none() {
         return Err(Bad::missing("state_topic"));
     }
     let (on, off) = (options.text_or("payload_on", "ON"), options.text_or("payload_off", "OFF"));

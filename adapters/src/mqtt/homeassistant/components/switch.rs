@@ -5,6 +5,7 @@ use domovoi_model::Value;
 use super::super::entity::{Extra, Plan, Reading, Say};
 use super::super::options::{Bad, Options};
 use super::super::saying::{Form, Own, one_of, publish};
+use super::super::template::fits;
 use crate::{Outgoing, Shape};
 
 use super::super::entity::{Entity, Property};
@@ -101,6 +102,13 @@ fn say_lock(entity: &Entity, _: &Property, say: &Say, value: &Value) -> Result<V
         let names: Vec<&str> = words.iter().map(|(name, _)| &**name).filter(|name| *name != "code_format").collect();
         return Err(format!("yes, no or {}", one_of(&names)));
     };
+    if let Some((_, format)) = words.iter().find(|(name, _)| &**name == "code_format") {
+        // To lock without a code does no harm, and is left to the lock.
+        let fits = code.map_or(found.is_some_and(|(name, _)| &**name == "lock"), |code| fits(format, code));
+        if !fits {
+            return Err(format!("its word with a code behind it that fits {format}"));
+        }
+    }
     match code {
         Some(code) => {
             let given = [

@@ -1,10 +1,11 @@
 //! Where people and pictures are: `device_tracker`, `camera`, `image`. Pictures are no values: a camera is known and not
 //! heard here, video has a road of its own; an image that has an address reports it.
 
-use domovoi_model::Value;
-
-use super::super::entity::{Plan, Reading};
+use super::super::availability::same;
+use super::super::entity::{Entity, Extra, Hears, Plan, Reading};
 use super::super::options::Bad;
+use super::super::reading::Sink;
+use super::super::template::Out;
 use crate::Shape;
 
 /// `home`, `not_home`, or the name of a place; where only attributes are sent, those.
@@ -13,20 +14,22 @@ pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     let home = options.text_or("payload_home", "home").into_boxed_str();
     let away = options.text_or("payload_not_home", "not_home").into_boxed_str();
     let reset = options.text_or("payload_reset", "None");
-    let reading = if &*home == "home" && &*away == "not_home" {
-        Reading::Text
-    } else {
-        Reading::Words(vec![
-            (home, Value::Text("home".to_owned())),
-            (away, Value::Text("not_home".to_owned())),
-            (reset.into(), Value::Text("unknown".to_owned())),
-        ])
-    };
-    plan.property("", Shape::Text, reading);
-    if !plan.hears("state_topic", "value_template")? && !options.has("json_attributes_topic") {
+    plan.property("", Shape::Text, Reading::Text);
+    plan.entity.extra = Extra::Words(vec![("home".into(), home), ("not_home".into(), away), ("".into(), reset.into())]);
+    if !plan.own("state_topic", "value_template", Hears::Own(place), &[""])? && !options.has("json_attributes_topic") {
         return Err(Bad::missing("state_topic"));
     }
     Ok(())
+}
+
+/// One of its own words for home and away, or a place by its name; its word for «forget where it was» says nothing.
+fn place(entity: &Entity, out: &Out<'_>, sink: &mut Sink<'_, '_>) {
+    let (Some(text), Extra::Words(words)) = (out.said(), &entity.extra) else { return };
+    match words.iter().find(|(_, payload)| same(text, payload)) {
+        Some((name, _)) if name.is_empty() => {}
+        Some((name, _)) => sink.say(entity, "", name),
+        None => sink.say(entity, "", text),
+    }
 }
 
 pub(super) fn camera(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {

@@ -27,10 +27,19 @@ const STATES: &[&str] = &["cleaning", "docked", "paused", "idle", "returning", "
 
 pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     let options = plan.options;
+    // Valetudo lists what its robot can do; who lists nothing is asked for everything.
+    let listed = options.list("supported_features")?;
+    let can = |word: &str| {
+        let feature = if word == "return_to_base" { "return_home" } else { word };
+        listed.is_empty() || listed.iter().any(|other| other == feature)
+    };
+    let known = WORDS.iter().filter(|(word, ..)| can(word));
     let words: Vec<(&'static str, Box<str>)> =
-        WORDS.iter().map(|(word, key, default, _)| (*word, options.text_or(key, default).into())).collect();
+        known.map(|(word, key, default, _)| (*word, options.text_or(key, default).into())).collect();
     plan.property("", Shape::Choice(STATES.iter().map(|word| (*word).to_owned()).collect()), Reading::Choice);
-    plan.says("command_topic", "", Form::Words(words))?;
+    if !words.is_empty() {
+        plan.says("command_topic", "", Form::Words(words))?;
+    }
     plan.entity.extra = Extra::Words(WORDS.iter().map(|(word, .., state)| ((*word).into(), (*state).into())).collect());
     if options.has("set_fan_speed_topic") || options.has("fan_speed_list") {
         plan.property("fan_speed", Shape::Choice(options.list("fan_speed_list")?), Reading::Text);

@@ -3,7 +3,7 @@
 use domovoi_model::{Unit, Value};
 use rust_decimal::Decimal;
 
-use super::super::entity::{Entity, Extra, Plan, Property, Reading, Say, unit};
+use super::super::entity::{Entity, Extra, Plan, Property, Reading, Say, measure};
 use super::super::options::Bad;
 use super::super::saying::{Form, Own, publish};
 use crate::fault::What;
@@ -22,7 +22,7 @@ pub(super) fn number(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
         None => Reading::Number,
     };
     let property = plan.property("", shape, reading);
-    property.info.unit = unit(options);
+    measure(&mut property.info, options);
     property.info.step = Some(step.abs());
     property.tolerance = half(step);
     plan.hears("state_topic", "value_template")?;

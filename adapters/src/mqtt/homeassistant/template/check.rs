@@ -4,7 +4,8 @@
 //! an expression, so that the operators are counted first, on the bare words.
 
 use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
-use minijinja::machinery::{self, Token};
+use minijinja::machinery::{self, Instruction, Instructions, Token};
+use minijinja::{Environment, Error, ErrorKind};
 
 /// Operators, dots, brackets and filters of one expression.
 const MAX_OPERATORS: usize = 160;
@@ -57,6 +58,28 @@ pub(super) fn bound(source: &str) -> Result<(), String> {
     }
     if statements > MAX_STATEMENTS {
         return Err(format!("there are more than {MAX_STATEMENTS} statements"));
+    }
+    Ok(())
+}
+
+/// Refuses filters and tests that nobody has, as Jinja does when it reads a template: its entity says so at once, and not with
+/// each message.
+pub(super) fn names(instructions: &Instructions<'_>, environment: &Environment<'_>) -> Result<(), String> {
+    let mut state = environment.empty_state();
+    let is = |error: Option<Error>, kind| error.is_some_and(|error| error.kind() == kind);
+    let mut at = 0;
+    while let Some(instruction) = instructions.get(at) {
+        at += 1;
+        // Asked without anything to work on, they have nothing to do but to be there.
+        match instruction {
+            Instruction::ApplyFilter(name, ..) if is(state.apply_filter(name, &[]).err(), ErrorKind::UnknownFilter) => {
+                return Err(format!("the filter «{name}» is not available in a device's template"));
+            }
+            Instruction::PerformTest(name, ..) if is(state.perform_test(name, &[]).err(), ErrorKind::UnknownTest) => {
+                return Err(format!("the test «{name}» is not available in a device's template"));
+            }
+            _ => {}
+        }
     }
     Ok(())
 }

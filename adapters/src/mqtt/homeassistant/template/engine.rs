@@ -55,6 +55,8 @@ self_cell!(
 struct Code<'s> {
     instructions: Instructions<'s>,
     fuel: u64,
+    /// It has a comparison of three (`a < b < c`), which is the engine's own.
+    chained: bool,
     /// The most instructions that a rendering takes which ends before its time.
     at_most: u64,
 }
@@ -175,7 +177,12 @@ pub(super) fn too_much() -> Error {
 /// The variable that holds the budget; no template can spell it.
 const BUDGET: &str = "the budget";
 
-static ENGINE: LazyLock<[Environment<'static>; 2]> = LazyLock::new(|| [environment(FUEL), environment(FUEL_UNPAID)]);
+static ENGINE: LazyLock<[Environment<'static>; 3]> = LazyLock::new(|| {
+    let mut chained = environment(FUEL_UNPAID);
+    // What is not there stands in no order; elsewhere that is said by what stands for the comparison.
+    chained.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    [environment(FUEL), environment(FUEL_UNPAID), chained]
+});
 
 /// Who has a template of this source already.
 static KEPT: LazyLock<Mutex<HashMap<Arc<str>, Weak<Program>>>> = LazyLock::new(Mutex::default);
@@ -269,7 +276,7 @@ pub(super) fn render(program: &Program, root: Value, budget: &Budget) -> Result<
 }
 
 fn run<'s>(code: &'s Code<'s>, root: Value, budget: &Budget) -> Result<(String, bool), Error> {
-    let at = usize::from(code.fuel == FUEL_UNPAID);
+    let at = if code.chained { 2 } else { usize::from(code.fuel == FUEL_UNPAID) };
     let Some(environment) = ENGINE.get(at) else { return Err(too_much()) };
     let environment: &'s Environment<'s> = environment;
     let mut text = String::new();
@@ -358,7 +365,10 @@ fn compile(source: &str) -> Result<Code<'_>, String> {
     let mut generator = CodeGenerator::new("template", source);
     generator.compile_stmt(&ast);
     let (mut instructions, _) = generator.finish();
-    let (mut at, mut fuel, mut raw, mut turns) = (0, FUEL, 0, false);
+    if let Some(environment) = ENGINE.first() {
+        check::names(&instructions, environment)?;
+    }
+    let (mut at, mut fuel, mut raw, mut turns, mut chained) = (0, FUEL, 0, false, false);
     while let Some(instruction) = instructions.get_mut(at) {
         let filter = |name| Instruction::ApplyFilter(name, Some(2), u8::MAX);
         let paid = match instruction {
@@ -374,6 +384,7 @@ fn compile(source: &str) -> Result<Code<'_>, String> {
             Instruction::Gt => filter("gt!"),
             Instruction::Gte => filter("ge!"),
             Instruction::In => filter("in!"),
+            Instruction::GetItem => filter("item!"),
             Instruction::Slice => Instruction::ApplyFilter("cut!", Some(4), u8::MAX),
             Instruction::BuildList(Some(count)) | Instruction::BuildTuple(Some(count)) => {
                 let count = u16::try_from(*count).map_err(|_| "a list is too long")?;
@@ -392,7 +403,7 @@ fn compile(source: &str) -> Result<Code<'_>, String> {
                 return Err("`*` in a list is not available in a device's template".to_owned());
             }
             Instruction::CompareAndPreserve(_) => {
-                fuel = FUEL_UNPAID;
+                (fuel, chained) = (FUEL_UNPAID, true);
                 at += 1;
                 continue;
             }
@@ -420,7 +431,7 @@ fn compile(source: &str) -> Result<Code<'_>, String> {
         fuel = FUEL_UNPAID;
     }
     let at_most = if turns { fuel } else { fuel.min(u64::from(at)) };
-    Ok(Code { instructions, fuel, at_most })
+    Ok(Code { instructions, fuel, chained, at_most })
 }
 
 impl fmt::Debug for Purse {

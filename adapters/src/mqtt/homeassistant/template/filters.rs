@@ -175,9 +175,18 @@ fn paid(inner: &'static str) -> impl Fn(&mut State<'_, '_>, Rest<ValueOrKwargs>)
     }
 }
 
+/// The tests that put two values in an order.
+const ORDERS: &[&str] = &["lt", "lessthan", "<", "le", "<=", "gt", "greaterthan", ">", "ge", ">="];
+
 fn paid_test(inner: &'static str) -> impl Fn(&mut State<'_, '_>, Rest<Value>) -> Result<bool, Error> {
     move |state: &mut State<'_, '_>, args: Rest<Value>| {
         pay(state, &args)?;
+        if let [a, b] = &*args.0
+            && ORDERS.contains(&inner.trim_end_matches('!'))
+        {
+            let (a, b) = super::python::comparable(a.clone(), b.clone())?;
+            return state.perform_test(inner, &[a, b]);
+        }
         state.perform_test(inner, &args)
     }
 }
@@ -234,7 +243,7 @@ pub(super) fn furnish(environment: &mut Environment<'static>) {
     }
     engine_filters!(environment:
         "lower" builtin::lower, "upper" builtin::upper, "title" builtin::title, "capitalize" builtin::capitalize,
-        "replace" builtin::replace, "length" builtin::length, "count" builtin::length, "dictsort" builtin::dictsort,
+        "length" builtin::length, "count" builtin::length, "dictsort" builtin::dictsort,
         "items" builtin::items, "reverse" builtin::reverse, "trim" builtin::trim, "join" builtin::join,
         "split" builtin::split, "abs" builtin::abs, "attr" builtin::attr, "first" builtin::first,
         "last" builtin::last, "sort" builtin::sort, "list" builtin::list, "string" builtin::string,
@@ -264,6 +273,7 @@ pub(super) fn furnish(environment: &mut Environment<'static>) {
         },
     );
     environment.add_filter("safe", |value: Value| value);
+    environment.add_filter("replace", priced(replace));
     environment.add_filter(
         "wordcount",
         priced(|args| {
@@ -294,6 +304,18 @@ pub(super) fn furnish(environment: &mut Environment<'static>) {
         pay(state, &args)?;
         state.apply_filter("zip!", &args)
     });
+}
+
+/// `replace(old, new, count)`.
+fn replace(args: Args) -> Answer {
+    grows("replace", &args)?;
+    let [text, old, new, count] = named(args, ["s", "old", "new", "count"])?;
+    if text.is_undefined() {
+        return Ok(Value::from(""));
+    }
+    let (text, old, new) = (print(&text)?, print(&old)?, print(&new)?);
+    let count = count.as_i64().and_then(|count| usize::try_from(count).ok());
+    Ok(Value::from(count.map_or_else(|| text.replace(&old, &new), |count| text.replacen(&old, &new, count))))
 }
 
 fn slugify(args: Args) -> Answer {

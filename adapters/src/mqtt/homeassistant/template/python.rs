@@ -32,15 +32,26 @@ fn operators(environment: &mut Environment<'static>) {
         ($($name:literal $op:tt),*) => {$(
             environment.add_filter($name, |state: &mut State<'_, '_>, a: Value, b: Value| -> Answer {
                 pay(state, &[a.clone(), b.clone()])?;
+                Ok(Value::from(counted(a) $op counted(b)))
+            });
+        )*};
+    }
+    compare!("eq!" ==, "ne!" !=);
+    macro_rules! order {
+        ($($name:literal $op:tt),*) => {$(
+            environment.add_filter($name, |state: &mut State<'_, '_>, a: Value, b: Value| -> Answer {
+                pay(state, &[a.clone(), b.clone()])?;
+                let (a, b) = comparable(a, b)?;
                 Ok(Value::from(a $op b))
             });
         )*};
     }
-    compare!("eq!" ==, "ne!" !=, "lt!" <, "le!" <=, "gt!" >, "ge!" >=);
+    order!("lt!" <, "le!" <=, "gt!" >, "ge!" >=);
     environment.add_filter("in!", |state: &mut State<'_, '_>, a: Value, b: Value| -> Answer {
         pay(state, &[a.clone(), b.clone()])?;
         state.perform_test("in!", &[a, b]).map(Value::from)
     });
+    environment.add_filter("item!", item);
     environment.add_filter("add!", |state: &mut State<'_, '_>, a: Value, b: Value| {
         pay(state, &[a.clone(), b.clone()])?;
         match (a.as_str(), b.as_str()) {
@@ -93,6 +104,34 @@ fn operators(environment: &mut Environment<'static>) {
     });
 }
 
+/// What is not there is neither more nor less than anything, and a text is no number: the engine would put them in an order of
+/// its own, and `{{ 'ON' if value_json.leak > 0 else 'OFF' }}` would call a leak off in each message that does not speak of it.
+/// A truth value is 1 or 0, as in Python.
+pub(super) fn comparable(a: Value, b: Value) -> Result<(Value, Value), Error> {
+    if a.is_undefined() || b.is_undefined() {
+        return Err(undefined("an order"));
+    }
+    let (a, b) = (counted(a), counted(b));
+    if a.kind() == b.kind() && !a.is_none() {
+        return Ok((a, b));
+    }
+    Err(wrong(format!("{} and {} have no order", a.kind(), b.kind())))
+}
+
+/// What stands at a place. A truth value is the place 1 or 0: `{{ ['OFF', 'ON'][value_json.relay] }}`.
+fn item(value: Value, place: Value) -> Answer {
+    let found = value.get_item(&place)?;
+    if found.is_undefined() && place.kind() == ValueKind::Bool {
+        return value.get_item(&counted(place));
+    }
+    Ok(found)
+}
+
+/// A truth value as a number.
+fn counted(value: Value) -> Value {
+    if value.kind() == ValueKind::Bool { Value::from(u8::from(value.is_true())) } else { value }
+}
+
 /// Python's methods of texts, lists and dictionaries.
 pub(super) fn method(state: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Answer {
     let mut all = vec![value.clone()];
@@ -130,6 +169,17 @@ pub(super) fn method(state: &mut State<'_, '_>, value: &Value, method: &str, arg
         }
         (Some(text), "removesuffix", Some(suffix)) => {
             Value::from(suffix.as_str().and_then(|suffix| text.strip_suffix(suffix)).unwrap_or(text))
+        }
+        (Some(text), "casefold", None) => Value::from(text.to_lowercase()),
+        (Some(text), "rsplit", Some(separator)) if separator.as_str().is_some_and(|text| !text.is_empty()) => {
+            let most = args.get(1).and_then(Value::as_i64).and_then(|most| usize::try_from(most).ok());
+            let separator = separator.as_str().unwrap_or_default();
+            let mut parts: Vec<&str> = text.rsplitn(most.map_or(usize::MAX, |most| most + 1), separator).collect();
+            parts.reverse();
+            Value::from(parts.into_iter().map(Value::from).collect::<Vec<_>>())
+        }
+        (None, "is_integer", None) if value.kind() == ValueKind::Number => {
+            Value::from(super::numbers::float(value).is_some_and(|number| number.fract() == 0.0))
         }
         (Some(text), "swapcase", None) => Value::from(
             text.chars()

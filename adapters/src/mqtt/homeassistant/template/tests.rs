@@ -685,3 +685,53 @@ proptest! {
         prop_assert_eq!(plain, engine);
     }
 }
+
+#[test]
+fn what_is_not_there_stands_in_no_order() {
+    all(&[
+        ("{{ 'ON' if value_json.a > 0 else 'OFF' }}", "{}", "-"),
+        ("{{ 'ON' if 0 < value_json.a < 5 else 'OFF' }}", "{}", "-"),
+        ("{% if value_json.a is lt 5 %}ON{% else %}OFF{% endif %}", "{}", "-"),
+        ("{{ value_json.a == 5 }}", "{}", "False"),
+        ("{{ 'ON' if value_json.a > 0 else 'OFF' }}", r#"{"a":true}"#, "ON"),
+        ("{{ value_json.a == 1 }}", r#"{"a":true}"#, "True"),
+        ("{{ value_json.a > 0 }}", r#"{"a":"7"}"#, "!invalid operation: string and number have no order"),
+        ("{{ value_json.a > 0 }}", r#"{"a":null}"#, "!invalid operation: none and number have no order"),
+        ("{{ 'b' > value_json.a }}", r#"{"a":"a"}"#, "True"),
+        ("{{ [1, 2] < [1, 3] }}", "", "True"),
+    ]);
+}
+
+#[test]
+fn methods_and_filters_that_few_have() {
+    all(&[
+        ("{{ value | replace('a', 'b', 1) }}", "aaa", "baa"),
+        ("{{ value.rsplit('/', 1)[0] }}", "a/b/c", "a/b"),
+        ("{{ value.casefold() }}", "ABC", "abc"),
+        ("{{ (value | float).is_integer() }}", "7.0", "True"),
+        ("{{ as_timedelta(value).total_seconds() }}", "1 02:03:04", "93784.0"),
+    ]);
+}
+
+#[test]
+fn a_filter_that_nobody_has_is_told_at_once() {
+    let why = |template| Template::new(template).unwrap_err();
+    assert_eq!(why("{{ value | md5 }}"), "the filter «md5» is not available in a device's template");
+    assert_eq!(
+        why("{% if false %}{{ value is tuple }}{% endif %}"),
+        "the test «tuple» is not available in a device's template"
+    );
+    assert!(Template::new("{{ value | float | round(1) is lt 5 }}").is_ok());
+}
+
+#[test]
+fn a_command_made_of_nothing_is_none() {
+    let given = [("value", Given::Text("on"))];
+    assert_eq!(say("{{ this.state }}", &given), "!it needs something that a command does not have");
+    assert_eq!(
+        say("{{ (as_timestamp(now()) * 1000) | int }}", &given),
+        "!it needs something that a command does not have"
+    );
+    assert_eq!(say("{{ {'off': 0}[value] }}", &given), "!it needs something that a command does not have");
+    assert_eq!(say("{{ '' if value == 'on' else value }}", &given), "");
+}

@@ -104,7 +104,11 @@ fn span(text: &str) -> Option<f64> {
         Some((days, rest)) => {
             (days.trim().parse::<f64>().ok()?, rest.trim_start_matches('s').trim_start_matches(',').trim())
         }
-        None => (0.0, text),
+        // «1 02:03:04».
+        None => match text.split_once(' ') {
+            Some((days, rest)) if rest.contains(':') => (days.parse::<f64>().ok()?, rest.trim()),
+            _ => (0.0, text),
+        },
     };
     let mut seconds = 0.0;
     for part in clock.split(':').filter(|part| !part.is_empty()) {

@@ -2,6 +2,7 @@
 //! page.
 
 mod colours;
+mod danger;
 mod every_page;
 mod html;
 mod roads;

@@ -10,15 +10,15 @@ use crate::devices::Wish;
 use crate::people::{NewPerson, Profile};
 use crate::policy::Role;
 
-const LAMP: &str = "zigbee2mqtt:0x00124b0000000001";
-const LEAK: &str = "zigbee2mqtt:0x00124b0000000002";
-const VALVE: &str = "zigbee2mqtt:0x00124b0000000003";
+pub const LAMP: &str = "zigbee2mqtt:0x00124b0000000001";
+pub const LEAK: &str = "zigbee2mqtt:0x00124b0000000002";
+pub const VALVE: &str = "zigbee2mqtt:0x00124b0000000003";
 
-fn path(device: &str) -> String {
+pub fn path(device: &str) -> String {
     format!("/devices/{}", device.replace(':', "%3A"))
 }
 
-fn device(text: &str) -> DeviceRef {
+pub fn device(text: &str) -> DeviceRef {
     DeviceRef::parse(text).unwrap()
 }
 
@@ -29,7 +29,7 @@ async fn accept(anna: &mut Visitor, which: &str, name: &str) {
     assert_eq!(anna.complaints(), Vec::<String>::new());
 }
 
-async fn signed_in(home: &Home, name: &str, role: Role) -> Visitor {
+pub async fn signed_in(home: &Home, name: &str, role: Role) -> Visitor {
     let new = NewPerson {
         name: name.into(),
         role,
@@ -228,7 +228,8 @@ async fn what_another_claims_of_a_valve_is_told_in_words_and_a_moved_one_is_open
     assert_eq!(anna.complaints(), Vec::<String>::new());
     home.hears("board", TOPIC, &config("elsewhere/set"));
     let directory = home.desk.devices.show(&device(OURS)).unwrap();
-    let valve = directory.announcement.unwrap().properties.into_iter().find(|info| info.is_main_of("valve")).unwrap();
+    let valve =
+        directory.announcement.unwrap().properties.iter().find(|info| info.is_main_of("valve")).cloned().unwrap();
     let open = [("property", valve.name.as_str()), ("value", "on")];
     anna.send(&format!("{}/commands", path(OURS)), &open).await;
     assert_eq!(anna.status, StatusCode::UNPROCESSABLE_ENTITY, "{}: {}", anna.path, anna.page);

@@ -46,7 +46,11 @@ impl Wish {
             };
         }
         if let Shape::Number { .. } = shape {
-            return bounded(value, shape).map(|number| Wish::Number(suffix, number));
+            return bounded(value, shape).map(|number| match suffix {
+                // Firmwares differ on what `ON` without brightness is; Home Assistant never says it.
+                "brightness" if number.is_zero() => Wish::Off,
+                _ => Wish::Number(suffix, number),
+            });
         }
         let Value::Text(text) = value else { return Err("a text".to_owned()) };
         if suffix == "color" {

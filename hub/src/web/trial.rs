@@ -1,0 +1,40 @@
+//! Trying a rule of the reflex out, for both ways in. A test in earnest is as dangerous as what the rule does, which the rule
+//! of the door does not know: here the policy is asked, and what it refuses is written down.
+
+use super::{Caller, Desk};
+use crate::audit::{Entry, Outcome};
+use crate::policy::{Kind, Object, Refusal, Verb, surely};
+use crate::safety::{SafetyError, TestRun};
+
+/// Why nothing was tried.
+#[derive(Debug)]
+pub enum NotTried {
+    /// The policy says no, or wants a factor first.
+    Refused(Refusal),
+    /// The room does.
+    Safety(SafetyError),
+}
+
+/// Tries a rule out: tells what it would do or, in earnest, does it.
+pub async fn try_out(desk: &Desk, caller: &Caller, rule: &str, in_earnest: bool) -> Result<TestRun, NotTried> {
+    let mut sure = None;
+    if in_earnest {
+        let object = Object::one(Kind::Safety, rule);
+        match surely(&caller.who, Verb::Command, object, desk.now()) {
+            Ok(yes) => sure = Some(yes),
+            Err(refusal) => {
+                let refused = Entry {
+                    actor: caller.actor(),
+                    origin: caller.origin.clone(),
+                    deed: "safety-rule.tested".into(),
+                    object: Some((Kind::Safety.code().into(), Some(rule.to_owned()))),
+                    outcome: Outcome::Refused(refusal.code().into()),
+                    changes: Vec::new(),
+                };
+                desk.journal.note(refused).await;
+                return Err(NotTried::Refused(refusal));
+            }
+        }
+    }
+    desk.safety.test(rule, sure.as_ref()).await.map_err(NotTried::Safety)
+}
