@@ -49,6 +49,13 @@ fn tell(what: &str, each: u32, took: Duration) {
     println!("{what:<56} {:>9.3} ms", took.as_secs_f64() * 1000.0 / f64::from(each));
 }
 
+/// What this process has sent to the disk so far (proc(5), `write_bytes`).
+fn written() -> Result<u64, Failure> {
+    let io = std::fs::read_to_string("/proc/self/io")?;
+    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).ok_or("no write_bytes")?;
+    Ok(line.parse()?)
+}
+
 fn main() -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(run())
@@ -57,7 +64,7 @@ fn main() -> Result<(), Failure> {
 async fn run() -> Result<(), Failure> {
     let rows: i64 = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(500_000);
     let each = rows / i64::from(CAMERAS);
-    let folder = tempfile::tempdir()?;
+    let folder = tempfile::tempdir_in(std::env::var("FOLDER").unwrap_or_else(|_| "/tmp".into()))?;
     let settings = Settings::new(folder.path());
     let store = Store::open(&settings, &MasterKey::generate()?).await?;
     let segments = store.segments();
@@ -79,6 +86,7 @@ async fn run() -> Result<(), Failure> {
 
     let [camera, ..] = cameras[..] else { return Ok(()) };
     let last = START + each * MINUTE;
+    let before = written()?;
     let began = Instant::now();
     for n in 0..100 {
         let next = start(camera, last + n * MINUTE)?;
@@ -87,6 +95,7 @@ async fn run() -> Result<(), Failure> {
         segments.finish(next.id, &finished(last + n * MINUTE, previous)?).await?;
     }
     tell("begin, then finish: two commits", 100, began.elapsed());
+    println!("written to the disk for one segment, log and database: {} bytes", (written()? - before) / 100);
 
     let began = Instant::now();
     let mut listed = 0;
@@ -135,8 +144,11 @@ async fn run() -> Result<(), Failure> {
     let began = Instant::now();
     segments.recount(camera).await?;
     tell("count one camera's rows", 1, began.elapsed());
-    let began = Instant::now();
     let day = Date::new(2026, 11, 22).ok_or("no such day")?;
+    let began = Instant::now();
+    segments.idle_days(camera, day).await?;
+    tell("days of which nothing is left", 1, began.elapsed());
+    let began = Instant::now();
     store.cameras().day_key(camera, day).await?;
     tell("make the key of a day", 1, began.elapsed());
     let began = Instant::now();

@@ -184,6 +184,13 @@ pub fn new_segment_id(started: Timestamp) -> Result<Id, StoreError> {
     })))
 }
 
+fn bounded(ids: &[Id]) -> Result<(), StoreError> {
+    match ids.len() <= LOOK_LIMIT as usize {
+        true => Ok(()),
+        false => Err(StoreError::TooLarge { what: "the list of segments", limit: LOOK_LIMIT as usize }),
+    }
+}
+
 impl SegmentState {
     fn code(self) -> u8 {
         self as u8

@@ -3,12 +3,13 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use domovoi_model::{Id, Timestamp};
+use domovoi_model::{Date, Id, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::row::{brief, read, select};
-use super::{ChainTag, LOOK_LIMIT, Segment, SegmentBrief, SegmentPlace, Segments, mark};
+use super::{ChainTag, LOOK_LIMIT, Segment, SegmentBrief, SegmentPlace, Segments, bounded, mark};
+use crate::cameras::date_of;
 use crate::error::StoreError;
 use crate::rows::id_of;
 
@@ -150,6 +151,7 @@ impl Segments {
 
     /// Which of these are known, by what their rows say: the others are files without a row.
     pub async fn known(&self, ids: &[Id]) -> Result<Vec<SegmentBrief>, StoreError> {
+        bounded(ids)?;
         let mut reader = self.db.read().await?;
         let mut known = Vec::with_capacity(ids.len());
         for id in ids {
@@ -159,15 +161,31 @@ impl Segments {
         Ok(known)
     }
 
-    /// How many segments of a camera's day there are, garbage left out: when there are none, its key can go.
-    pub async fn left_of_day(&self, camera: Id, day: domovoi_model::Date) -> Result<u64, StoreError> {
+    /// A camera's newest segments, garbage left out, the newest first.
+    pub async fn newest(&self, camera: Id, limit: u32) -> Result<Looked, StoreError> {
         let mut reader = self.db.read().await?;
-        let row = sqlx::query("SELECT count(*) FROM segment WHERE camera = ?1 AND day = ?2 AND state <> 2")
+        let rows = sqlx::query(select!("WHERE camera = ?1 AND state <> 2 ORDER BY started DESC, id DESC LIMIT ?2"))
             .bind(camera.0.to_vec())
-            .bind(day.days_since_epoch())
-            .fetch_one(reader.conn())
+            .bind(i64::from(limit.clamp(1, LOOK_LIMIT)))
+            .fetch_all(reader.conn())
             .await?;
-        Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+        self.open(&rows)
+    }
+
+    /// The days of a camera before one whose keys can go: nothing of them is left, garbage apart. Keep `before` at
+    /// yesterday: the key of a day is there before its first segment is.
+    pub async fn idle_days(&self, camera: Id, before: Date) -> Result<Vec<Date>, StoreError> {
+        let mut reader = self.db.read().await?;
+        let rows = sqlx::query(
+            "SELECT day FROM camera_day WHERE camera = ?1 AND day < ?2
+             EXCEPT SELECT day FROM segment WHERE camera = ?1 AND state <> 2 ORDER BY day",
+        )
+        .bind(camera.0.to_vec())
+        .bind(before.days_since_epoch())
+        .fetch_all(reader.conn())
+        .await?;
+        let days: Result<Vec<i64>, sqlx::Error> = rows.iter().map(|row| row.try_get(0)).collect();
+        Ok(days?.into_iter().filter_map(date_of).collect())
     }
 
     /// Walks along a camera's chain and names the places where segments are missing that the house did not delete, at most

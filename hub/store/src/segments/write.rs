@@ -9,7 +9,7 @@ use sqlx::Row;
 use super::mark::{self, Mark};
 use super::read::{NEIGHBOURS, neighbours};
 use super::row::{brief, read, select, write};
-use super::{ChainTag, Finished, LOOK_LIMIT, Segment, SegmentPlace, SegmentStart, SegmentState, Segments};
+use super::{ChainTag, Finished, LOOK_LIMIT, Segment, SegmentPlace, SegmentStart, SegmentState, Segments, bounded};
 use crate::db::Tx;
 use crate::error::StoreError;
 
@@ -306,11 +306,4 @@ enum Closing {
     Own,
     /// Its file was there without a row.
     Found,
-}
-
-fn bounded(ids: &[Id]) -> Result<(), StoreError> {
-    match ids.len() <= LOOK_LIMIT as usize {
-        true => Ok(()),
-        false => Err(StoreError::TooLarge { what: "the list of segments", limit: LOOK_LIMIT as usize }),
-    }
 }

@@ -309,8 +309,14 @@ async fn a_span_is_listed_with_what_reaches_into_it() {
     assert_eq!(paged, left);
     let oldest = segments.oldest(camera, None, 3).await.unwrap();
     assert_eq!(oldest.iter().map(|brief| brief.id).collect::<Vec<_>>(), ids[..3]);
-    assert_eq!(segments.left_of_day(camera, day(22)).await.unwrap(), 18);
-    assert_eq!(segments.left_of_day(camera, day(23)).await.unwrap(), 0);
+    let newest = segments.newest(camera, 2).await.unwrap().segments;
+    assert_eq!(newest.iter().map(|segment| segment.id).collect::<Vec<_>>(), [ids[19], ids[18]]);
+    for n in [20, 21, 23] {
+        store.cameras().day_key(camera, day(n)).await.unwrap();
+    }
+    assert_eq!(segments.idle_days(camera, day(23)).await.unwrap(), [day(20), day(21)]);
+    segments.to_garbage(&ids).await.unwrap();
+    assert_eq!(segments.idle_days(camera, day(23)).await.unwrap(), [day(20), day(21), day(22)]);
 }
 
 #[tokio::test]
