@@ -63,7 +63,7 @@ fn a_danger_that_begins_is_answered_at_once_and_a_probe_that_bounces_for_long_fl
     for answers in [false, true] {
         let mut reflex = reflex(flat());
         let mut deeds = Vec::new();
-        let mut bounce = |reflex: &mut Reflex, n: i64, deeds: &mut Vec<Deed>| {
+        let bounce = |reflex: &mut Reflex, n: i64, deeds: &mut Vec<Deed>| {
             let begun = reflex.felt(&alarm("leak", Hazard::WaterLeak), at(n * 100), &same);
             let said = commands(&begun).len();
             deeds.extend(begun);
