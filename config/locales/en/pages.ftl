@@ -759,7 +759,7 @@ page-safety-tries = { $tries ->
    *[other] told { $tries } times, waiting
 }
 page-safety-test = test
-page-safety-hush = Hush
+page-safety-hush = Silence the sirens
 page-safety-hush-text = Sirens fall silent. What has not confirmed that it is closed is closed all the same. What has confirmed, and is opened by hand later, the house does not close again.
 page-safety-counts = Sensors: { $sensors }, valves: { $valves }, sirens: { $sirens }.
 page-safety-no-sensors = No sensor of dangers was accepted yet.

@@ -768,7 +768,7 @@ page-safety-tries = { $tries ->
    *[many] сказано { $tries } раз, ждём ответа
 }
 page-safety-test = проверка
-page-safety-hush = Замолчать
+page-safety-hush = Выключить сирены
 page-safety-hush-text = Сирены смолкнут. Что ещё не подтвердило, что закрылось, дом закрывает дальше. Что подтвердило и потом будет открыто рукой, дом сам больше не закроет.
 page-safety-counts = Датчиков: { $sensors }, кранов: { $valves }, сирен: { $sirens }.
 page-safety-no-sensors = Ни один датчик опасности ещё не принят в дом.

@@ -17,7 +17,7 @@ pub enum SafetyCommand {
         #[arg(long)]
         in_earnest: bool,
     },
-    /// Repeat nothing more for what is open now, and silence the sirens; what was closed stays closed
+    /// Silence the sirens; what has confirmed that it is closed may be opened again, what has not is closed all the same
     Hush,
 }
 

@@ -136,6 +136,8 @@ pub struct Pursuit {
     /// It wants to be told where nobody has agreed to.
     pub(super) accept_again: bool,
     pub(super) is_siren: bool,
+    /// Its next word is the first of a danger where none was.
+    pub(super) is_first: bool,
     pub(super) test: Option<u64>,
     pub(super) next_ms: i64,
 }
@@ -269,6 +271,7 @@ impl Pursuit {
             confirmed_ms: now.millis,
             accept_again: false,
             is_siren: false,
+            is_first: true,
             test,
             next_ms: now.millis,
         }

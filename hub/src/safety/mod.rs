@@ -18,6 +18,7 @@ mod start;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod upkeep;
 mod view;
 mod watching;

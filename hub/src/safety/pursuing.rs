@@ -13,9 +13,14 @@ use super::testing::Outcome;
 /// After each try so long is waited for the device's own report.
 const AGAIN_AFTER_MS: [i64; 5] = [1_000, 2_000, 5_000, 10_000, 30_000];
 
-/// A device is told something at most so often, whatever comes and goes: the commands of a probe that bounces, or of eight
-/// detectors at once, would keep a slow radio from hearing one of them.
+/// What was told already is told again at most so often, whatever is said meanwhile: the commands of eight detectors at once
+/// would keep a slow radio from hearing one of them.
 pub(super) const TOLD_EVERY_MS: i64 = 1_000;
+
+/// The first word of a danger where none was goes at once, so long as there were not this many more of them than seconds:
+/// nobody who is in danger waits because another danger ended a moment ago, and a probe that bounces for minutes is told of
+/// once a second in the end.
+const FIRST_WORDS: u32 = 3_600;
 
 /// So long after the first word that it has not confirmed people are told that a device does not answer.
 const UNANSWERED_AFTER_MS: i64 = 8_000;
@@ -177,7 +182,8 @@ impl Reflex {
                 continue;
             }
             let free_ms = self.told.get(place).map_or(i64::MIN, |told| told.saturating_add(TOLD_EVERY_MS));
-            if now.millis < free_ms {
+            let is_first = std::mem::take(&mut pursuit.is_first);
+            if now.millis < free_ms && !(is_first && may_be_first(&mut self.first_words, place, now)) {
                 pursuit.next_ms = free_ms;
                 continue;
             }
@@ -287,7 +293,7 @@ impl Reflex {
                 Some(value) => {
                     let was_said = self.told.contains_key(&place);
                     let begun = Pursuit::begun(value, danger, None, now);
-                    let pursuit = Pursuit { quieting: true, is_siren: true, was_said, ..begun };
+                    let pursuit = Pursuit { quieting: true, is_siren: true, was_said, is_first: false, ..begun };
                     self.pursuits.insert(place, pursuit);
                 }
                 // Its bridge describes it later.
@@ -312,7 +318,10 @@ impl Reflex {
                         (pursuit.unanswered, pursuit.error) = (false, None);
                     }
                     (pursuit.danger, pursuit.test, pursuit.hushed) = (begun.danger, begun.test, begun.hushed);
-                    (pursuit.is_siren, pursuit.outlives_until_ms) = (begun.is_siren, None);
+                    pursuit.is_siren = begun.is_siren;
+                    if pursuit.outlives_until_ms.take().is_some() && !pursuit.confirmed {
+                        (pursuit.is_first, pursuit.next_ms) = (true, now.millis);
+                    }
                     if pursuit.hushed {
                         pursuit.let_go = pursuit.confirmed;
                     } else if pursuit.let_go {
@@ -372,6 +381,17 @@ impl Pursuit {
             && !self.quieting
             && (self.unanswered || self.error.is_some() || (self.undone > 0 && !self.confirmed))
     }
+}
+
+/// Whether there are first words left for a place; if so it is one less.
+fn may_be_first(spent: &mut BTreeMap<Place, (u32, i64)>, place: &Place, now: Now) -> bool {
+    let (words, since_ms) = spent.entry(place.clone()).or_insert((0, now.millis));
+    let seconds = now.millis.saturating_sub(*since_ms).max(0) / TOLD_EVERY_MS;
+    *words = words.saturating_sub(u32::try_from(seconds).unwrap_or(u32::MAX));
+    *since_ms = since_ms.saturating_add(seconds.saturating_mul(TOLD_EVERY_MS));
+    let is_left = *words < FIRST_WORDS;
+    *words += u32::from(is_left);
+    is_left
 }
 
 fn rank(want: &Want) -> (bool, bool, Danger, &str) {

@@ -2,8 +2,7 @@
 //! be remembered over a restart. The reflex leaves its news and goes on; a disk that is stalled or full makes this task
 //! wait and nobody else.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,26 +14,17 @@ use tokio::sync::watch;
 use super::danger::{Doing, Keep, Key, News, Pursuit};
 use super::kept;
 use super::rule::Place;
+use super::turns::{Turns, is_of_same};
 use crate::audit::{Actor, Change, Entry, Journal, Origin, Outcome};
 use crate::bus::{Bus, Event};
 
 /// So much news waits for the disk; of what is repeated the oldest goes first.
 const WAITING: usize = 2048;
 
-/// A danger that comes and goes is written down so many times in a minute, and so is what becomes of one thing that is
-/// told; then only how it stands at the end of it. That it began again after people were told that it is over waits for
-/// nothing.
-const TURNS: u32 = 4;
-const TURNS_OF_PLACE: u32 = 12;
-const TURNS_IN: Duration = Duration::from_secs(60);
-
 /// What is to be remembered over a restart is written at once where something is new in it, and again after so long; what
 /// is gone from it, or has changed in it, after so long: a card does not live through a sensor that flaps.
 const KEPT_ANEW_AFTER: Duration = Duration::from_millis(100);
 const KEPT_AGAIN_AFTER: Duration = Duration::from_secs(1);
-
-/// Of so many dangers it is known how often they came and went.
-const TURNING: usize = 1024;
 
 /// What could not be written is tried again so often.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -61,16 +51,7 @@ pub struct Record {
 struct Queue {
     waiting: VecDeque<Noted>,
     last: u64,
-    dangers: HashMap<Key, Turns>,
-    places: HashMap<Place, Turns>,
-}
-
-/// When something came or went first within the minute, how often since, and whether people know that it is so.
-#[derive(Debug)]
-struct Turns {
-    since: Instant,
-    many: u32,
-    is_told: bool,
+    turns: Turns,
 }
 
 /// One piece of news, and what its device was called then.
@@ -103,7 +84,12 @@ impl Record {
             return;
         }
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(due) = queue.turn(&news) else { return };
+        let now = Instant::now();
+        let Some(due) = queue.turns.due(&news, now) else { return };
+        if !matches!(news, News::Hushed(_) | News::Tested(_)) {
+            // What waited for its time is not so any more.
+            queue.waiting.retain(|noted| noted.due <= now || !is_of_same(&noted.news, &news));
+        }
         if queue.waiting.len() >= WAITING {
             let repeated = |noted: &Noted| matches!(noted.news, News::Said(..));
             let stranger =
@@ -234,83 +220,6 @@ impl Record {
         let now = Instant::now();
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.waiting.iter_mut().for_each(|noted| noted.due = noted.due.min(now));
-    }
-}
-
-impl Queue {
-    /// When news is to be written: at once, unless its danger, or what is told to its device, comes and goes all the time.
-    /// Then the news that waited for it is forgotten, and this one is written at the end of the minute. `None`: it is not.
-    fn turn(&mut self, news: &News) -> Option<Instant> {
-        let now = Instant::now();
-        let at_once = match news {
-            News::Began(key, _) | News::Over(key, ..) => {
-                let begins = matches!(news, News::Began(..));
-                let Some(turns) = turns_of(&mut self.dangers, key, now) else { return Some(now) };
-                let at_once = turns.many <= TURNS || (begins && !turns.is_told);
-                turns.is_told = if at_once { begins } else { turns.is_told };
-                if at_once { None } else { turns.since.checked_add(TURNS_IN) }
-            }
-            News::Said(place, _)
-            | News::NotSaid(place, _)
-            | News::Confirmed(place, _)
-            | News::Undone(place, _)
-            | News::Unanswered(place, _)
-            | News::Ended(place, _) => {
-                let Some(turns) = turns_of(&mut self.places, place, now) else { return Some(now) };
-                match news {
-                    _ if turns.many <= TURNS_OF_PLACE => None,
-                    News::Unanswered(..) => None,
-                    News::Said(..) => return None,
-                    _ => turns.since.checked_add(TURNS_IN),
-                }
-            }
-            News::Hushed(_) | News::Tested(_) => return Some(now),
-        };
-        // What waited for its time is not so any more.
-        self.waiting.retain(|noted| noted.due <= now || !is_of_same(&noted.news, news));
-        Some(at_once.unwrap_or(now))
-    }
-}
-
-fn turns_of<'a, K: Hash + Eq + Clone>(all: &'a mut HashMap<K, Turns>, key: &K, now: Instant) -> Option<&'a mut Turns> {
-    if all.len() >= TURNING {
-        all.retain(|_, turns| now.duration_since(turns.since) < TURNS_IN);
-    }
-    if all.len() >= TURNING && !all.contains_key(key) {
-        return None;
-    }
-    let turns = all.entry(key.clone()).or_insert(Turns { since: now, many: 0, is_told: false });
-    if now.duration_since(turns.since) >= TURNS_IN {
-        (turns.since, turns.many) = (now, 0);
-    }
-    turns.many += 1;
-    Some(turns)
-}
-
-fn is_of_same(one: &News, other: &News) -> bool {
-    match (danger_of(one), danger_of(other)) {
-        (Some(one), Some(other)) => one == other,
-        (None, None) => place_of(one).is_some_and(|place| Some(place) == place_of(other)),
-        _ => false,
-    }
-}
-
-fn danger_of(news: &News) -> Option<&Key> {
-    match news {
-        News::Began(key, _) | News::Over(key, ..) => Some(key),
-        _ => None,
-    }
-}
-
-fn place_of(news: &News) -> Option<&Place> {
-    match news {
-        News::Said(place, _)
-        | News::NotSaid(place, _)
-        | News::Confirmed(place, _)
-        | News::Undone(place, _)
-        | News::Unanswered(place, _)
-        | News::Ended(place, _) => Some(place),
-        News::Began(..) | News::Over(..) | News::Hushed(_) | News::Tested(_) => None,
     }
 }
 
@@ -601,7 +510,7 @@ mod tests {
             of_valve(&record, News::Undone, |_| ());
         }
         let queue = record.queue.lock().unwrap();
-        assert_eq!(queue.waiting.len(), 2 + TURNS_OF_PLACE as usize, "and how it stands");
+        assert_eq!(queue.waiting.len(), 2 + super::super::turns::TURNS_OF_PLACE as usize, "and how it stands");
         assert_eq!(queue.waiting[0].name, "real");
         let last = queue.waiting.back().unwrap();
         assert!(matches!(last.news, News::Undone(..)) && last.due > Instant::now());

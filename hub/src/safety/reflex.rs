@@ -81,6 +81,8 @@ pub struct Reflex {
     pub(super) quiet_soon: BTreeMap<Place, Danger>,
     /// When something was told to each, within the last second.
     pub(super) told: BTreeMap<Place, i64>,
+    /// First words that went at once although something was told within the second, and since when they are counted.
+    pub(super) first_words: BTreeMap<Place, (u32, i64)>,
     /// Devices that are known by another id from now on; the home may not say so yet.
     pub(super) renamed: BTreeMap<DeviceRef, DeviceRef>,
     pub(super) heard: HashMap<DeviceRef, i64>,

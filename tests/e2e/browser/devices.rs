@@ -118,7 +118,7 @@ async fn a_leak_shuts_the_valve_and_is_on_the_page() {
     bridge.touch(&valve, Order::On(true));
     bridge.wait_until(open).await;
     browser.open(&site.at("/safety")).await;
-    browser.says("Опасностей нет").await;
+    browser.says("Ни один датчик не сообщает об опасности").await;
     until("the reflex knows what was accepted", || async {
         let standing = site.desk.safety.standing();
         (standing.sensors >= 1 && standing.valves >= 1).then_some(())

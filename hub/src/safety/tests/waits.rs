@@ -59,19 +59,32 @@ fn eight_sensors_at_once_burn_no_tries_and_tell_nobody_too_early() {
 }
 
 #[test]
-fn a_probe_that_bounces_neither_floods_the_valve_nor_keeps_it_from_people() {
+fn a_danger_that_begins_is_answered_at_once_and_a_probe_that_bounces_for_long_floods_nobody() {
     for answers in [false, true] {
         let mut reflex = reflex(flat());
         let mut deeds = Vec::new();
-        for n in 0..200 {
-            let said = if n % 2 == 0 { alarm("leak", Hazard::WaterLeak) } else { calm("leak") };
-            deeds.extend(reflex.felt(&said, at(n * 50), &same));
+        let bounce = |reflex: &mut Reflex, n: i64, deeds: &mut Vec<Deed>| {
+            let begun = reflex.felt(&alarm("leak", Hazard::WaterLeak), at(n * 100), &same);
+            let said = commands(&begun).len();
+            deeds.extend(begun);
             if answers {
-                deeds.extend(reflex.felt(&state("v", false), at(n * 50 + 20), &same));
+                deeds.extend(reflex.felt(&state("v", false), at(n * 100 + 20), &same));
             }
+            deeds.extend(reflex.felt(&calm("leak"), at(n * 100 + 50), &same));
+            said
+        };
+        for n in 0..1_000 {
+            assert_eq!(bounce(&mut reflex, n, &mut deeds), 1, "{answers}: the {n}th time");
         }
-        assert!((8..=11).contains(&commands(&deeds).len()), "{answers}: {} in ten seconds", commands(&deeds).len());
         assert_eq!(unanswered(&deeds), usize::from(!answers));
+        for n in 1_000..5_000 {
+            bounce(&mut reflex, n, &mut deeds);
+        }
+        deeds.clear();
+        for n in 5_000..5_100 {
+            bounce(&mut reflex, n, &mut deeds);
+        }
+        assert!((8..=21).contains(&commands(&deeds).len()), "{answers}: {} in ten seconds", commands(&deeds).len());
     }
 }
 
