@@ -50,6 +50,7 @@ const PACKAGE_EDGES: &[(&str, &[&str])] = &[
 const SOLE_OWNERS: &[(&str, &[&str])] = &[
     ("aes-gcm", &["domovoi-vault"]),
     ("argon2", &["domovoi-vault"]),
+    ("scrypt", &["domovoi-vault"]),
     ("sqlx", &["domovoi-store"]),
     ("aead-stream", &["domovoi-vault"]),
     ("rmqtt-codec", &["domovoi-broker"]),

@@ -6,6 +6,7 @@
 
 mod kdf;
 mod master;
+mod parcel;
 mod password;
 mod personal;
 mod record;
@@ -19,6 +20,7 @@ mod wrap;
 
 pub use kdf::Kdf;
 pub use master::{MasterError, MasterId, MasterKey};
+pub use parcel::{Parcel, ParcelError, Recipient};
 pub use password::{PasswordError, Passwords, Verdict};
 pub use personal::PersonalKey;
 pub use record::{DayKey, RECORD_SALT, RECORD_TAG, RecordError, RecordKey};

@@ -11,6 +11,7 @@ pub mod check;
 #[cfg(test)]
 mod film;
 pub mod frame;
+pub mod live;
 pub mod mp4;
 pub mod picture;
 mod relay;
