@@ -122,6 +122,16 @@ impl Address {
         Address { host: Host::Ip(ip), ..self.clone() }
     }
 
+    /// The same stream at another host, a name or a literal with or without brackets; `None` if it is neither.
+    pub(crate) fn at_host(&self, host: &str) -> Option<Address> {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let host = match bare.parse() {
+            Ok(ip) => Host::Ip(ip),
+            Err(_) => host_and_port(bare, self.port).ok()?.0,
+        };
+        Some(Address { host, ..self.clone() })
+    }
+
     /// What of the path must not be shown.
     pub(crate) fn secrets(&self) -> Vec<String> {
         secret_of_path(&self.path).map(|at| self.path.get(at..).unwrap_or_default().to_owned()).into_iter().collect()
@@ -130,34 +140,44 @@ impl Address {
     /// Resolves the name once and checks each address. What comes back is to be connected to as it stands: a second look-up
     /// could lead elsewhere (DNS rebinding).
     pub async fn resolve(&self, policy: &Policy, within: std::time::Duration) -> Result<Vec<SocketAddr>, Trouble> {
-        let found: Vec<SocketAddr> = match &self.host {
-            Host::Ip(ip) => vec![SocketAddr::new(*ip, self.port)],
-            Host::Name(name) => {
-                let looked_up = tokio::time::timeout(within, tokio::net::lookup_host((name.as_str(), self.port)));
-                match looked_up.await {
-                    Err(_) => return Err(Trouble::Timeout { step: Step::Resolve, after: within }),
-                    Ok(Err(error)) => {
-                        return Err(Trouble::Unresolved { host: name.clone(), why: clean(&error.to_string(), &[]) });
-                    }
-                    Ok(Ok(addresses)) => addresses.take(ADDRESSES_TRIED * 4).collect(),
-                }
-            }
-        };
-        let mut refused = None;
-        let mut allowed = Vec::new();
-        for address in found {
-            match policy.check(address) {
-                Ok(()) if !allowed.contains(&address) => allowed.push(address),
-                Ok(()) => {}
-                Err(why) => refused = refused.or(Some(Trouble::RefusedAddress { address, why })),
-            }
-        }
-        allowed.truncate(ADDRESSES_TRIED);
-        if allowed.is_empty() {
-            return Err(refused.unwrap_or(Trouble::Unresolved { host: self.host(), why: "no address".to_owned() }));
-        }
-        Ok(allowed)
+        resolved(&self.host(), self.port, policy, within).await
     }
+}
+
+/// The same for a name or a literal, without brackets.
+pub(crate) async fn resolved(
+    host: &str,
+    port: u16,
+    policy: &Policy,
+    within: std::time::Duration,
+) -> Result<Vec<SocketAddr>, Trouble> {
+    let found: Vec<SocketAddr> = match host.parse() {
+        Ok(ip) => vec![SocketAddr::new(ip, port)],
+        Err(_) => {
+            let looked_up = tokio::time::timeout(within, tokio::net::lookup_host((host, port)));
+            match looked_up.await {
+                Err(_) => return Err(Trouble::Timeout { step: Step::Resolve, after: within }),
+                Ok(Err(error)) => {
+                    return Err(Trouble::Unresolved { host: host.to_owned(), why: clean(&error.to_string(), &[]) });
+                }
+                Ok(Ok(addresses)) => addresses.take(ADDRESSES_TRIED * 4).collect(),
+            }
+        }
+    };
+    let mut refused = None;
+    let mut allowed = Vec::new();
+    for address in found {
+        match policy.check(address) {
+            Ok(()) if !allowed.contains(&address) => allowed.push(address),
+            Ok(()) => {}
+            Err(why) => refused = refused.or(Some(Trouble::RefusedAddress { address, why })),
+        }
+    }
+    allowed.truncate(ADDRESSES_TRIED);
+    if allowed.is_empty() {
+        return Err(refused.unwrap_or(Trouble::Unresolved { host: host.to_owned(), why: "no address".to_owned() }));
+    }
+    Ok(allowed)
 }
 
 impl fmt::Display for Address {

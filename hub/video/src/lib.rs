@@ -13,6 +13,7 @@ mod film;
 pub mod frame;
 pub mod live;
 pub mod mp4;
+pub mod onvif;
 pub mod picture;
 mod relay;
 pub mod session;

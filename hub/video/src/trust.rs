@@ -165,10 +165,14 @@ impl Judge {
         Ok(config)
     }
 
+    /// The certificate of the last handshake, whether it was taken or not.
+    pub(crate) fn seen(&self) -> Option<Certificate> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// What a failed handshake means.
     pub(crate) fn trouble(&self, error: &std::io::Error) -> Trouble {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match (&self.rule, seen) {
+        match (&self.rule, self.seen()) {
             (Rule::Nobody, Some(found)) => Trouble::CertificateUnknown { found: Box::new(found) },
             (Rule::Pinned(pinned), Some(found)) if found.fingerprint != *pinned => {
                 Trouble::CertificateChanged { pinned: *pinned, found: Box::new(found) }
