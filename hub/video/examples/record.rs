@@ -88,7 +88,7 @@ async fn main() -> Result<(), Failure> {
             verify(&one.path, &day, &expected)? == domovoi_video::archive::Verdict::Sound(one.trailer.clone())
         );
     }
-    let sources: Vec<Source> = closed.iter().map(|one| Source { path: one.path.clone(), day: day.clone() }).collect();
+    let sources: Vec<Source> = closed.iter().map(|one| Source::closed(one.path.clone(), day.clone())).collect();
     match closed.first() {
         Some(first) if first.heading.media == Media::Jpeg => {
             let reader = SegmentReader::open(&first.path, &day)?;

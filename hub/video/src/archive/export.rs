@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use domovoi_vault::DayKey;
@@ -17,7 +18,7 @@ use crate::mp4::{self, AUDIO_TRACK, Extent, Mp4Error, Reference, Shift, TICKS_HZ
 
 use super::format::Media;
 use super::reader::{ReadError, SegmentReader, records_of};
-use super::trailer::{Entry, Reason};
+use super::trailer::{Entry, Reason, Trailer};
 
 /// A run's place in time becomes better known while it goes on: so far a segment that follows its chain's last one may lie
 /// before or after its end and is still its continuation.
@@ -29,11 +30,28 @@ const LONGEST_GAP_MS: i64 = 6 * 60 * 60 * 1000;
 /// More fragments in one download than a week has.
 const MOST_FRAGMENTS: usize = 1 << 20;
 
-/// A closed segment with its key.
+/// A segment with its key.
 #[derive(Debug, Clone)]
 pub struct Source {
     pub path: PathBuf,
     pub day: DayKey,
+    /// Of one that is being written: as far as it is durable.
+    pub growing: Option<Arc<Trailer>>,
+}
+
+impl Source {
+    /// A closed one.
+    pub fn closed(path: PathBuf, day: DayKey) -> Self {
+        Source { path, day, growing: None }
+    }
+
+    /// Opens it. What was growing may be closed by now: its records lie where they lay.
+    pub fn open(&self) -> Result<SegmentReader, ReadError> {
+        match &self.growing {
+            Some(trailer) => SegmentReader::growing(&self.path, &self.day, Trailer::clone(trailer)),
+            None => SegmentReader::open(&self.path, &self.day),
+        }
+    }
 }
 
 /// What becomes of the time in which nothing was recorded.
@@ -119,7 +137,7 @@ pub fn plan(sources: &[Source], wall_ms: Range<i64>, gaps: Gaps) -> Result<Vec<P
     let mut before: Option<SegmentReader> = None;
     let mut count = 0;
     for (number, source) in sources.iter().enumerate() {
-        let reader = SegmentReader::open(&source.path, &source.day)?;
+        let reader = source.open()?;
         if reader.heading().media == Media::Jpeg {
             return Err(ExportError::Pictures(source.path.clone()));
         }
@@ -352,7 +370,7 @@ impl Chunks<'_> {
     fn piece(&mut self, piece: &Piece) -> Result<Bytes, ExportError> {
         let reader = match self.reader.take().filter(|reader| reader.path() == piece.source.path) {
             Some(reader) => reader,
-            None => SegmentReader::open(&piece.source.path, &piece.source.day)?,
+            None => piece.source.open()?,
         };
         let payload = reader.read(piece.record)?;
         self.reader = Some(reader);

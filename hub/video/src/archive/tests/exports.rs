@@ -9,7 +9,7 @@ use crate::{Kind, VideoCodec};
 const START: i64 = 1_700_000_000_000;
 
 fn sources(closed: &[Closed], key: &DayKey) -> Vec<Source> {
-    closed.iter().map(|closed| Source { path: closed.path.clone(), day: key.clone() }).collect()
+    closed.iter().map(|closed| Source::closed(closed.path.clone(), key.clone())).collect()
 }
 
 fn file(part: &Part) -> Vec<u8> {

@@ -160,7 +160,7 @@ fn pictures_of_jpeg_are_kept_one_by_one() {
         assert_eq!((*at * 90, data), (sent.decoded, &sent.data));
     }
     assert_eq!(closed[0].trailer.end(), 10 * 18_000);
-    let source = Source { path: closed[0].path.clone(), day: day(1) };
+    let source = Source::closed(closed[0].path.clone(), day(1));
     assert!(matches!(plan(&[source], 0..i64::MAX, Gaps::Closed), Err(ExportError::Pictures(_))));
     let cut = std::fs::read(&closed[2].path).unwrap();
     std::fs::write(&closed[2].path, &cut[..HEADING + 700]).unwrap();
