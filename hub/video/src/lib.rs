@@ -6,6 +6,7 @@
 //! database: what a segment is, its file says; who may see it, and when it is deleted, `hub::cameras` decides.
 
 pub mod address;
+pub mod again;
 pub mod archive;
 pub mod check;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod film;
 pub mod frame;
 pub mod live;
 pub mod mp4;
+mod network;
 pub mod onvif;
 pub mod picture;
 mod relay;

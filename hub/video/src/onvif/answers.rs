@@ -5,6 +5,7 @@
 use super::date;
 use super::xml::Element;
 use crate::frame::VideoCodec;
+use crate::network::mac;
 use crate::session::clean;
 
 pub(super) const DEVICE: &str = "http://www.onvif.org/ver10/device/wsdl";
@@ -222,21 +223,6 @@ pub(super) fn interfaces(answer: &Element) -> Vec<Interface> {
         .collect()
 }
 
-/// A hardware address with colons, hyphens or nothing between its digits; `None` for a group's or nobody's.
-pub(crate) fn mac(text: &str) -> Option<[u8; 6]> {
-    let digits: Vec<u8> = text
-        .trim()
-        .chars()
-        .filter(|c| !matches!(c, ':' | '-' | '.'))
-        .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-        .take(13)
-        .collect::<Option<_>>()?;
-    let (pairs, rest) = digits.as_chunks::<2>();
-    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
-    let mac: [u8; 6] = bytes.try_into().ok().filter(|_| rest.is_empty())?;
-    (mac != [0; 6] && mac[0] & 1 == 0).then_some(mac)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -252,25 +238,6 @@ mod tests {
         assert_eq!(built("2.800.0000000.29.R, Build Date 2021-06-01"), Some((2021, 6, 1)));
         for none in ["", "1.2.3", "build", "build 7", "build 991399", "Build 19000101", "v3.0.0.494_20010501"] {
             assert_eq!(built(none), None, "{none}");
-        }
-    }
-
-    #[test]
-    fn hardware_addresses_are_read_in_all_spellings() {
-        let wanted = Some([0x44, 0x19, 0xb6, 1, 2, 0xff]);
-        for good in ["44:19:b6:01:02:ff", "44-19-B6-01-02-FF", "4419b60102ff", " 4419.b601.02ff "] {
-            assert_eq!(mac(good), wanted, "{good}");
-        }
-        for bad in [
-            "",
-            "44:19:b6:01:02",
-            "44:19:b6:01:02:ff:00",
-            "00:00:00:00:00:00",
-            "ff:ff:ff:ff:ff:ff",
-            "01:00:5e:0:0:1",
-            "zz",
-        ] {
-            assert_eq!(mac(bad), None, "{bad}");
         }
     }
 

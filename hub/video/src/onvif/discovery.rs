@@ -5,18 +5,18 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::message::{Match, Wanted, literal, matches, message_id, probe};
-use crate::address::{Allow, Policy};
+use crate::address::Policy;
+use crate::network::{self, Road};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
 const GROUP_6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xc);
@@ -27,7 +27,6 @@ const MOST_DEVICES: usize = 256;
 const MOST_ANSWERS: usize = 4096;
 /// Of one host: it is asked two questions twice, on perhaps two interfaces, and may stand for a few cameras.
 const ANSWERS_OF_ONE: u32 = 32;
-const MOST_SOCKETS: usize = 32;
 /// Larger ones are not looked at. A datagram beyond one frame is rare; gSOAP's seventy namespaces make 4 KiB.
 const LARGEST_ANSWER: usize = 16 * 1024;
 const MOST_SERVICES: usize = 8;
@@ -235,86 +234,14 @@ fn found(from: IpAddr, answered: Match, policy: &Policy) -> Option<Found> {
 }
 
 /// Sockets, and where to each is to ask.
-fn roads(search: &Search) -> Vec<(UdpSocket, Vec<SocketAddr>)> {
-    let mut roads = Vec::new();
-    if search.multicast == Multicast::EachInterface {
-        let group = vec![SocketAddr::from((GROUP, PORT))];
-        let names = std::fs::read_to_string("/proc/net/dev").unwrap_or_default();
-        let loopback = search.policy.loopback == Allow::Yes;
-        let names: Vec<&str> = interfaces_4(&names).filter(|name| loopback || *name != "lo").collect();
-        for name in names.into_iter().take(MOST_SOCKETS) {
-            roads.extend(socket_4(Some(name)).ok().map(|socket| (socket, group.clone())));
-        }
-        if roads.is_empty() {
-            // Binding to an interface is for everybody since Linux 5.7; before it the kernel's choice must do.
-            roads.extend(socket_4(None).ok().map(|socket| (socket, group)));
-        }
-        let listed = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
-        for index in interfaces_6(&listed, loopback).into_iter().take(MOST_SOCKETS) {
-            let group = SocketAddr::V6(SocketAddrV6::new(GROUP_6, PORT, 0, index));
-            roads.extend(socket_6(index).ok().map(|socket| (socket, vec![group])));
-        }
-    }
+fn roads(search: &Search) -> Vec<Road> {
+    let mut roads = match search.multicast {
+        Multicast::EachInterface => network::each_interface(GROUP, GROUP_6, PORT, search.policy.loopback),
+        Multicast::Nowhere => Vec::new(),
+    };
     let allowed = |to: &&SocketAddr| search.policy.check(**to).is_ok();
-    let (four, six): (Vec<SocketAddr>, Vec<SocketAddr>) =
-        search.also.iter().take(512).filter(allowed).partition(|to| to.is_ipv4());
-    if !four.is_empty() {
-        roads.extend(socket_4(None).ok().map(|socket| (socket, four)));
-    }
-    if !six.is_empty() {
-        roads.extend(socket_6(0).ok().map(|socket| (socket, six)));
-    }
+    roads.extend(network::direct(search.also.iter().take(512).filter(allowed).copied()));
     roads
-}
-
-fn socket_4(interface: Option<&str>) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    if let Some(interface) = interface {
-        socket.bind_device(Some(interface.as_bytes()))?;
-    }
-    // WS-Discovery stays in the network it is asked in.
-    socket.set_multicast_ttl_v4(1)?;
-    finished(&socket, (Ipv4Addr::UNSPECIFIED, 0).into())?;
-    UdpSocket::from_std(socket.into())
-}
-
-fn socket_6(index: u32) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_only_v6(true)?;
-    socket.set_multicast_hops_v6(1)?;
-    socket.set_multicast_if_v6(index)?;
-    finished(&socket, (Ipv6Addr::UNSPECIFIED, 0).into())?;
-    UdpSocket::from_std(socket.into())
-}
-
-fn finished(socket: &Socket, at: SocketAddr) -> io::Result<()> {
-    socket.set_nonblocking(true)?;
-    socket.bind(&at.into())
-}
-
-/// The names in `/proc/net/dev`: two lines of headings, then `  eth0: …`.
-fn interfaces_4(listed: &str) -> impl Iterator<Item = &str> {
-    listed
-        .lines()
-        .skip(2)
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, _)| name.trim())
-        .filter(|name| !name.is_empty())
-}
-
-/// The numbers of interfaces with a link-local address in `/proc/net/if_inet6`: `fe80…  02 40 20 80 eth0`, in hex digits.
-fn interfaces_6(listed: &str, loopback: bool) -> Vec<u32> {
-    let mut indexes = Vec::new();
-    for line in listed.lines() {
-        let mut fields = line.split_ascii_whitespace();
-        let (address, index) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
-        let local = address.starts_with("fe8") || loopback && address.ends_with("0000000000000001");
-        match u32::from_str_radix(index, 16) {
-            Ok(index) if local && !indexes.contains(&index) => indexes.push(index),
-            _ => {}
-        }
-    }
-    indexes
 }
 
 #[cfg(test)]
@@ -366,15 +293,5 @@ mod tests {
         }
         assert_eq!(gathered.found.len(), 32);
         assert!(gathered.is_full());
-    }
-
-    #[test]
-    fn interfaces_are_read_as_the_kernel_writes_them() {
-        let dev = "Inter-|   Receive\n face |bytes\n    lo: 1 2 3\nwlan0.5: 4 5\n";
-        assert_eq!(interfaces_4(dev).collect::<Vec<_>>(), ["lo", "wlan0.5"]);
-        let six = "00000000000000000000000000000001 01 80 10 80       lo\n\
-                   fe800000000000000042acfffe110002 0a 40 20 80     eth0\nfd00000000000000 0a 40 00 80 eth0\nx\n";
-        assert_eq!(interfaces_6(six, false), [10]);
-        assert_eq!(interfaces_6(six, true), [1, 10]);
     }
 }

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use super::answers::mac;
 use super::xml::{self, Element, XmlError};
+use crate::network::mac;
 use crate::session::clean;
 
 const SOAP: &[&str] = &["http://www.w3.org/2003/05/soap-envelope", "http://schemas.xmlsoap.org/soap/envelope/"];
