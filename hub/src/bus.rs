@@ -43,6 +43,30 @@ pub enum Event {
     Command(Arc<CommandLife>),
     /// The reflex felt or did something; said before anything of it is written down.
     Safety(Arc<SafetyNews>),
+    /// Something about a camera is otherwise than before.
+    Camera(Arc<CameraNews>),
+}
+
+/// What is otherwise about a camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CameraNews {
+    /// Which.
+    pub camera: Id,
+    /// What.
+    pub what: CameraChange,
+}
+
+/// See [`CameraNews`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CameraChange {
+    /// It was added, changed, found elsewhere or forgotten.
+    Card,
+    /// It is online or offline, is recorded or is not.
+    Standing,
+    /// A segment of it ended, or some were deleted.
+    Archive,
+    /// A picture of an event was kept, under this id.
+    Picture(Id),
 }
 
 /// How a property stands, as everybody may know who may see it.

@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::audit::Journal;
 use crate::bus::Bus;
+use crate::cameras::Cameras;
 use crate::certificates::Certificates;
 use crate::clock::Clock;
 use crate::courier::Courier;
@@ -106,6 +107,7 @@ pub struct House {
     ingest: Arc<Ingest>,
     devices: Devices,
     safety: Safety,
+    cameras: Cameras,
     metering: Metering,
     portal: Option<Portal>,
     outbox: Option<Outbox>,
@@ -230,6 +232,10 @@ impl House {
         let (registry, now) = (devices.clone(), clock.clone());
         safety.devices_are(move || picture::of(&registry, &now));
         devices.renames_are_told(safety.renames());
+        let (zone, section) = (settings.home.time_zone.clone(), settings.cameras.clone());
+        let cameras = Cameras::open(store.clone(), clock.clone(), bus.clone(), section, zone).await;
+        let registry = devices.clone();
+        cameras.devices_are_in(move |device| registry.room_of(&device.to_string()));
         let people =
             People::open(store.clone(), clock.clone(), journal.clone()).await?.in_zone(settings.home.time_zone.clone());
         if people.damaged() > 0 {
@@ -271,6 +277,7 @@ impl House {
             ingest,
             devices,
             safety,
+            cameras,
             metering,
             portal,
             outbox,
@@ -338,6 +345,7 @@ impl House {
             certificates: self.certificates.clone(),
             devices: self.devices.clone(),
             safety: self.safety.clone(),
+            cameras: self.cameras.clone(),
             metering: self.metering.clone(),
             portal: self.portal.clone(),
             outbox: self.outbox.clone(),
@@ -379,6 +387,9 @@ impl House {
         }
         self.start_rooms(&mut rooms);
         if !self.is_standby {
+            self.cameras.hub_listens_at(sockets.addresses());
+            let (cameras, stop) = (self.cameras.clone(), self.stop.subscribe());
+            rooms.spawn(async move { cameras.run(stop).await });
             let copy = self.store.standby(&self.settings.store.data_dir);
             rooms.spawn(standby::keep_copy(copy, self.bus.clone(), self.stop.subscribe()));
         }

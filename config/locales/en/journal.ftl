@@ -143,6 +143,7 @@ journal-object-secret = secret
 journal-object-device = device
 journal-object-room = room
 journal-object-camera = camera
+journal-object-recording = recording
 journal-object-journal = journal
 journal-object-system = hub
 journal-object-safety = rule for danger

@@ -40,6 +40,7 @@ kind-home = the home
 kind-room = rooms
 kind-device = devices
 kind-camera = cameras
+kind-recording = recordings
 kind-meter = meters and readings
 kind-act = acts
 kind-portal = the link to the portal

@@ -144,6 +144,7 @@ journal-object-secret = секрет
 journal-object-device = устройство
 journal-object-room = комната
 journal-object-camera = камера
+journal-object-recording = запись камеры
 journal-object-journal = журнал
 journal-object-system = хаб
 journal-object-safety = правило на случай опасности

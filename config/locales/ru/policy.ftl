@@ -40,6 +40,7 @@ kind-home = дом
 kind-room = комнаты
 kind-device = устройства
 kind-camera = камеры
+kind-recording = записи камер
 kind-meter = счётчики и показания
 kind-act = акты
 kind-portal = связь с порталом

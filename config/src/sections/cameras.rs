@@ -123,6 +123,11 @@ impl Network {
         address.is_ipv4() == self.first.is_ipv4() && self.masked(address) == self.masked(self.first)
     }
 
+    /// Its first address, and how many of its bits count.
+    pub fn parts(&self) -> (IpAddr, u8) {
+        (self.first, self.bits)
+    }
+
     /// Its first address, by which it is spelled.
     fn spelled(&self) -> Network {
         let kept = self.masked(self.first);

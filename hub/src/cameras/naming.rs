@@ -2,7 +2,7 @@
 //! elsewhere. A name tells nobody what a camera is called; when something was recorded the file's own times tell anyway. It
 //! looks at no folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use domovoi_model::{Date, Id, Timestamp};
 
@@ -39,6 +39,17 @@ pub fn parse(path: &str) -> Option<(Id, Date, Id)> {
     }
     let segment = file.strip_suffix(EXTENSION)?.strip_suffix('.')?;
     Some((unhex(camera)?, undigits(day)?, unhex(segment)?))
+}
+
+/// Which segment a file is, by its name alone.
+pub fn segment_of(path: &Path) -> Option<Id> {
+    let name = path.file_name()?.to_str()?;
+    unhex(name.strip_suffix(EXTENSION)?.strip_suffix('.')?)
+}
+
+/// Whose a segment's file is, by the folder in which its day's folder is.
+pub fn camera_of(path: &Path) -> Option<Id> {
+    unhex(path.parent()?.parent()?.file_name()?.to_str()?)
 }
 
 /// When a segment began, as its id says it: its first 48 bits. What the row says counts; the clock may have been mended.

@@ -141,6 +141,13 @@ impl Span {
     }
 }
 
+/// Without a pause.
+impl Default for Plan {
+    fn default() -> Self {
+        Plan { mode: Mode::Always, spans: Vec::new() }
+    }
+}
+
 impl Plan {
     /// A plan whose spans are right.
     pub fn new(mode: Mode, spans: Vec<Span>) -> Result<Self, PlanError> {
@@ -244,7 +251,7 @@ fn moments(zone: &TimeZone, shown: DateTime) -> Vec<Timestamp> {
 }
 
 /// What lies outside of the calendar is its end.
-fn instant(at: Timestamp) -> jiff::Timestamp {
+pub(super) fn instant(at: Timestamp) -> jiff::Timestamp {
     let end = SignedDuration::from_hours(48);
     let (least, most) = (jiff::Timestamp::MIN + end, jiff::Timestamp::MAX - end);
     match jiff::Timestamp::from_millisecond(at.0) {

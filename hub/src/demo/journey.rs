@@ -208,7 +208,8 @@ impl Journey {
             | Event::Device(_)
             | Event::Rooms
             | Event::Command(_)
-            | Event::Safety(_) => {}
+            | Event::Safety(_)
+            | Event::Camera(_) => {}
         }
     }
 

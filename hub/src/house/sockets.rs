@@ -42,6 +42,12 @@ impl Sockets {
         })
     }
 
+    /// Where the house listens.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let all = [&self.mqtt, &self.mqtt_tls, &self.https, &self.help].into_iter().flatten().chain(&self.in_clear);
+        all.filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
     /// The same ports once more, for who takes over later. The control socket is not among them: it goes with its file.
     pub(super) fn spare(&self) -> Result<Self, HouseError> {
         let again = |all: &[TcpListener]| all.iter().map(again).collect::<Result<Vec<_>, _>>();

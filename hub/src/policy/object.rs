@@ -74,8 +74,10 @@ kinds! {
     Device = "device",
     /// What the house does by itself in danger: its rules, their test, what is open.
     Safety = "safety",
-    /// A camera.
+    /// A camera: to see it is to see what it shows now.
     Camera = "camera",
+    /// What a camera recorded: to see it is to play it, to export it is to take it away.
+    Recording = "recording",
     /// A metering point and its readings.
     Meter = "meter",
     /// An act: a signed statement of readings.

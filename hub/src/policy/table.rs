@@ -121,6 +121,9 @@ fn bit(verb: Verb) -> Verbs {
 /// - To hand in something for a device (submit) is to bring samples of the past in: history that nobody measured here.
 /// - To command safety is to try a rule out and to hush: whoever is at home when a siren sounds may silence it, and what
 ///   was closed stays closed. To edit it is to say what the house does in danger.
+/// - To see a camera is to see what it shows now, to edit it is to add it, change it and forget it. What it recorded is a
+///   thing of its own: to see it is to play it, to export it is to take it away, to edit it is to erase it. The wall tablet
+///   shows the door, and not who came yesterday. Neither a child nor a guest has any of it unless it is given by name.
 /// - A reading is handed in by any adult. Acts go to the portal in the name of the account that the owner linked, so
 ///   approving them is the owner's until it is delegated.
 /// - A program has nothing but what its token names, and the table is the most that a token can name.
@@ -135,6 +138,7 @@ const TABLE: &[(Kind, Whose, [Verbs; 9])] = &[
     (K::Device,      Any,    [S|C|E|U|X, S|C|E,   S|C,    S|C,    S|C,    S|C|E|U|X, S|C|E,     S|C,  S|C|E|X  ]),
     (K::Safety,      Any,    [S|C|E,     S|C,     S|C,    S,      S,      S|C|E,     S|C|E,     S|C,  S|C|E    ]),
     (K::Camera,      Any,    [S|C|E|X,   S|C,     O,      O,      S,      S|C|E|X,   S|C,       S|C,  S|C|E|X  ]),
+    (K::Recording,   Any,    [S|E|X,     S,       O,      O,      S,      S|E|X,     S|E,       O,    S|E|X    ]),
     (K::Meter,       Any,    [S|E|U|X,   S|U|X,   S,      O,      S|U|X,  S|E|U|X,   S|E|U,     S,    S|E|U|X  ]),
     (K::Act,         Any,    [S|E|U|X,   S|X,     O,      O,      S|X,    S|E|U|X,   S|E|U,     O,    S|U|X    ]),
     (K::Portal,      Any,    [S|E|U|X,   S,       O,      O,      S,      S|E|U|X,   S|U,       O,    S        ]),

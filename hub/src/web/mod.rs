@@ -27,6 +27,7 @@ use domovoi_vault::Secret;
 
 use crate::audit::Journal;
 use crate::bus::Bus;
+use crate::cameras::Cameras;
 use crate::certificates::Certificates;
 use crate::clock::Clock;
 use crate::courier::Courier;
@@ -60,6 +61,7 @@ pub struct Desk {
     pub bus: Bus,
     pub devices: Devices,
     pub safety: Safety,
+    pub cameras: Cameras,
     pub metering: Metering,
     pub portal: Option<Portal>,
     pub outbox: Option<Outbox>,

@@ -28,7 +28,7 @@ async fn main() -> Result<(), Failure> {
     let turn: u32 = words.next().map_or(Ok(10), |word| word.parse())?;
     let wall = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
     let mut options = Options::new(address, login, Arc::new(wall));
-    options.policy = Policy { loopback: Allow::Yes, link_local: Allow::Yes, own: Vec::new() };
+    options.policy = Policy { loopback: Allow::Yes, link_local: Allow::Yes, ..Policy::default() };
 
     let day = DayKey::generate()?;
     let closed = Arc::new(Mutex::new(Vec::<Closed>::new()));

@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (address, login) = Address::parse(&typed)?;
     let wall = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
     let mut options = Options::new(address, login, Arc::new(wall));
-    options.policy = Policy { loopback: Allow::Yes, link_local: Allow::Yes, own: Vec::new() };
+    options.policy = Policy { loopback: Allow::Yes, link_local: Allow::Yes, ..Policy::default() };
     let mut seconds = 10;
     for word in words {
         match word.as_str() {

@@ -13,7 +13,7 @@ use domovoi_store::Recorded;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::bus::{CommandLife, Event, PropertyState, SafetyNews};
+use crate::bus::{CameraChange, CommandLife, Event, PropertyState, SafetyNews};
 use crate::policy::{Kind, Object};
 
 /// As many properties are remembered as a home has tens of times over; a publisher that invents them has all forgotten.
@@ -324,6 +324,17 @@ fn told(event: &Event) -> Option<(&'static str, Object, serde_json::Value)> {
                 },
             );
             ("safety", object, body)
+        }
+        Event::Camera(news) => {
+            let (what, picture) = match news.what {
+                CameraChange::Card => ("card", None),
+                CameraChange::Standing => ("standing", None),
+                CameraChange::Archive => ("archive", None),
+                CameraChange::Picture(id) => ("picture", Some(id.to_string())),
+            };
+            let camera = news.camera.to_string();
+            let body = json!({ "camera": camera, "what": what, "picture": picture });
+            ("camera", Object::one(Kind::Camera, camera), body)
         }
         Event::Notice(key) => ("notice", Object::one(Kind::Notice, key.to_string()), json!({ "key": key.to_string() })),
     })

@@ -22,6 +22,8 @@ pub struct Policy {
     pub link_local: Allow,
     /// Never, whatever else is allowed.
     pub own: Vec<OwnSocket>,
+    /// Nowhere but in these networks: an address and how many of its bits count; `None`: anywhere.
+    pub networks: Option<Vec<(IpAddr, u8)>>,
 }
 
 /// Why an address is refused.
@@ -37,6 +39,8 @@ pub enum Refusal {
     Unspecified,
     #[error("the hub itself listens there")]
     Own,
+    #[error("it is in none of the networks in which cameras may be")]
+    Outside,
 }
 
 impl Policy {
@@ -63,8 +67,21 @@ impl Policy {
                 return Err(Refusal::Own);
             }
         }
+        let is_in = |(first, bits): &(IpAddr, u8)| is_within(ip, *first, *bits);
+        if self.networks.as_ref().is_some_and(|networks| !networks.iter().any(is_in)) {
+            return Err(Refusal::Outside);
+        }
         Ok(())
     }
+}
+
+fn is_within(ip: IpAddr, first: IpAddr, bits: u8) -> bool {
+    let front = |ip: IpAddr| match ip {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)) << 96,
+        IpAddr::V6(v6) => u128::from(v6),
+    };
+    let counts = u128::MAX.checked_shl(128 - u32::from(bits.min(128))).unwrap_or(0);
+    ip.is_ipv4() == first.is_ipv4() && front(ip) & counts == front(first) & counts
 }
 
 /// IPv4 in its IPv6 disguises: mapped (::ffff:127.0.0.1), compatible (::127.0.0.1) and NAT64's well-known prefix.

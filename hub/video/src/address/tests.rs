@@ -104,6 +104,19 @@ fn the_hub_and_what_only_it_can_reach_are_refused() {
     assert_eq!(open.check("192.168.1.2:554".parse().unwrap()), Ok(()));
 }
 
+#[test]
+fn where_networks_are_named_no_other_address_is_a_cameras() {
+    let networks = vec![("192.168.0.0".parse().unwrap(), 16), ("fd00::5".parse().unwrap(), 128)];
+    let home = Policy { networks: Some(networks), ..Policy::default() };
+    for ip in ["192.168.1.5:554", "[::ffff:192.168.1.5]:554", "[fd00::5]:554"] {
+        assert_eq!(home.check(ip.parse().unwrap()), Ok(()), "{ip}");
+    }
+    for ip in ["192.169.1.5:554", "[fd00::6]:554", "10.0.0.1:554"] {
+        assert_eq!(home.check(ip.parse().unwrap()), Err(Refusal::Outside), "{ip}");
+    }
+    assert_eq!(home.check("127.0.0.1:554".parse().unwrap()), Err(Refusal::Loopback), "that is said first");
+}
+
 #[tokio::test]
 async fn a_name_is_checked_by_what_it_resolves_to() {
     let second = Duration::from_secs(10);

@@ -60,6 +60,8 @@ pub struct Recorder {
     kept: VecDeque<Frame>,
     kept_bytes: usize,
     segment: Option<Segment>,
+    /// Of the segment that was closed last.
+    last_frames: u32,
 }
 
 struct Run {
@@ -77,6 +79,7 @@ struct Segment {
     is_open: bool,
     bytes: u64,
     fragments: u32,
+    frames: u32,
 }
 
 enum Content {
@@ -90,11 +93,30 @@ enum Content {
 
 impl Recorder {
     pub fn new(rule: RecorderRule) -> Self {
-        Recorder { rule, run: None, recording: false, kept: VecDeque::new(), kept_bytes: 0, segment: None }
+        Recorder {
+            rule,
+            run: None,
+            recording: false,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            segment: None,
+            last_frames: 0,
+        }
     }
 
     pub fn is_recording(&self) -> bool {
         self.recording
+    }
+
+    /// Segments turn after so much from now on, the one that is open too: the first ones of cameras that began together are
+    /// made of different lengths, so that they do not turn together for ever.
+    pub fn turn_after(&mut self, segment_ms: u32) {
+        self.rule.segment_ms = segment_ms;
+    }
+
+    /// Frames of video in the segment that was closed last.
+    pub fn frames_of_last(&self) -> u32 {
+        self.last_frames
     }
 
     /// Bytes of frames in memory for what may come.
@@ -238,6 +260,9 @@ impl Recorder {
         if starts(frame) {
             segment.first.get_or_insert(at);
         }
+        if frame.kind == Kind::Video && segment.first.is_some() {
+            segment.frames = segment.frames.saturating_add(1);
+        }
         if let Some(fragment) = done {
             self.append(fragment, steps);
         }
@@ -279,7 +304,8 @@ impl Recorder {
         if let Some(fragment) = rest {
             self.append(fragment, steps);
         }
-        if self.segment.take().is_some_and(|segment| segment.is_open) {
+        if let Some(segment) = self.segment.take().filter(|segment| segment.is_open) {
+            self.last_frames = segment.frames;
             steps.push(Step::Close(reason));
         }
     }
@@ -311,7 +337,7 @@ impl Segment {
         } else {
             Content::Mp4(Box::new(Fragmenter::new(Arc::clone(tracks), cut)))
         };
-        Segment { content, first: None, is_open: false, bytes: 0, fragments: 0 }
+        Segment { content, first: None, is_open: false, bytes: 0, fragments: 0, frames: 0 }
     }
 }
 
