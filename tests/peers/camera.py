@@ -33,6 +33,7 @@ words.add_argument("--identity", help="a PEM file with certificate and key: rtsp
 words.add_argument("--viewers", type=int, default=0, help="sessions at a time, 0 for any number")
 words.add_argument("--session-seconds", type=int, default=60)
 words.add_argument("--encoded", help="loop this Annex B file, whose access units begin with a delimiter, unencoded")
+words.add_argument("--film", help="loop this transport stream, unencoded: times jump back at each turn")
 given = words.parse_args()
 Gst.init(None)
 
@@ -66,6 +67,14 @@ def encoded():
     return (
         f"appsrc name=file is-live=true format=time caps=video/x-{kind},stream-format=byte-stream,alignment=au,"
         f"framerate={given.fps}/1 ! {kind}parse ! rtp{kind}pay config-interval=-1 pt=96 name=pay0"
+    )
+
+
+def film():
+    kind = "h265" if given.video == "h265" else "h264"
+    return (
+        f"multifilesrc location={given.film} loop=true ! tsparse set-timestamps=true ! tsdemux ! "
+        f"{kind}parse ! rtp{kind}pay config-interval=-1 pt=96 name=pay0"
     )
 
 
@@ -111,7 +120,8 @@ def feed(_factory, media):
 
 
 factory = GstRtspServer.RTSPMediaFactory()
-factory.set_launch("( " + (encoded() if given.encoded else picture()) + sound() + " )")
+source = encoded() if given.encoded else film() if given.film else picture()
+factory.set_launch("( " + source + sound() + " )")
 factory.set_shared(True)
 if given.encoded:
     factory.connect("media-configure", feed)
@@ -160,5 +170,6 @@ GLib.unix_signal_add(GLib.PRIORITY_HIGH, signal.SIGTERM, lambda: (loop.quit(), F
 if server.attach(None) == 0:
     sys.exit("cannot listen")
 scheme = "rtsps" if given.identity else "rtsp"
-print(f"READY {scheme}://{given.host}:{server.get_bound_port()}/live", flush=True)
+host = f"[{given.host}]" if ":" in given.host else given.host
+print(f"READY {scheme}://{host}:{server.get_bound_port()}/live", flush=True)
 loop.run()

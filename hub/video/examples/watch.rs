@@ -1,7 +1,7 @@
-//! Watches one camera and prints what comes: the tracks of each run, then a line per group. For whoever wants to know what
+//! Watches one camera and prints what comes: the tracks of each run, then a line per group (`each`: and per picture). For whoever wants to know what
 //! a camera really sends. Deliberately without files and pictures.
 //!
-//! `cargo run -p domovoi-video --example watch -- rtsp://user:password@camera/stream [seconds] [udp] [noaudio] [sha256]`
+//! `cargo run -p domovoi-video --example watch -- rtsp://user:password@camera/stream [seconds] [udp] [noaudio] [each] [sha256]`
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -19,10 +19,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let wall = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
     let mut options = Options::new(address, login, Arc::new(wall));
     options.policy = Policy { loopback: Allow::Yes, link_local: Allow::Yes, ..Policy::default() };
-    let mut seconds = 10;
+    let (mut seconds, mut each) = (10, false);
     for word in words {
         match word.as_str() {
             "udp" => options.transport = Transport::Udp,
+            "each" => each = true,
             "noaudio" => options.audio = Audio::Leave,
             number if number.parse::<u64>().is_ok() => seconds = number.parse()?,
             print => options.trust = Trust::Pinned(fingerprint(print).ok_or("that is no SHA-256")?),
@@ -66,6 +67,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                     );
                     last = frame.decoded;
                     (video, audio, bytes) = (0, 0, 0);
+                }
+                if each {
+                    println!("    decoded {} shown {} of {} bytes", frame.decoded, frame.shown, frame.data.len());
                 }
                 video += 1;
                 bytes += frame.data.len();

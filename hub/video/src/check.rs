@@ -109,6 +109,7 @@ pub async fn check(mut options: Options, darkroom: &Darkroom) -> Result<Report, 
             break None;
         }
     };
+    let late = session.late();
     let (clock_offset_ms, left_out) = (session.clock_offset_ms(), session.left_out().to_vec());
     let picture = async {
         match picture {
@@ -122,7 +123,7 @@ pub async fn check(mut options: Options, darkroom: &Darkroom) -> Result<Report, 
     // The camera's place is given back while the picture is finished; what is left of TEARDOWN then goes on by itself.
     let (picture, _) = tokio::join!(picture, timeout_at(begun + WHOLE, session.close()));
     let Some(tracks) = gathered.tracks.clone() else {
-        return Err(trouble.unwrap_or(Trouble::NoKeyFrame { within: begun.elapsed() }));
+        return Err(trouble.unwrap_or(late));
     };
     Ok(gathered.report(&tracks, clock_offset_ms, left_out, picture, trouble))
 }

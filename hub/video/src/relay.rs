@@ -1,11 +1,12 @@
 //! The one connection between the RTSP client and a camera, with everything in it that the client lacks (retina 0.4.21 has
 //! no TLS, no timeouts and no limits: one DESCRIBE answer of 2 GB or one endless fragment would take the daemon's memory).
 //! A listener on loopback takes one connection, ours, and is gone; the bytes go on to the address that was checked.
-//! Deliberately no understanding of RTSP over TCP: it counts bytes, and what was handed out is told to it (`Gauge`).
+//! Deliberately no understanding of RTSP over TCP but for the description (`sieve`): it counts bytes, and what was handed
+//! out is told to it (`Gauge`).
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,10 +17,12 @@ use tokio::time::{Instant, timeout};
 
 mod datagrams;
 mod ours;
+mod sieve;
 
 use crate::address::{Address, Policy};
 use crate::session::{Excess, Limits, Step, Transport, Trouble, WallClock, clean};
 use crate::trust::{Judge, Trust};
+use sieve::Sieve;
 
 /// Read at once from a camera.
 const CHUNK: usize = 16 * 1024;
@@ -35,6 +38,8 @@ pub(crate) struct Gauge {
     /// How many of them there may be.
     allowed: AtomicU64,
     total: AtomicU64,
+    /// The client knows the camera's streams.
+    described: AtomicBool,
     trouble: Mutex<Option<Trouble>>,
 }
 
@@ -42,6 +47,15 @@ impl Gauge {
     /// A frame or an answer was handed out: what was read until now served a purpose.
     pub(crate) fn handed_out(&self) {
         self.unanswered.store(0, Ordering::Relaxed);
+    }
+
+    /// The client has the description: what comes from now on goes on as it is.
+    pub(crate) fn described(&self) {
+        self.described.store(true, Ordering::Relaxed);
+    }
+
+    fn is_described(&self) -> bool {
+        self.described.load(Ordering::Relaxed)
     }
 
     /// From now on the camera sends pictures.
@@ -139,14 +153,15 @@ pub(crate) async fn connect(
     Err(trouble.unwrap_or(Trouble::Timeout { step: Step::Connect, after: whole }))
 }
 
-/// Requests are small and must not wait; a camera that lost its power is to be noticed by the kernel as well.
+/// Requests are small and must not wait. A camera that lost its power is noticed by the kernel after 15 s, and one that is
+/// back says with the next probe that it knows nothing of this connection.
 fn tune(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = socket2::SockRef::from(stream);
     let keepalive = socket2::TcpKeepalive::new()
-        .with_time(Duration::from_secs(10))
-        .with_interval(Duration::from_secs(5))
-        .with_retries(3);
+        .with_time(Duration::from_secs(3))
+        .with_interval(Duration::from_secs(2))
+        .with_retries(6);
     socket.set_tcp_keepalive(&keepalive)
 }
 
@@ -216,6 +231,7 @@ where
 {
     let mut chunk = vec![0; CHUNK];
     let mut meter = Meter::new(limits, gauge);
+    let mut sieve = Some(Sieve::default());
     loop {
         let read = match timeout(limits.silence, from_camera.read(&mut chunk)).await {
             Err(_) => return Some(Trouble::Silent { seconds: limits.silence }),
@@ -226,7 +242,20 @@ where
         if let Err(trouble) = meter.count(read) {
             return Some(trouble);
         }
-        if to_client.write_all(chunk.get(..read).unwrap_or_default()).await.is_err() {
+        let read = chunk.get(..read).unwrap_or_default();
+        let sent = match &mut sieve {
+            Some(held) if gauge.is_described() => {
+                let rest = held.rest();
+                sieve = None;
+                to_client.write_all(&[&rest, read].concat()).await
+            }
+            Some(sieve) => match sieve.pass(read) {
+                Ok(bytes) => to_client.write_all(&bytes).await,
+                Err(trouble) => return Some(trouble),
+            },
+            None => to_client.write_all(read).await,
+        };
+        if sent.is_err() {
             return None;
         }
     }
@@ -264,7 +293,7 @@ fn lost(error: &io::Error) -> Trouble {
         // Cameras close TLS without saying goodbye.
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Trouble::Closed,
         io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            Trouble::Silent { seconds: Duration::from_secs(25) }
+            Trouble::Silent { seconds: Duration::from_secs(15) }
         }
         _ => Trouble::Protocol { text: clean(&error.to_string(), &[]) },
     }

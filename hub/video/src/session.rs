@@ -2,11 +2,12 @@
 //! quantity a bound, each end a reason (`Trouble`).
 //! Deliberately no second try (`supervise`), no decoding (`picture`), and no word of files.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use retina::client::{self as rtsp, Demuxed, SetupOptions, TcpTransportOptions};
 use retina::codec::{CodecItem, FrameFormat};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -34,9 +35,10 @@ pub use options::{
 pub use supervise::{State, Status, supervise};
 pub use trouble::{Excess, Step, Trouble};
 
+use supervise::words_of;
 pub(crate) use trouble::clean;
 
-use crate::frame::{Item, Tracks};
+use crate::frame::{Item, Tracks, VideoCodec};
 use crate::relay::{self, Gauge};
 use clock::Arrival;
 use flow::{Flow, Unit};
@@ -44,6 +46,8 @@ use tracks::Choice;
 
 /// Packets that cannot be made a frame of, one after another, before the session is given up.
 const BAD_PACKETS: u32 = 8;
+/// For how long frames may come as fast as they like: what a looped file or a stalled network held back.
+const BURST: Duration = Duration::from_secs(5);
 /// NTP counts from 1900.
 const NTP_TO_UNIX_SECONDS: i64 = 2_208_988_800;
 
@@ -61,7 +65,10 @@ pub struct Session {
     group_seen: bool,
     pictures_without_group: u32,
     bad_packets: u32,
-    rate: Rate,
+    /// What was wrong with the last of them.
+    bad: Option<Trouble>,
+    frames: Count,
+    runs: Count,
     clock_offset_ms: Option<i64>,
 }
 
@@ -118,6 +125,7 @@ impl Session {
         )
         .await?;
         gauge.handed_out();
+        gauge.described();
         Ok((session, gauge, veil))
     }
 
@@ -170,7 +178,9 @@ impl Session {
             group_seen: false,
             pictures_without_group: 0,
             bad_packets: 0,
-            rate: Rate { since: now, frames: 0 },
+            bad: None,
+            frames: Count { window: BURST, since: now, seen: 0 },
+            runs: Count { window: Duration::from_secs(60), since: now, seen: 0 },
             clock_offset_ms: None,
             options,
         })
@@ -195,6 +205,10 @@ impl Session {
     pub async fn next(&mut self) -> Result<Item, Trouble> {
         loop {
             if let Some(item) = self.flow.next() {
+                let limit = self.options.limits.runs_per_minute;
+                if matches!(item, Item::Begins { .. }) && !self.runs.allows(limit) {
+                    return Err(Trouble::TooMuch { of: Excess::Runs, limit: u64::from(limit) });
+                }
                 return Ok(item);
             }
             self.advance().await?;
@@ -225,16 +239,27 @@ impl Session {
         let group = self.playing_since + limits.key_frame;
         let until = if self.group_seen { picture } else { picture.min(group) };
         // A camera whose packets never make a frame does not reach the time-out above by being read.
-        let got = timeout_at(until, demuxed.next()).await;
+        let got = timeout_at(until, guarded(demuxed.next())).await;
         let given = self.options.login.is_some();
+        let got = match got {
+            Ok(Err(trouble)) => {
+                self.demuxed = None;
+                return Err(trouble);
+            }
+            Ok(Ok(got)) => Ok(got),
+            Err(late) => Err(late),
+        };
         match got {
             Err(_) => Err(self.gauge.trouble().unwrap_or_else(|| self.late())),
-            Ok(None) => Err(self.gauge.trouble().unwrap_or(Trouble::Closed)),
+            // After some errors the client has no more to say.
+            Ok(None) => Err(self.gauge.trouble().or(self.bad.take()).unwrap_or(Trouble::Closed)),
             Ok(Some(Err(error))) => {
                 self.bad_packets = self.bad_packets.saturating_add(1);
+                let trouble = translate(&error, &self.gauge, given, &self.veil);
                 if self.bad_packets >= BAD_PACKETS || self.gauge.trouble().is_some() {
-                    return Err(translate(&error, &self.gauge, given, &self.veil));
+                    return Err(trouble);
                 }
+                self.bad = Some(trouble);
                 self.flow.gap(1);
                 Ok(())
             }
@@ -242,12 +267,14 @@ impl Session {
         }
     }
 
-    fn late(&self) -> Trouble {
+    /// What is to be said when waiting is over.
+    pub(crate) fn late(&self) -> Trouble {
         let limits = &self.options.limits;
+        let waited = self.playing_since.elapsed();
         if !self.group_seen && self.pictures_without_group > 0 {
-            Trouble::NoKeyFrame { within: self.playing_since.elapsed().min(limits.key_frame) }
+            Trouble::NoKeyFrame { within: waited.min(limits.key_frame) }
         } else {
-            Trouble::Timeout { step: Step::Frame, after: limits.frame }
+            Trouble::Timeout { step: Step::Frame, after: waited.min(limits.frame) }
         }
     }
 
@@ -271,7 +298,7 @@ impl Session {
                     ticks: time.timestamp(),
                     since_play_ms: time.elapsed().saturating_mul(1000) / hz,
                     arrival: Arrival { received: frame.end_ctx().received(), now, wall_now },
-                    data: Bytes::from(frame.into_data()),
+                    data: self.whole(frame.into_data()),
                 };
                 if self.flow.video(unit) {
                     self.group_seen = true;
@@ -310,16 +337,27 @@ impl Session {
         Ok(())
     }
 
+    /// RFC 2435 leaves the end marker of a JPEG to the sender, and most send none. Where there is one, a second does no
+    /// harm, and ffmpeg overlooks the first behind the scans of GStreamer's encoder.
+    fn whole(&self, mut data: Vec<u8>) -> Bytes {
+        if self.choice.video_codec == VideoCodec::Jpeg {
+            data.extend_from_slice(&[0xff, 0xd9]);
+        }
+        Bytes::from(data)
+    }
+
     /// A frame came out of the client: what was read until here served a purpose, in bounds.
     fn handed_out(&mut self, bytes: usize) -> Result<(), Trouble> {
         self.gauge.handed_out();
         self.bad_packets = 0;
+        self.bad = None;
         let limits = &self.options.limits;
         if bytes > limits.access_unit_bytes {
             let limit = u64::try_from(limits.access_unit_bytes).unwrap_or(u64::MAX);
             return Err(Trouble::TooMuch { of: Excess::AccessUnit, limit });
         }
-        if !self.rate.allows(limits.frames_per_second) {
+        let burst = u32::try_from(BURST.as_secs()).unwrap_or(1);
+        if !self.frames.allows(limits.frames_per_second.saturating_mul(burst)) {
             let limit = u64::from(limits.frames_per_second);
             return Err(Trouble::TooMuch { of: Excess::Frames, limit });
         }
@@ -329,13 +367,19 @@ impl Session {
     fn read_parameters(&mut self) -> Result<(), Trouble> {
         let Some(demuxed) = &self.demuxed else { return Ok(()) };
         let streams = demuxed.streams();
-        let Some(video) = streams.get(self.choice.video) else { return Ok(()) };
-        let Some(video) = tracks::video_track(video, self.choice.video_codec) else { return Ok(()) };
-        let audio = self
-            .choice
-            .audio
-            .and_then(|(i, codec)| streams.get(i).and_then(|stream| tracks::audio_track(stream, codec)));
-        self.flow.set_tracks(Tracks { video: video?, audio });
+        let read = || {
+            let video = tracks::video_track(streams.get(self.choice.video)?, self.choice.video_codec)?;
+            let audio = self
+                .choice
+                .audio
+                .and_then(|(i, codec)| streams.get(i).and_then(|stream| tracks::audio_track(stream, codec)));
+            Some(video.map(|video| Tracks { video, audio }))
+        };
+        // Sample entries are written by retina as well.
+        let tracks = std::panic::catch_unwind(AssertUnwindSafe(read)).map_err(|panic| gave_way(&*panic))?;
+        if let Some(tracks) = tracks {
+            self.flow.set_tracks(tracks?);
+        }
         Ok(())
     }
 }
@@ -375,20 +419,21 @@ impl Visits {
     }
 }
 
-/// Frames a second, over windows of two.
-struct Rate {
+/// How often something came within a window of time; the next begins when it is over.
+struct Count {
+    window: Duration,
     since: Instant,
-    frames: u32,
+    seen: u32,
 }
 
-impl Rate {
-    fn allows(&mut self, per_second: u32) -> bool {
-        if self.since.elapsed() >= Duration::from_secs(2) {
+impl Count {
+    fn allows(&mut self, limit: u32) -> bool {
+        if self.since.elapsed() >= self.window {
             self.since = Instant::now();
-            self.frames = 0;
+            self.seen = 0;
         }
-        self.frames = self.frames.saturating_add(1);
-        self.frames <= per_second.saturating_mul(2)
+        self.seen = self.seen.saturating_add(1);
+        self.seen <= limit
     }
 }
 
@@ -401,11 +446,22 @@ async fn within<T>(
     veil: &Veil,
     work: impl Future<Output = Result<T, retina::Error>>,
 ) -> Result<T, Trouble> {
-    match timeout(after, work).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(translate(&error, gauge, given, veil)),
+    match timeout(after, guarded(work)).await {
+        Ok(Ok(Ok(done))) => Ok(done),
+        Ok(Ok(Err(error))) => Err(translate(&error, gauge, given, veil)),
+        Ok(Err(trouble)) => Err(trouble),
         Err(_) => Err(gauge.trouble().unwrap_or(Trouble::Timeout { step, after })),
     }
+}
+
+/// What retina 0.4.21 does with a camera's bytes may panic: when a packet is bad with which a frame without a mark ended,
+/// the next packet finds that frame still waiting (`push with data already pending`). It is the camera's fault then.
+async fn guarded<T>(work: impl Future<Output = T>) -> Result<T, Trouble> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| gave_way(&*panic))
+}
+
+fn gave_way(panic: &(dyn std::any::Any + Send)) -> Trouble {
+    Trouble::Protocol { text: clean(&format!("what it sends cannot be read: {}", words_of(panic)), &[]) }
 }
 
 /// retina's errors tell their kind only in words, apart from the status of an answer.

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 
+use super::sieve::cleaned;
 use super::{CHUNK, Gauge, Meter, lost};
 use crate::session::{Limits, Trouble, clean};
 
@@ -28,6 +29,8 @@ const WAITING: usize = 256;
 const HELD: usize = 16;
 /// Our own requests.
 const REQUEST_BYTES: usize = 64 << 10;
+/// Of an answer; it is searched from its beginning with each piece of it that comes.
+const HEAD_BYTES: usize = 32 << 10;
 /// A receiver that is never heard of is taken for gone by some cameras, and by firewalls on the way.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// An empty receiver report (RFC 3550, 6.4.2) of a source that sends nothing.
@@ -179,7 +182,12 @@ impl Exchange<'_> {
                 let text = "RTP came inside a connection that was set up for datagrams".to_owned();
                 return Err(Some(Trouble::Protocol { text }));
             }
-            let Some(end) = end_of_head(answers) else { break };
+            let Some(end) = end_of_head(answers) else {
+                if answers.len() > HEAD_BYTES {
+                    return Err(Some(Trouble::Protocol { text: "a head without an end".to_owned() }));
+                }
+                break;
+            };
             let head = String::from_utf8_lossy(answers.get(..end).unwrap_or_default()).into_owned();
             let body = header(&head, "content-length").and_then(|length| length.trim().parse::<usize>().ok());
             let whole = end.saturating_add(body.unwrap_or(0));
@@ -187,6 +195,8 @@ impl Exchange<'_> {
                 break;
             }
             let answer: Vec<u8> = answers.drain(..whole).collect();
+            let described = self.meter.gauge.is_described();
+            let answer = if described { answer } else { cleaned(&answer, end, &head) };
             let success = head.split(' ').nth(1).is_some_and(|status| status.starts_with('2'));
             // No other request is on its way while a SETUP is.
             let rewritten = match self.asked.take().filter(|_| success) {
@@ -225,6 +235,9 @@ impl Exchange<'_> {
             return Err(Some(Trouble::Ours { text: "an answer without its request".to_owned() }));
         };
         for (socket, port) in [(&pair.rtp, rtp), (&pair.rtcp, rtcp)] {
+            if port == 0 {
+                return Err(broken("the camera's port is no number"));
+            }
             socket.connect(SocketAddr::new(self.peer, port)).await.map_err(|error| ours(&error))?;
             // Opens the way back through a firewall; the camera ignores it.
             let _ = socket.send(&REPORT).await;
@@ -345,11 +358,11 @@ impl Order {
 }
 
 /// Where the head of a message ends, its blank line included.
-fn end_of_head(bytes: &[u8]) -> Option<usize> {
+pub(super) fn end_of_head(bytes: &[u8]) -> Option<usize> {
     bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
 }
 
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().skip(1).find_map(|line| {
         let (key, value) = line.split_once(':')?;
         key.trim().eq_ignore_ascii_case(name).then_some(value.trim())

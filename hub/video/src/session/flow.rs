@@ -15,6 +15,8 @@ use crate::frame::{AudioCodec, AudioTrack, Frame, Item, Kind, Tracks, VideoCodec
 /// A step back by more than this is no reordering of B-frames.
 const BACK_MS: i64 = 2_000;
 const FORWARD_MS: i64 = 10_000;
+/// A step forward by so much more than has passed since the frame before: a looped transport stream has one at its end.
+const AHEAD_MS: i64 = 2_000;
 /// How far the camera's own relation of audio and video may be from that of their arrival.
 const APART_MS: i64 = 500;
 
@@ -47,6 +49,7 @@ struct Run {
     /// RTP time of tick 0 of the video.
     origin: i64,
     last: i64,
+    last_arrival: Arrival,
     highest: i64,
     order: Order,
     began: Arrival,
@@ -94,17 +97,23 @@ impl Flow {
             // A group is shown after all that came before it; one that is not begins another time line.
             self.restart |= starts && unit.ticks <= run.highest;
             let delta = unit.ticks.saturating_sub(run.last);
-            if delta < -(BACK_MS * hz / 1000) || delta > FORWARD_MS * hz / 1000 {
-                // Times jump. Until the next group its pictures are put where they would have come without the jump:
-                // nothing is lost, and nothing joins what does not belong together.
-                run.origin = run.origin.saturating_add(delta).saturating_sub(frame_ticks);
+            // What a pause explains is no jump: it came as late as it says.
+            let passed = since(run.last_arrival, unit.arrival).saturating_mul(hz) / 1000;
+            let ahead = delta.saturating_sub(passed.max(0));
+            if delta < -(BACK_MS * hz / 1000) || delta > FORWARD_MS * hz / 1000 || ahead > AHEAD_MS * hz / 1000 {
+                // Times jump. Until the next group its pictures are put behind all that came, with room for those that
+                // are shown before this one: nothing is lost, and nothing joins what does not belong together.
+                let room = frame_ticks.saturating_mul(run.order.reach());
+                run.origin = run.origin.saturating_add(unit.ticks.saturating_sub(run.highest)).saturating_sub(room);
                 run.highest = unit.ticks;
                 self.restart = true;
             } else if (1..=hz).contains(&delta) {
-                let mean = self.frame_ticks.unwrap_or(delta);
-                self.frame_ticks = Some((mean * 7 + delta) / 8);
+                // With B-frames only the shortest step is a frame's length; where the rate changes, it is forgotten slowly.
+                let known = self.frame_ticks.unwrap_or(delta);
+                self.frame_ticks = Some(if delta < known { delta.max(1) } else { (known * 15 + delta) / 16 });
             }
             run.last = unit.ticks;
+            run.last_arrival = unit.arrival;
             run.highest = run.highest.max(unit.ticks);
             if !Arc::ptr_eq(&run.tracks, &tracks) {
                 self.restart = true;
@@ -158,6 +167,7 @@ impl Flow {
             tracks,
             origin: unit.ticks,
             last: unit.ticks,
+            last_arrival: unit.arrival,
             highest: unit.ticks,
             order,
             began: unit.arrival,

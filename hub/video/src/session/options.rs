@@ -67,14 +67,17 @@ pub struct Limits {
     pub connect: Duration,
     /// Each of TLS, DESCRIBE, SETUP and PLAY, to its end: a header that drips does not extend it.
     pub step: Duration,
-    /// Between two pictures.
+    /// Between two pictures. Encoders that save send one in ten seconds at night; restreamers that loop a file send it in
+    /// one burst and fall silent for its length.
     pub frame: Duration,
     /// From PLAY to the first key frame. An intra-refresh H.264 camera never sends one.
     pub key_frame: Duration,
     pub teardown: Duration,
     /// When a session that does not play yet is to have failed: for a check, which has ten seconds for all of its steps.
     pub playing_by: Option<Instant>,
-    /// Without one byte from the camera.
+    /// Without one byte from the camera: longer than from one keepalive of the client to the next (half of the session's
+    /// time-out and at most 30 s), which every camera that is alive answers. One without power is noticed by the kernel
+    /// sooner.
     pub silence: Duration,
     /// Bytes of an answer before PLAY.
     pub answer_bytes: u64,
@@ -86,6 +89,8 @@ pub struct Limits {
     /// For longer than five seconds. MJPEG at 1080p30 is below half of it.
     pub pace_bytes_per_second: u64,
     pub frames_per_second: u32,
+    /// Each run is a file of the archive, and making one durable keeps the disk busy for all cameras.
+    pub runs_per_minute: u32,
 }
 
 impl Default for Limits {
@@ -93,16 +98,17 @@ impl Default for Limits {
         Limits {
             connect: Duration::from_secs(10),
             step: Duration::from_secs(10),
-            frame: Duration::from_secs(10),
-            key_frame: Duration::from_secs(20),
+            frame: Duration::from_secs(40),
+            key_frame: Duration::from_secs(40),
             teardown: Duration::from_secs(5),
             playing_by: None,
-            silence: Duration::from_secs(15),
+            silence: Duration::from_secs(35),
             answer_bytes: 256 << 10,
             unanswered_bytes: 7 << 19,
             access_unit_bytes: 3 << 20,
             pace_bytes_per_second: 16_000_000,
             frames_per_second: 500,
+            runs_per_minute: 60,
         }
     }
 }

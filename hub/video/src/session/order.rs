@@ -31,6 +31,11 @@ impl Order {
         Order { depth, waiting: Vec::with_capacity(depth + 1), placed: 0, last: None, frame_ticks: frame_ticks.max(1) }
     }
 
+    /// How many frames the next one may be shown after all that came, so that those which it overtakes find room.
+    pub(super) fn reach(&self) -> i64 {
+        i64::try_from(self.depth).unwrap_or(0).saturating_add(1)
+    }
+
     /// By how much everything is shown later.
     pub(super) fn delay(&self) -> i64 {
         i64::try_from(self.depth).unwrap_or(0).saturating_mul(self.frame_ticks)

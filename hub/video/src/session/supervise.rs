@@ -15,19 +15,27 @@ use crate::frame::Item;
 use crate::relay;
 
 const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(30);
+/// For a camera that was well within the hour: it is to be seen within five seconds of its return, and may need two of
+/// them for its first key frame.
+const LONGEST_RECENT: Duration = Duration::from_millis(2_500);
+const RECENT: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_secs(15);
 /// A camera without a free place frees one when it gives up on a dead viewer, or when somebody closes a page.
 const LONGEST_BUSY: Duration = Duration::from_secs(10);
+/// For a camera that breaks the protocol or floods: each try is work that it makes for the hub.
+const LONGEST_ODD: Duration = Duration::from_secs(30);
 /// Where only a person can help: cameras lock an account after a handful of wrong passwords.
 const SHORTEST_HOPELESS: Duration = Duration::from_secs(30);
 const LONGEST_HOPELESS: Duration = Duration::from_secs(300);
-/// Between two looks whether anything listens at the address of a camera that is gone. They make the return of a camera
-/// that was away for an hour as quick as that of one that was away for a second.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// While a camera starts, and for one that answers nothing: it is to be seen within five seconds when it does.
-const LONGEST_NEAR: Duration = Duration::from_secs(4);
-/// How long a camera may take from its first open port to its first picture.
+/// How long a camera may take from its first open port to its first picture: what it answers while it boots (404, 503, an
+/// end) is not its last word.
 const STARTING: Duration = Duration::from_secs(120);
+/// Between two looks whether anything listens at the address of a camera that is gone. They make the return of a camera
+/// that was away for a day as quick as that of one that was away for a second.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// For one connection to an address where nothing answered last time. The kernel repeats its first packet after 1, 3 and
+/// 7 s: a new connection sees a camera that is back sooner than one that waits.
+const LOOK: Duration = Duration::from_secs(2);
 /// A session that lasted this long was well: the next trouble begins a new count.
 const WELL: Duration = Duration::from_secs(10);
 
@@ -75,6 +83,8 @@ pub async fn supervise(
 ) {
     // After a power cut the hub and its cameras start together.
     let mut backoff = Backoff::starting();
+    let patient = options.limits.connect;
+    let mut options = options;
     loop {
         status.send_modify(|status| status.tries = status.tries.saturating_add(1));
         let begun = Instant::now();
@@ -101,6 +111,7 @@ pub async fn supervise(
         if !wait(&options, &trouble, &mut backoff, &mut shutdown).await {
             break;
         }
+        options.limits.connect = if trouble.is_absence() { patient.min(LOOK) } else { patient };
     }
     status.send_modify(|status| status.state = State::Stopped);
 }
@@ -174,7 +185,7 @@ async fn wait(
 ) -> bool {
     let until = Instant::now() + backoff.next(trouble);
     let mut limits = options.limits.clone();
-    limits.connect = limits.connect.min(LOOK_EVERY);
+    limits.connect = limits.connect.min(LOOK);
     let look = async {
         loop {
             sleep(LOOK_EVERY).await;
@@ -197,29 +208,28 @@ async fn wait(
 #[derive(Default)]
 struct Backoff {
     last: Option<Duration>,
-    /// Until when it is expected any moment.
-    near_until: Option<Instant>,
+    /// When it was well, or seen to listen again, for the last time.
+    well: Option<Instant>,
 }
 
 impl Backoff {
-    /// For a camera that was well a moment ago, or that listens again: what it answers while it boots (404, 503, an end) is
-    /// not its last word.
     fn starting() -> Backoff {
-        Backoff { last: None, near_until: Some(Instant::now() + STARTING) }
+        Backoff { last: None, well: Some(Instant::now()) }
     }
 
     /// Doubles up to the longest pause of this trouble; a quarter of it is chance, so that the cameras of a house that lost
     /// its power do not all come at once.
     fn next(&mut self, trouble: &Trouble) -> Duration {
-        let near = self.near_until.is_some_and(|until| Instant::now() < until);
+        let well_within = |time: Duration| self.well.is_some_and(|well| well.elapsed() < time);
         let (shortest, longest) = match trouble {
             // A wrong password is never tried in a row.
             Trouble::Unauthorized { .. } => (SHORTEST_HOPELESS, LONGEST_HOPELESS),
+            Trouble::TooMuch { .. } | Trouble::Protocol { .. } => (SHORTEST, LONGEST_ODD),
+            trouble if trouble.needs_somebody() && !well_within(STARTING) => (SHORTEST_HOPELESS, LONGEST_HOPELESS),
+            _ if well_within(RECENT) => (SHORTEST, LONGEST_RECENT),
             // Such a try is itself a wait for the answer.
-            Trouble::Timeout { .. } => (SHORTEST, LONGEST_NEAR),
-            _ if near => (SHORTEST, LONGEST_NEAR),
+            Trouble::Timeout { .. } => (SHORTEST, LONGEST_RECENT),
             Trouble::Busy { .. } => (SHORTEST, LONGEST_BUSY),
-            trouble if trouble.needs_somebody() => (SHORTEST_HOPELESS, LONGEST_HOPELESS),
             _ => (SHORTEST, LONGEST),
         };
         let pause = self.last.map_or(shortest, |last| last.saturating_mul(2)).clamp(shortest, longest);
@@ -229,13 +239,14 @@ impl Backoff {
     }
 }
 
-fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+pub(super) fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
     let words = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     clean(words.unwrap_or("a panic without words"), &[])
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Excess, Step};
     use super::*;
 
     #[test]
@@ -245,7 +256,8 @@ mod tests {
             (Trouble::Busy { status: 503 }, SHORTEST, LONGEST_BUSY),
             (Trouble::Unauthorized { given: true }, SHORTEST_HOPELESS, LONGEST_HOPELESS),
             (Trouble::NotFound, SHORTEST_HOPELESS, LONGEST_HOPELESS),
-            (Trouble::Timeout { step: super::super::Step::Describe, after: SHORTEST }, SHORTEST, LONGEST_NEAR),
+            (Trouble::TooMuch { of: Excess::Runs, limit: 1 }, SHORTEST, LONGEST_ODD),
+            (Trouble::Timeout { step: Step::Describe, after: SHORTEST }, SHORTEST, LONGEST_RECENT),
         ] {
             let mut backoff = Backoff::default();
             let first = backoff.next(&trouble);
@@ -260,10 +272,20 @@ mod tests {
     fn a_camera_that_starts_is_expected_any_moment() {
         let mut backoff = Backoff::starting();
         for trouble in [Trouble::NotFound, Trouble::Busy { status: 503 }, Trouble::Closed].iter().cycle().take(30) {
-            assert!(backoff.next(trouble) <= LONGEST_NEAR);
+            assert!(backoff.next(trouble) <= LONGEST_RECENT);
         }
-        assert!(backoff.next(&Trouble::Unauthorized { given: true }) > LONGEST_NEAR);
-        backoff.near_until = Some(Instant::now());
-        assert!(backoff.next(&Trouble::NotFound) > LONGEST_NEAR);
+        assert!(backoff.next(&Trouble::Unauthorized { given: true }) > LONGEST_RECENT);
+        backoff.last = None;
+        backoff.well = Instant::now().checked_sub(STARTING);
+        assert!(backoff.next(&Trouble::NotFound) > LONGEST_RECENT, "now it is its last word");
+        backoff.last = None;
+        for _ in 0..20 {
+            assert!(backoff.next(&Trouble::Closed) <= LONGEST_RECENT);
+        }
+        backoff.well = Instant::now().checked_sub(RECENT);
+        for _ in 0..20 {
+            backoff.next(&Trouble::Closed);
+        }
+        assert!(backoff.next(&Trouble::Closed) > LONGEST_RECENT);
     }
 }

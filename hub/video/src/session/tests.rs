@@ -2,9 +2,14 @@
 //! is tried in `peers`.
 
 mod camera;
+mod elsewhere;
 mod hostile;
+mod killed;
 mod kind;
+mod odd;
 mod peers;
+mod recorded;
+mod road;
 mod strange;
 mod supervised;
 

@@ -44,8 +44,10 @@ pub enum Excess {
     AccessUnit,
     /// Bytes a second, for longer than a burst.
     Pace,
-    /// Frames a second.
+    /// Frames a second, for longer than a burst.
     Frames,
+    /// Runs a minute: parameters or times that change with every key frame.
+    Runs,
 }
 
 /// Why there are no frames. Texts of peers in it are bounded, without control characters and without our secrets.

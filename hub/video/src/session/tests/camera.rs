@@ -66,7 +66,8 @@ impl Camera {
                         Err(_) => continue,
                     },
                 };
-                let talk = Talk { wire, heard: Arc::clone(&all_heard), sent: Arc::clone(&all_sent), seq: 100 };
+                let (heard, sent) = (Arc::clone(&all_heard), Arc::clone(&all_sent));
+                let talk = Talk { wire, heard, sent, seq: 100, spoils: None, said: 0 };
                 talks.spawn(script(talk, number));
             }
         });
@@ -92,6 +93,8 @@ pub(super) struct Talk {
     heard: Arc<Mutex<Vec<String>>>,
     sent: Arc<AtomicU64>,
     seq: u16,
+    spoils: Option<(u64, [u8; 8])>,
+    said: u64,
 }
 
 pub(super) struct Request {
@@ -105,8 +108,21 @@ pub(super) const SDP_VIDEO: &str = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=
 pub(super) const SDP_PCMU: &str = "m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:audio\r\n";
 
 impl Talk {
+    /// From the given byte on, eight are changed by these bits.
+    pub(super) fn spoil(&mut self, at: u64, bits: u64) {
+        self.spoils = Some((at, bits.to_be_bytes()));
+    }
+
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Option<()> {
-        for part in bytes.chunks(4096) {
+        let mut spoiled = bytes.to_vec();
+        if let Some((from, bits)) = self.spoils {
+            for (at, byte) in (self.said..).zip(&mut spoiled) {
+                let bit = at.checked_sub(from).and_then(|n| bits.get(usize::try_from(n).ok()?));
+                *byte ^= bit.copied().unwrap_or(0);
+            }
+        }
+        self.said += bytes.len() as u64;
+        for part in spoiled.chunks(4096) {
             self.wire.write_all(part).await.ok()?;
             self.sent.fetch_add(part.len() as u64, Ordering::SeqCst);
         }

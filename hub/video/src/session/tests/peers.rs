@@ -12,33 +12,37 @@ use crate::frame::{AudioCodec, Kind, VideoCodec};
 use crate::picture::Darkroom;
 use crate::trust::Trust;
 
-struct Camera {
+pub(super) struct Camera {
     program: Child,
-    url: String,
+    pub(super) url: String,
 }
 
 impl Camera {
-    fn start(settings: &[&str]) -> Camera {
+    pub(super) fn start(settings: &[&str]) -> Camera {
+        Camera::start_by(Command::new("/usr/bin/python3"), settings)
+    }
+
+    /// `python` may be a command that starts it elsewhere.
+    pub(super) fn start_by(mut python: Command, settings: &[&str]) -> Camera {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/peers/camera.py");
-        let mut program = Command::new("/usr/bin/python3")
-            .arg(script)
-            .args(settings)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut program =
+            python.arg(script).args(settings).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
         let ready = lines.next().expect("the camera does not start").unwrap();
         Camera { program, url: ready.strip_prefix("READY ").unwrap().to_owned() }
     }
 
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.program.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
-    fn port(&self) -> String {
+    pub(super) fn port(&self) -> String {
         options(&self.url).address.port.to_string()
+    }
+
+    pub(super) fn at(&self) -> std::net::SocketAddr {
+        format!("127.0.0.1:{}", self.port()).parse().unwrap()
     }
 }
 
