@@ -56,6 +56,7 @@ const SOLE_OWNERS: &[(&str, &[&str])] = &[
     ("rmqtt-codec", &["domovoi-broker"]),
     ("retina", &["domovoi-video"]),
     ("mp4-atom", &["domovoi-video"]),
+    ("object_store", &["domovoi-video"]),
     ("rumqttd", &["firmware-sim"]),
     ("oauth2", &["domovoi"]),
     ("image", &["domovoi"]),

@@ -17,6 +17,7 @@ pub mod mp4;
 mod network;
 pub mod onvif;
 pub mod picture;
+pub mod places;
 mod relay;
 pub mod session;
 pub mod trust;

@@ -16,6 +16,7 @@ use mp4_atom::{Codec, Decode, Ftyp, Moov};
 
 use crate::mp4::{self, AUDIO_TRACK, Extent, Mp4Error, Reference, Shift, TICKS_HZ, VIDEO_TRACK, scale};
 
+use super::file::ReadAt;
 use super::format::Media;
 use super::reader::{ReadError, SegmentReader, records_of};
 use super::trailer::{Entry, Reason, Trailer};
@@ -37,16 +38,26 @@ pub struct Source {
     pub day: DayKey,
     /// Of one that is being written: as far as it is durable.
     pub growing: Option<Arc<Trailer>>,
+    /// Of one whose file is in a store elsewhere: what reads it there.
+    pub elsewhere: Option<Arc<dyn ReadAt>>,
 }
 
 impl Source {
     /// A closed one.
     pub fn closed(path: PathBuf, day: DayKey) -> Self {
-        Source { path, day, growing: None }
+        Source { path, day, growing: None, elsewhere: None }
+    }
+
+    /// One in a store elsewhere; `path` is what errors call it.
+    pub fn elsewhere(path: PathBuf, day: DayKey, file: Arc<dyn ReadAt>) -> Self {
+        Source { path, day, growing: None, elsewhere: Some(file) }
     }
 
     /// Opens it. What was growing may be closed by now: its records lie where they lay.
     pub fn open(&self) -> Result<SegmentReader, ReadError> {
+        if let Some(file) = &self.elsewhere {
+            return SegmentReader::elsewhere(Arc::clone(file), &self.path, &self.day);
+        }
         match &self.growing {
             Some(trailer) => SegmentReader::growing(&self.path, &self.day, Trailer::clone(trailer)),
             None => SegmentReader::open(&self.path, &self.day),

@@ -1,10 +1,12 @@
 //! One segment file with its key: the reading of single records and of the trailer, which reader, recovery and
 //! verification share. It trusts no length that the file gives beyond the file itself and the largest record.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use domovoi_vault::{DayKey, RECORD_SALT, RECORD_TAG, RecordKey};
 
@@ -20,8 +22,35 @@ pub(super) const TRAILER_POSITION: u32 = u32::MAX;
 /// What separates a recovered trailer's key from the file's.
 const RECOVERED: &[u8] = b"recovered";
 
-pub(super) struct Opened {
-    pub file: File,
+/// The bytes of a segment file, here or elsewhere. Reading may wait.
+pub trait ReadAt: fmt::Debug + Send + Sync {
+    fn bytes(&self) -> u64;
+    fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()>;
+}
+
+impl ReadAt for File {
+    /// As many as there are now; none where that cannot be told.
+    fn bytes(&self) -> u64 {
+        self.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
+        FileExt::read_exact_at(self, buffer, at)
+    }
+}
+
+impl ReadAt for Arc<dyn ReadAt> {
+    fn bytes(&self) -> u64 {
+        (**self).bytes()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
+        (**self).read_exact_at(buffer, at)
+    }
+}
+
+pub(super) struct Opened<F: ReadAt = File> {
+    pub file: F,
     pub heading: Heading,
     pub key: RecordKey,
     pub len: u64,
@@ -54,8 +83,13 @@ impl From<io::Error> for OpenFailure {
 
 impl Opened {
     pub fn open(path: &Path, day: &DayKey, write: bool) -> Result<Self, OpenFailure> {
-        let file = File::options().read(true).write(write).open(path)?;
-        let len = file.metadata()?.len();
+        Opened::of(File::options().read(true).write(write).open(path)?, day)
+    }
+}
+
+impl<F: ReadAt> Opened<F> {
+    pub fn of(file: F, day: &DayKey) -> Result<Self, OpenFailure> {
+        let len = file.bytes();
         let mut bytes = [0; HEADING];
         if len < HEADING as u64 {
             return Err(OpenFailure::Heading(HeadingError::Short));

@@ -16,13 +16,14 @@ mod reader;
 mod recorder;
 mod recover;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trailer;
 mod verify;
 mod writer;
 
 pub use disk::{Behind, Desk, Disk, DiskLimits, Opening, Report};
 pub use export::{Chunks, ExportError, Gaps, Jump, Part, Source, plan};
+pub use file::ReadAt;
 pub use folder::{Found, Space, file_name, identify, identity, scan, set_aside, space};
 pub use format::{ChainTag, HEADING, Heading, HeadingError, Id, LARGEST_RECORD, Media};
 pub use reader::{Content, Picture, ReadError, SegmentReader};

@@ -7,13 +7,14 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use domovoi_vault::DayKey;
 
 use crate::mp4::{self, Reference};
 
-use super::file::{Framed, OpenFailure, Opened, open_media};
+use super::file::{Framed, OpenFailure, Opened, ReadAt, open_media};
 use super::format::{ChainTag, FACTS, HEADING, Heading, HeadingError, Kind, Media};
 use super::trailer::{Entry, Trailer};
 
@@ -56,7 +57,7 @@ pub struct Content {
 
 /// A segment with its key.
 pub struct SegmentReader {
-    opened: Opened,
+    opened: Opened<Arc<dyn ReadAt>>,
     path: PathBuf,
     trailer: Trailer,
     tag: Option<ChainTag>,
@@ -75,7 +76,15 @@ impl std::fmt::Debug for SegmentReader {
 impl SegmentReader {
     /// Opens a closed segment by its trailer. The records are verified as they are read.
     pub fn open(path: &Path, day: &DayKey) -> Result<Self, ReadError> {
-        let opened = open(path, day)?;
+        Self::closed(open(path, day)?, path, day)
+    }
+
+    /// The same of one whose file is elsewhere. `path` is what errors call it.
+    pub fn elsewhere(file: Arc<dyn ReadAt>, path: &Path, day: &DayKey) -> Result<Self, ReadError> {
+        Self::closed(Opened::of(file, day).map_err(|failure| failed(path, failure))?, path, day)
+    }
+
+    fn closed(opened: Opened<Arc<dyn ReadAt>>, path: &Path, day: &DayKey) -> Result<Self, ReadError> {
         let none = || ReadError::NoTrailer(path.to_owned());
         let framed = opened.at_footer().map_err(|source| io_error(path, source))?.ok_or_else(none)?;
         let (trailer, tag) = opened.trailer(&framed, day).map_err(|source| io_error(path, source))?.ok_or_else(none)?;
@@ -90,7 +99,7 @@ impl SegmentReader {
         Ok(Self::with(open(path, day)?, path, trailer, None))
     }
 
-    fn with(opened: Opened, path: &Path, trailer: Trailer, tag: Option<ChainTag>) -> Self {
+    fn with(opened: Opened<Arc<dyn ReadAt>>, path: &Path, trailer: Trailer, tag: Option<ChainTag>) -> Self {
         let offsets = trailer
             .entries
             .iter()
@@ -118,10 +127,6 @@ impl SegmentReader {
 
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    pub fn file(&self) -> &File {
-        &self.opened.file
     }
 
     /// A record's payload, verified: an initialisation, a fragment, a picture.
@@ -235,11 +240,16 @@ fn cut(bytes: &Bytes, start: u64, end: u64) -> Bytes {
     bytes.slice(at(start)..at(end).max(at(start)))
 }
 
-fn open(path: &Path, day: &DayKey) -> Result<Opened, ReadError> {
-    Opened::open(path, day, false).map_err(|failure| match failure {
+fn open(path: &Path, day: &DayKey) -> Result<Opened<Arc<dyn ReadAt>>, ReadError> {
+    let file: Arc<dyn ReadAt> = Arc::new(File::open(path).map_err(|source| io_error(path, source))?);
+    Opened::of(file, day).map_err(|failure| failed(path, failure))
+}
+
+fn failed(path: &Path, failure: OpenFailure) -> ReadError {
+    match failure {
         OpenFailure::Io(source) => io_error(path, source),
         OpenFailure::Heading(source) => ReadError::Heading { path: path.to_owned(), source },
-    })
+    }
 }
 
 fn io_error(path: &Path, source: io::Error) -> ReadError {

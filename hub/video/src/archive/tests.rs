@@ -17,7 +17,7 @@ use crate::film::{self, picture, sound};
 use crate::frame::{AudioCodec, Frame, Item, Tracks};
 use crate::mp4::Fragment;
 
-fn day(byte: u8) -> DayKey {
+pub(crate) fn day(byte: u8) -> DayKey {
     DayKey::from_raw(Zeroizing::new([byte; 32]))
 }
 
@@ -87,13 +87,13 @@ fn turning(segment_ms: u32) -> RecorderRule {
 }
 
 /// One closed segment of six fragments.
-fn segment(folder: &Path, key: &DayKey) -> Closed {
+pub(crate) fn segment(folder: &Path, key: &DayKey) -> Closed {
     let closed = record(folder, key, &film::tracks(Some(AudioCodec::Pcma)), &frames(60), turning(60_000));
     assert_eq!(closed.len(), 1);
     closed.into_iter().next().unwrap()
 }
 
-fn whole(reader: &SegmentReader) -> Vec<u8> {
+pub(crate) fn whole(reader: &SegmentReader) -> Vec<u8> {
     let content = reader.content().unwrap();
     let mut bytes = Vec::new();
     while (bytes.len() as u64) < content.bytes {

@@ -33,6 +33,18 @@ use client::{Client, service_at};
 /// Sensors of one device whose streams are asked for: each is two questions.
 const MOST_CHANNELS: usize = 16;
 
+/// The text of the first element of a name, in whatever namespace, of XML that somebody else sent: for the short answers
+/// of stores, which need the same care.
+pub(crate) fn first_text(bytes: &[u8], name: &str) -> Option<String> {
+    fn within(element: &xml::Element, name: &str) -> Option<String> {
+        if element.name == name {
+            return Some(element.text.trim().to_owned());
+        }
+        element.children.iter().find_map(|child| within(child, name))
+    }
+    within(&xml::read(bytes).ok()?, name)
+}
+
 /// Why a camera did not tell what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
