@@ -112,11 +112,28 @@ impl PropertyInfo {
         self.is_of(ENDANGER_ALWAYS) || self.is_of(ENDANGER_OPEN)
     }
 
+    /// Whether this value, which the device told, says that the danger it reports is there.
+    pub fn warns(&self, value: &Value) -> bool {
+        self.hazard.is_some()
+            && match value {
+                Value::Bool(warns) => *warns,
+                Value::Text(word) => is_alarm(word),
+                Value::Number(_) => false,
+            }
+    }
+
     /// Whether it is what things of this kind are there for: of a valve whether it is open, not where it stands.
     pub fn is_main_of(&self, kind: &str) -> bool {
         let class = self.class.as_deref();
         class == Some(kind) || (self.kind.as_deref() == Some(kind) && class.is_some_and(|class| !class.contains('.')))
     }
+}
+
+/// Whether a word of a choice tells of its danger: `alarm`, `water_leakage_yes`, and Sonoff's `water_shortage & water_leakage`.
+pub(crate) fn is_alarm(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    let tells = |part: &str| part == "alarm" || (part.starts_with("water_leak") && !part.ends_with("_no"));
+    word.split([',', '&']).any(|part| tells(part.trim()))
 }
 
 /// A value with a name of its own.
@@ -168,6 +185,19 @@ pub enum Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_of_danger_warns_only_where_a_danger_is_reported() {
+        let words = Shape::Choice(vec!["normal".to_owned(), "alarm".to_owned()]);
+        let mut info = PropertyInfo::new("smoke_state", words);
+        assert!(!info.warns(&Value::Text("alarm".to_owned())));
+        info.hazard = Some(Hazard::Smoke);
+        let warns = |value: Value| info.warns(&value);
+        let says = |word: &str| warns(Value::Text(word.to_owned()));
+        assert!(says("alarm") && says("Alarm") && says("water_leakage_yes") && says("water_shortage & water_leakage"));
+        assert!(!says("normal") && !says("water_leakage_no") && !says("water_shortage") && !says("silent_alarm"));
+        assert!(warns(Value::Bool(true)) && !warns(Value::Bool(false)) && !warns(Value::Number(Decimal::ONE)));
+    }
 
     #[test]
     fn a_unit_that_nobody_knows_stands_with_the_name() {

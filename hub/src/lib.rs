@@ -21,6 +21,8 @@ pub mod portal;
 pub mod recorder;
 pub mod safety;
 pub mod signin;
+#[cfg(test)]
+mod tests;
 pub mod web;
 pub mod words;
 

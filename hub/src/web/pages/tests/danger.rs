@@ -36,19 +36,7 @@ async fn leaks(home: &Home, yes: bool) {
 }
 
 fn deny(verb: Verb, kind: Kind) -> Grant {
-    Grant {
-        id: String::new(),
-        effect: Effect::Deny,
-        verbs: vec![verb],
-        kind,
-        id_is: None,
-        room: None,
-        capability: None,
-        hours: None,
-        home_only: false,
-        until: None,
-        from: None,
-    }
+    Grant::new(Effect::Deny, vec![verb], kind)
 }
 
 #[tokio::test]
