@@ -57,6 +57,11 @@ async fn a_danger_is_at_the_head_of_every_page_for_everybody_and_nobody_is_told_
 
     leaks(&home, true).await;
     // What the disk could not keep, or somebody has cleared, is no notice; the danger is there all the same.
+    crate::tests::until_async("it is noted", async || {
+        let open = home.desk.store.notices().open().await.unwrap();
+        open.iter().any(|open| open.key.starts_with("danger-")).then_some(())
+    })
+    .await;
     for open in home.desk.store.notices().open().await.unwrap() {
         home.desk.store.notices().clear(&open.key).await.unwrap();
     }
