@@ -229,7 +229,7 @@ impl Directory {
     /// Who speaks under this topic or, the longest first, above it; and what of the topic is left.
     pub(crate) fn speaker<'t>(&self, dialect: &str, topic: &'t str) -> Option<(&DeviceRef, &'t str)> {
         let speakers = &self.index(dialect)?.speakers;
-        heads(topic).find_map(|(head, rest)| Some((speakers.get(head)?, rest)))
+        heads(topic).find_map(|(head, rest)| Some((speakers.get(head)?.as_ref(), rest)))
     }
 
     /// Whether another device was given the topic under which this one is heard: nobody can say which of them speaks.
@@ -241,7 +241,7 @@ impl Directory {
     /// Who hears this topic together with others, each once.
     pub(crate) fn hearers(&self, dialect: &str, topic: &str) -> Vec<&DeviceRef> {
         let Some(index) = self.index(dialect) else { return Vec::new() };
-        let mut out: Vec<&DeviceRef> = index.sharers.get(topic).into_iter().flatten().collect();
+        let mut out: Vec<&DeviceRef> = index.sharers.get(topic).into_iter().flatten().map(Arc::as_ref).collect();
         index.filters.hearers(topic, |device| {
             if !out.contains(&device) {
                 out.push(device);
@@ -267,7 +267,7 @@ impl Directory {
 
     /// The device that has this among its identities.
     pub(crate) fn identified(&self, dialect: &str, identity: &str) -> Option<&DeviceRef> {
-        self.index(dialect)?.identities.get(identity)
+        self.index(dialect)?.identities.get(identity).map(Arc::as_ref)
     }
 
     /// Whether the house may say something to a device there: below one of the topics where it takes commands, and where
@@ -291,7 +291,7 @@ impl Directory {
     fn others_at<'d>(&'d self, topic: &'d str, device: &'d DeviceRef) -> impl Iterator<Item = &'d Known> {
         let at = move |index: &'d Arc<Index>| {
             let devices = heads(topic).filter_map(|(head, _)| index.listeners.get(head)).flatten();
-            devices.filter(move |other| *other != device).filter_map(|other| index.known.get(other))
+            devices.filter(move |other| ***other != *device).filter_map(|other| index.known.get(other))
         };
         self.dialects.values().flat_map(at).map(Arc::as_ref)
     }
@@ -369,7 +369,7 @@ impl Directory {
     fn is_anothers(&self, device: &DeviceRef, owner: &Owner, topic: &str) -> bool {
         let differs = |known: &Known| known.owner != *owner && known.owner != Owner::Nobody;
         let speaks = |index: &Arc<Index>| {
-            let other = index.speakers.get(topic).filter(|other| *other != device);
+            let other = index.speakers.get(topic).filter(|other| ***other != *device);
             other.and_then(|other| index.known.get(other)).is_some_and(|known| differs(known))
         };
         self.others_at(topic, device).any(differs) || self.dialects.values().any(speaks)
@@ -384,7 +384,7 @@ impl Directory {
     fn has_its_topics(&self, announcement: &Announcement) -> bool {
         let Some(index) = self.index(&announcement.device.dialect) else { return announcement.speaks.is_empty() };
         announcement.speaks.iter().all(|topic| {
-            let speaks = index.speakers.get(topic) == Some(&announcement.device);
+            let speaks = index.speakers.get(topic.as_str()).is_some_and(|own| **own == announcement.device);
             speaks || self.is_rival(&announcement.device, topic)
         })
     }
@@ -406,24 +406,25 @@ impl Directory {
     /// with a thousand entities changes one.
     fn put_in(&mut self, before: Option<Arc<Known>>, new: Known, contested: &mut Vec<Contest>) -> Vec<DeviceRef> {
         let Known { announcement, owner, .. } = &new;
-        let device = &announcement.device;
         if let Some(before) = &before {
             let usage = self.usage.entry(before.owner.clone()).or_default();
             *usage = usage.minus(before.usage());
         }
         let usage = self.usage.entry(owner.clone()).or_default();
         *usage = usage.plus(new.usage());
-        let index = Arc::make_mut(self.dialects.entry(device.dialect.clone()).or_default());
-        let empty = Announcement::of(device.clone());
+        let index = Arc::make_mut(self.dialects.entry(announcement.device.dialect.clone()).or_default());
+        let known = index.known.get_key_value(&announcement.device).map(|(device, _)| Arc::clone(device));
+        let device = &known.unwrap_or_else(|| Arc::new(announcement.device.clone()));
+        let empty = Announcement::of(DeviceRef::clone(device));
         let old = before.as_ref().map_or(&empty, |before| &before.announcement);
         let changes = Changes::between(old, announcement);
         let mut freed = index.remove(device, &changes.gone);
         freed.retain(|topic| !announcement.speaks.contains(topic));
         let mut displaced = Vec::new();
         for topic in &announcement.speaks {
-            let other = index.speakers.get(topic).filter(|other| *other != device).cloned();
+            let other = index.speakers.get(topic.as_str()).filter(|other| *other != device).cloned();
             let Some(other) = other else {
-                index.speakers.insert(topic.clone(), device.clone());
+                index.speakers.insert(topic.as_str().into(), Arc::clone(device));
                 index.rivals_leave(topic, device);
                 continue;
             };
@@ -432,16 +433,16 @@ impl Directory {
                 has.is_some_and(|(has, _)| has != *owner && has != Owner::Nobody && *owner != Owner::Nobody);
             if is_anothers || announcement.holds_topics {
                 contested.push(Contest { what: Contested::Topic, by: owner.clone(), at: topic.clone() });
-                index.rivals.entry(topic.clone()).or_default().insert(device.clone());
+                index.rivals.entry(topic.as_str().into()).or_default().insert(Arc::clone(device));
                 continue;
             }
-            index.speakers.insert(topic.clone(), device.clone());
-            if !displaced.contains(&other) {
-                displaced.push(other);
+            index.speakers.insert(topic.as_str().into(), Arc::clone(device));
+            if !displaced.contains(&*other) {
+                displaced.push(DeviceRef::clone(&other));
             }
         }
         index.insert(device, &changes.new);
-        index.known.insert(device.clone(), Arc::new(new));
+        index.known.insert(Arc::clone(device), Arc::new(new));
         index.hand_over(&freed);
         displaced
     }

@@ -33,7 +33,7 @@ pub use bases::BasesError;
 pub use directory::{Directory, Learned};
 pub use errand::{Errand, Reply};
 pub use filters::common;
-pub use property::{Category, ENDANGER_ALWAYS, ENDANGER_OPEN, Preset, PropertyInfo, Shape};
+pub use property::{About, Category, ENDANGER_ALWAYS, ENDANGER_OPEN, Preset, PropertyInfo, Shape};
 pub use secret::is_secret;
 use std::time::Duration;
 

@@ -1,6 +1,9 @@
 //! What is known of one property of a device: its unit, its values, what may be done with it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use domovoi_model::{Hazard, Unit, Value};
 use rust_decimal::Decimal;
@@ -14,11 +17,20 @@ pub const ENDANGER_ALWAYS: &[&str] = &["lock", "garage", "garage_door", "gate", 
 /// its class names.
 pub const ENDANGER_OPEN: &[&str] = &["valve", "water_valve", "gas_valve"];
 
-/// One property of a device.
+/// One property of a device. What may be the same for many is held once: a copy costs little, and who changes one has
+/// his own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PropertyInfo {
     /// Its name, as observations and commands have it.
     pub name: String,
+    /// Which of the device's [`Reach`]es it hangs on; 0 is the device's own.
+    pub reach: u8,
+    about: Arc<About>,
+}
+
+/// What is known of a property besides its name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct About {
     /// The unit of its numbers.
     pub unit: Unit,
     /// Whether it takes commands.
@@ -49,19 +61,30 @@ pub struct PropertyInfo {
     pub expires_after_s: Option<u32>,
     /// It is false again so many seconds after it became true: its device reports only beginnings.
     pub off_after_s: Option<u32>,
-    /// Which of the device's [`Reach`]es it hangs on; 0 is the device's own.
-    pub reach: u8,
     /// How long it takes to do what it is told, where that is longer than with most of its dialect: a motor takes its time.
     pub settles_within_s: Option<u16>,
     /// Why it does not work, if something in what the device said of it is wrong: a template that cannot be read.
     pub broken: Option<Arc<str>>,
 }
 
+impl Deref for PropertyInfo {
+    type Target = About;
+
+    fn deref(&self) -> &About {
+        &self.about
+    }
+}
+
+impl DerefMut for PropertyInfo {
+    fn deref_mut(&mut self) -> &mut About {
+        Arc::make_mut(&mut self.about)
+    }
+}
+
 impl PropertyInfo {
     /// One that is only reported, and of which no more is known.
     pub fn new(name: impl Into<String>, shape: Shape) -> Self {
-        PropertyInfo {
-            name: name.into(),
+        let about = About {
             unit: Unit::None,
             writable: false,
             reported: true,
@@ -76,11 +99,46 @@ impl PropertyInfo {
             hazard: None,
             expires_after_s: None,
             off_after_s: None,
-            reach: 0,
             settles_within_s: None,
             broken: None,
-        }
+        };
+        PropertyInfo { name: name.into(), reach: 0, about: Arc::new(about) }
     }
+
+    /// The same, but for what is changed.
+    pub fn with(mut self, change: impl FnOnce(&mut About)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    /// Holds what is known of it together with all others of which the same is known: a house has hundreds of temperatures,
+    /// and a bridge a hundred lamps of one model.
+    pub(crate) fn share(&mut self) {
+        self.about = alike(&self.about);
+    }
+
+    /// The same under another name.
+    pub(crate) fn named(&self, name: impl Into<String>) -> Self {
+        PropertyInfo { name: name.into(), ..self.clone() }
+    }
+}
+
+/// What is known of properties, by its hash, as long as somebody has it.
+static KEPT: LazyLock<Mutex<HashMap<u64, Weak<About>>>> = LazyLock::new(Mutex::default);
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+fn alike(about: &Arc<About>) -> Arc<About> {
+    let hash = HASHER.hash_one(about);
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = kept.get(&hash).and_then(Weak::upgrade).filter(|known| known == about) {
+        return known;
+    }
+    // Those whom nobody has any more are swept out when the table would grow.
+    if kept.len() == kept.capacity() {
+        kept.retain(|_, known| known.strong_count() > 0);
+    }
+    kept.insert(hash, Arc::downgrade(about));
+    Arc::clone(about)
 }
 
 /// The longest unit that is a unit; what is longer is a sentence.
@@ -112,6 +170,16 @@ impl PropertyInfo {
         self.is_of(ENDANGER_ALWAYS) || self.is_of(ENDANGER_OPEN)
     }
 
+    /// Whether this value, which the device told, says that the danger it reports is there.
+    pub fn warns(&self, value: &Value) -> bool {
+        self.hazard.is_some()
+            && match value {
+                Value::Bool(warns) => *warns,
+                Value::Text(word) => is_alarm(word),
+                Value::Number(_) => false,
+            }
+    }
+
     /// Whether it is what things of this kind are there for: of a valve whether it is open, not where it stands.
     pub fn is_main_of(&self, kind: &str) -> bool {
         let class = self.class.as_deref();
@@ -119,8 +187,15 @@ impl PropertyInfo {
     }
 }
 
+/// Whether a word of a choice tells of its danger: `alarm`, `water_leakage_yes`, and Sonoff's `water_shortage & water_leakage`.
+pub(crate) fn is_alarm(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    let tells = |part: &str| part == "alarm" || (part.starts_with("water_leak") && !part.ends_with("_no"));
+    word.split([',', '&']).any(|part| tells(part.trim()))
+}
+
 /// A value with a name of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Preset {
     /// The name.
     pub name: String,
@@ -129,7 +204,7 @@ pub struct Preset {
 }
 
 /// For whom a property is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Category {
     /// For everybody: what the device is there for.
     #[default]
@@ -141,7 +216,7 @@ pub enum Category {
 }
 
 /// What values a property has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Shape {
     /// Nobody has said.
     Unknown,
@@ -170,12 +245,40 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_word_of_danger_warns_only_where_a_danger_is_reported() {
+        let words = Shape::Choice(vec!["normal".to_owned(), "alarm".to_owned()]);
+        let mut info = PropertyInfo::new("smoke_state", words);
+        assert!(!info.warns(&Value::Text("alarm".to_owned())));
+        info.hazard = Some(Hazard::Smoke);
+        let warns = |value: Value| info.warns(&value);
+        let says = |word: &str| warns(Value::Text(word.to_owned()));
+        assert!(says("alarm") && says("Alarm") && says("water_leakage_yes") && says("water_shortage & water_leakage"));
+        assert!(!says("normal") && !says("water_leakage_no") && !says("water_shortage") && !says("silent_alarm"));
+        assert!(warns(Value::Bool(true)) && !warns(Value::Bool(false)) && !warns(Value::Number(Decimal::ONE)));
+    }
+
+    #[test]
+    fn what_is_known_of_many_is_held_once_until_one_of_them_differs() {
+        let of = |name: &str| {
+            let mut info = PropertyInfo::new(name, Shape::Text).with(|one| one.label = Some("Held once".into()));
+            info.share();
+            info
+        };
+        let (one, mut other) = (of("one"), of("other"));
+        assert!(Arc::ptr_eq(&one.about, &other.about));
+        other.writable = true;
+        assert!(other.writable && !one.writable && !Arc::ptr_eq(&one.about, &other.about));
+        other.share();
+        assert!(other.writable && !one.writable);
+    }
+
+    #[test]
     fn a_unit_that_nobody_knows_stands_with_the_name() {
         let of = |label: Option<&str>, spelling: &str| {
             let mut info = PropertyInfo::new("wind", Shape::Unknown);
             info.label = label.map(Into::into);
             info.measured_in(Unit::parse(spelling), spelling);
-            (info.unit, info.label.map(|label| label.to_string()))
+            (info.unit, info.label.as_ref().map(ToString::to_string))
         };
         assert_eq!(of(Some("Wind"), "mph"), (Unit::None, Some("Wind, mph".to_owned())));
         assert_eq!(of(Some("Wind"), "m/s"), (Unit::MetrePerSecond, Some("Wind".to_owned())));

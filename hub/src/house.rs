@@ -1,8 +1,9 @@
 //! The house: opens every room in order, runs them, stops them. Phases: folder lock, keys, store, register, portal,
-//! broker; so that nothing acts before what it needs is there. A little over 500 lines: the order in which the rooms open is
-//! read in one place.
+//! broker; so that nothing acts before what it needs is there.
 
+mod doors;
 mod picture;
+mod settings;
 mod sockets;
 mod standby;
 mod surroundings;
@@ -11,12 +12,11 @@ mod tests;
 mod without;
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use domovoi_adapters::Directory;
-use domovoi_broker::{Broker, Door, WebSockets};
+use domovoi_broker::Broker;
 use domovoi_config::Settings;
 use domovoi_store::{FolderLock, LockError, Store};
 use domovoi_vault::{Absent, MasterError, MasterKey, Secret};
@@ -33,19 +33,20 @@ use crate::courier::Courier;
 use crate::devices::{Devices, DevicesError};
 use crate::doctor::Doctor;
 use crate::extract;
-use crate::ingest::{
-    BrokerShelf, BrokerStanding, BrokerStands, ExternalBroker, HubGate, Ingest, report_resumed, run_ear, run_external,
-};
+use crate::ingest::{BrokerShelf, BrokerStanding, BrokerStands, HubGate, Ingest, report_resumed};
 use crate::metering::{Metering, MeteringError, Rules};
 use crate::people::{People, PeopleError};
-use crate::portal::{Outbox, Pace, Portal, PortalSettings, Shelf};
+use crate::portal::{Outbox, Pace, Portal};
 use crate::recorder::Recorder;
 use crate::safety::Safety;
-use crate::signin::{self, SignIn, SignInError};
+use crate::signin::{SignIn, SignInError};
 use crate::web::{self, Desk};
 
 pub use sockets::Sockets;
 pub use standby::keep;
+
+use doors::open_certificates;
+use settings::{millis, open_portal, sign_in_policy, store_settings};
 use without::Without;
 
 /// Why the house does not open or run.
@@ -439,60 +440,6 @@ impl House {
         if died { Err(HouseError::RoomDied) } else { Ok(()) }
     }
 
-    /// The broker's doors: one in clear, one on TLS; WebSockets come through both.
-    fn start_broker(&self, rooms: &mut JoinSet<()>, in_clear: Vec<TcpListener>, on_tls: Vec<TcpListener>) {
-        let mqtt = &self.settings.mqtt;
-        let websockets = WebSockets {
-            origins: self.front.origins.iter().chain(&mqtt.websocket_origins).cloned().collect(),
-            max_message_bytes: usize::try_from(mqtt.max_packet).ok(),
-        };
-        let plain = Door { websockets: Some(websockets), ..Door::plain() };
-        let tls = self.certificates.as_ref().map(|certificates| certificates.mqtt_tls(mqtt.oldest_tls));
-        let tls = match tls {
-            Some(Ok(tls)) => {
-                Some(Door { plain: false, tls: Some(Arc::new(move || Arc::clone(&tls))), ..plain.clone() })
-            }
-            Some(Err(error)) => {
-                tracing::error!("MQTT is not served on TLS: {error}");
-                None
-            }
-            None => None,
-        };
-        let on_tls = on_tls.into_iter().filter_map(|listener| Some((listener, tls.clone()?)));
-        for (listener, door) in in_clear.into_iter().map(|listener| (listener, plain.clone())).chain(on_tls) {
-            let broker = Arc::clone(&self.broker);
-            let mut stopped = self.stop.subscribe();
-            let stop = async move {
-                // An error means that the house is gone, which is a stop too.
-                let _ = stopped.wait_for(|stop| *stop).await;
-            };
-            rooms.spawn(async move { Box::pin(broker.serve_door(listener, door, stop)).await });
-        }
-    }
-
-    /// The page and the API, and what keeps their certificate alive.
-    fn start_web(
-        &self,
-        rooms: &mut JoinSet<()>,
-        https: Vec<TcpListener>,
-        help: Vec<TcpListener>,
-        in_clear: Option<TcpListener>,
-    ) {
-        let web = &self.settings.web;
-        let seats = web::seats(web.max_connections, web.max_connections_per_peer);
-        let mut ways: Vec<(TcpListener, web::Way)> =
-            in_clear.into_iter().map(|listener| (listener, web::Way::InClear)).collect();
-        if let Some(certificates) = &self.certificates {
-            rooms.spawn(Box::pin(certificates.clone().run(self.stop.subscribe())));
-            ways.extend(https.into_iter().map(|listener| (listener, web::Way::Https(certificates.clone()))));
-            ways.extend(help.into_iter().map(|listener| (listener, web::Way::Help)));
-        }
-        for (listener, way) in ways {
-            let (desk, seats, stop) = (self.desk(true), seats.clone(), self.stop.subscribe());
-            rooms.spawn(async move { Box::pin(web::listen(listener, way, desk, seats, stop)).await });
-        }
-    }
-
     /// Runs the rooms that need no socket, for a command that does its work without a daemon.
     pub fn start_rooms(&self, rooms: &mut JoinSet<()>) {
         let (journal, stop) = (self.journal.clone(), self.stop.subscribe());
@@ -527,35 +474,6 @@ impl House {
         }
     }
 
-    async fn start_external(&self, rooms: &mut JoinSet<()>) -> Result<(), HouseError> {
-        let Some(section) = &self.settings.external_broker else { return Ok(()) };
-        let login = match (&section.username, &section.password_secret) {
-            (Some(username), Some(name)) => {
-                let secret = self.store.secrets().get(&web::secret_name(name)).await?.ok_or_else(|| {
-                    HouseError::Setting(format!(
-                        "external_broker.password_secret: no secret «{name}»: set it with `domovoi secret set {name}`"
-                    ))
-                })?;
-                let password = String::from_utf8(secret.expose().clone())
-                    .map_err(|_| HouseError::Setting(format!("the secret «{name}» is not text")))?;
-                Some((username.clone(), password))
-            }
-            (Some(username), None) => Some((username.clone(), String::new())),
-            _ => None,
-        };
-        let broker = ExternalBroker {
-            host: section.host.clone(),
-            port: section.port,
-            client_id: section.client_id.clone(),
-            login,
-            keep_alive: section.keep_alive,
-            tls: section.tls.then(|| tls_config(section.ca_file.as_deref())).transpose()?,
-        };
-        rooms.spawn(run_ear(broker.clone(), Arc::clone(&self.ingest), self.stop.subscribe()));
-        rooms.spawn(run_external(broker, Arc::clone(&self.ingest), self.stop.subscribe()));
-        Ok(())
-    }
-
     /// Stops what `start_rooms` started, and closes the store.
     pub async fn close(self, mut rooms: JoinSet<()>) {
         self.stop.send_replace(true);
@@ -587,16 +505,6 @@ async fn unlock(
     Ok((lock, master))
 }
 
-fn store_settings(settings: &Settings, clock: &Clock) -> domovoi_store::Settings {
-    let mut store = settings.store.to_store();
-    store.history = domovoi_store::HistorySettings {
-        followers: vec![crate::metering::JOURNAL_READER.to_owned()],
-        home_time: home_time(clock, settings.home.time_zone.clone()),
-        ..settings.history.to_store()
-    };
-    store
-}
-
 /// Opens the house and runs it: the whole daemon.
 pub async fn run(
     settings: Settings,
@@ -616,94 +524,4 @@ pub struct Stage {
     /// The site is served in clear at `http://localhost` with this port, which browsers take for a safe place as they do
     /// https (W3C Secure Contexts, 3.1).
     pub clear_port: Option<u16>,
-}
-
-/// Gas and water must not wait for a page: a certificate that cannot be had is told by the log and the doctor.
-async fn open_certificates(settings: &Settings, store: &Store, clock: &Clock, bus: &Bus) -> Option<Certificates> {
-    if !settings.web.enabled && (!settings.mqtt.enabled || settings.mqtt.listen_tls.is_empty()) {
-        return None;
-    }
-    let opened = Certificates::open(store.clone(), clock.clone(), bus.clone(), settings.web.clone()).await;
-    opened.map_err(|error| tracing::error!("neither the page nor MQTT is served on TLS: {error}")).ok()
-}
-
-fn sign_in_policy(settings: &Settings, clear_port: Option<u16>) -> signin::Policy {
-    signin::Policy {
-        host: clear_port.map_or_else(|| settings.web.host.clone(), |_| "localhost".into()),
-        origins: clear_port.map_or_else(|| settings.web.origins(), |port| vec![format!("http://localhost:{port}")]),
-        home: settings.home.name.clone(),
-        idle: settings.sign_in.idle,
-        absolute: settings.sign_in.absolute,
-    }
-}
-
-async fn open_portal(section: &domovoi_config::Portal, store: &Store, clock: &Clock) -> Result<Portal, HouseError> {
-    Ok(Portal::open(portal_settings(section)?, Shelf::new(store.clone()), clock.clone()).await?)
-}
-
-fn portal_settings(section: &domovoi_config::Portal) -> Result<PortalSettings, HouseError> {
-    use crate::portal::{Dpop, OpenError, Profile};
-    let mut settings = PortalSettings::new(&section.issuer, section.api_base.as_str(), &section.client_id)
-        .map_err(|error| HouseError::Portal(OpenError::Address(error)))?;
-    settings.profile = match section.profile {
-        domovoi_config::Profile::Generic => Profile::Generic,
-        domovoi_config::Profile::Esia => Profile::Esia,
-    };
-    settings.dpop = match section.dpop {
-        domovoi_config::Dpop::Required => Dpop::Required,
-        domovoi_config::Dpop::IfOffered => Dpop::IfOffered,
-        domovoi_config::Dpop::Off => Dpop::Off,
-    };
-    settings.scopes = section.scopes.clone();
-    settings.resource = section.resource.clone();
-    settings.extra_roots = section.ca_file.clone();
-    Ok(settings)
-}
-
-/// TLS to a broker of others: 1.3 or 1.2, the system's roots or the one CA that the settings name.
-fn tls_config(ca_file: Option<&Path>) -> Result<Arc<rustls::ClientConfig>, HouseError> {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject as _;
-    let setting = |what: String| HouseError::Setting(format!("external_broker: {what}"));
-    let mut roots = rustls::RootCertStore::empty();
-    let files: Vec<PathBuf> = match ca_file {
-        Some(path) => vec![path.to_owned()],
-        None => SYSTEM_ROOTS.iter().map(PathBuf::from).filter(|path| path.exists()).take(1).collect(),
-    };
-    for path in &files {
-        let certificates =
-            CertificateDer::pem_file_iter(path).map_err(|e| setting(format!("{}: {e}", path.display())))?;
-        for certificate in certificates {
-            let certificate = certificate.map_err(|e| setting(format!("{}: {e}", path.display())))?;
-            // One certificate that this library will not take must not keep the others from being trusted.
-            let _ = roots.add(certificate);
-        }
-    }
-    if roots.is_empty() {
-        return Err(setting("tls = true, but no authority is trusted: name one with ca_file".into()));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| setting(e.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
-/// Where Linux distributions keep the authorities they trust.
-const SYSTEM_ROOTS: &[&str] =
-    &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// What history asks of the clock and of the zone: the day it is, and where a day begins.
-fn home_time(clock: &Clock, zone: jiff::tz::TimeZone) -> domovoi_store::HomeTime {
-    let clock = clock.clone();
-    let offset = move |at: domovoi_model::Timestamp| {
-        jiff::Timestamp::from_millisecond(at.0).map_or(0, |at| zone.to_offset(at).seconds())
-    };
-    domovoi_store::HomeTime::new(move || clock.trusted(), offset)
 }

@@ -22,6 +22,8 @@ pub mod portal;
 pub mod recorder;
 pub mod safety;
 pub mod signin;
+#[cfg(test)]
+mod tests;
 pub mod web;
 pub mod words;
 

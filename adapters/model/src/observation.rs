@@ -36,7 +36,7 @@ impl fmt::Display for DeviceRef {
 }
 
 /// A value as a device said it. Numbers are exact decimals: a meter register never passes through a float.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
     /// A number.
     Number(Decimal),

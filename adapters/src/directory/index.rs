@@ -27,22 +27,26 @@ impl Known {
     }
 }
 
+/// A device, held once however often it is named: whoever reads the directory while it learns keeps the one before it, and
+/// what is copied then should be small.
+pub(super) type Whose = Arc<DeviceRef>;
+
 /// What is known of one dialect's devices.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Index {
-    pub(super) known: BTreeMap<DeviceRef, Arc<Known>>,
+    pub(super) known: BTreeMap<Whose, Arc<Known>>,
     /// topic → who speaks there.
-    pub(super) speakers: BTreeMap<String, DeviceRef>,
+    pub(super) speakers: BTreeMap<Arc<str>, Whose>,
     /// topic → who says that he speaks there, too, and is not believed.
-    pub(super) rivals: BTreeMap<String, BTreeSet<DeviceRef>>,
+    pub(super) rivals: BTreeMap<Arc<str>, BTreeSet<Whose>>,
     /// topic → who hears it together with others.
-    pub(super) sharers: BTreeMap<String, Vec<DeviceRef>>,
+    pub(super) sharers: BTreeMap<Arc<str>, Vec<Whose>>,
     /// one more stable identity → whose it is.
-    pub(super) identities: BTreeMap<String, DeviceRef>,
+    pub(super) identities: BTreeMap<Arc<str>, Whose>,
     /// The same for filters.
     pub(super) filters: Filters,
     /// topic where commands are taken → by whom.
-    pub(super) listeners: BTreeMap<String, Vec<DeviceRef>>,
+    pub(super) listeners: BTreeMap<Arc<str>, Vec<Whose>>,
 }
 
 /// What an announcement has that another one has not; only the lists of topics and identities count.
@@ -73,8 +77,8 @@ impl Index {
     pub(super) fn remove(&mut self, device: &DeviceRef, gone: &Announcement) -> Vec<String> {
         let mut freed = Vec::new();
         for topic in &gone.speaks {
-            if self.speakers.get(topic) == Some(device) {
-                self.speakers.remove(topic);
+            if self.speakers.get(topic.as_str()).is_some_and(|own| **own == *device) {
+                self.speakers.remove(topic.as_str());
                 freed.push(topic.clone());
             }
             self.rivals_leave(topic, device);
@@ -87,43 +91,43 @@ impl Index {
             leave(&mut self.listeners, topic, device);
         }
         for identity in &gone.identities {
-            if self.identities.get(identity) == Some(device) {
-                self.identities.remove(identity);
+            if self.identities.get(identity.as_str()).is_some_and(|own| **own == *device) {
+                self.identities.remove(identity.as_str());
             }
         }
         freed
     }
 
-    pub(super) fn insert(&mut self, device: &DeviceRef, new: &Announcement) {
+    pub(super) fn insert(&mut self, device: &Whose, new: &Announcement) {
         for topic in &new.shares {
             if topic.contains(['+', '#']) {
                 self.filters.insert(topic, device);
                 continue;
             }
             // One topic that all devices of a home share is that of their bridge.
-            let heard_by = self.sharers.entry(topic.clone()).or_default();
+            let heard_by = self.sharers.entry(topic.as_str().into()).or_default();
             if !heard_by.contains(device) {
-                heard_by.push(device.clone());
+                heard_by.push(Arc::clone(device));
             }
         }
         for topic in &new.listens {
-            let taken_by = self.listeners.entry(topic.clone()).or_default();
+            let taken_by = self.listeners.entry(topic.as_str().into()).or_default();
             if !taken_by.contains(device) {
-                taken_by.push(device.clone());
+                taken_by.push(Arc::clone(device));
             }
         }
         for identity in &new.identities {
-            self.identities.entry(identity.clone()).or_insert_with(|| device.clone());
+            self.identities.entry(identity.as_str().into()).or_insert_with(|| Arc::clone(device));
         }
     }
 
     /// Topics that somebody else was waiting for are his.
     pub(super) fn hand_over(&mut self, freed: &[String]) {
         for topic in freed {
-            let next = self.rivals.get(topic).and_then(|rivals| rivals.first()).cloned();
+            let next = self.rivals.get(topic.as_str()).and_then(|rivals| rivals.first()).cloned();
             if let Some(next) = next {
                 self.rivals_leave(topic, &next);
-                self.speakers.insert(topic.clone(), next);
+                self.speakers.insert(topic.as_str().into(), next);
             }
         }
     }
@@ -138,9 +142,9 @@ impl Index {
     }
 }
 
-fn leave(lists: &mut BTreeMap<String, Vec<DeviceRef>>, topic: &str, device: &DeviceRef) {
+fn leave(lists: &mut BTreeMap<Arc<str>, Vec<Whose>>, topic: &str, device: &DeviceRef) {
     if let Some(devices) = lists.get_mut(topic) {
-        devices.retain(|other| other != device);
+        devices.retain(|other| **other != *device);
         if devices.is_empty() {
             lists.remove(topic);
         }

@@ -133,7 +133,10 @@ fn nobody_announces_beyond_what_his_credential_names() {
 fn a_lamp_is_nobodys_valve_not_even_where_nobody_has_a_name() {
     let link = Announcer { road: Road::External, scale: Scale::Home, ..by("link") };
     let with = |id: &str, listens: &[&str], kind: &str| {
-        let info = PropertyInfo { writable: true, kind: Some(kind.into()), ..PropertyInfo::new("x", Shape::Unknown) };
+        let info = PropertyInfo::new("x", Shape::Unknown).with(|one| {
+            one.writable = true;
+            one.kind = Some(kind.into());
+        });
         Announcement { properties: vec![info], ..announced(id, &[], listens) }
     };
     for first_is_lamp in [true, false] {

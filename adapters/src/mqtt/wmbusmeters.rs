@@ -196,7 +196,7 @@ fn announce(
                 Value::Text(_) => Shape::Text,
             };
             now.properties
-                .push(PropertyInfo { unit: observation.unit, ..PropertyInfo::new(&observation.property, shape) });
+                .push(PropertyInfo::new(&observation.property, shape).with(|one| one.unit = observation.unit));
         }
     }
     (before != Some(&now)).then_some(now)

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn device(properties: Vec<PropertyInfo>) -> Announcement {
-        let properties = properties.into_iter().map(|info| PropertyInfo { writable: true, ..info }).collect();
+        let properties = properties.into_iter().map(|info| info.with(|one| one.writable = true)).collect();
         Announcement { properties, ..Announcement::of(DeviceRef::new("zigbee2mqtt", "0x1")) }
     }
 
@@ -120,9 +120,8 @@ mod tests {
 
     #[test]
     fn opening_and_unlocking_are_dangerous_and_closing_a_valve_is_not() {
-        let of = |class: Option<&str>| PropertyInfo {
-            class: class.map(Into::into),
-            ..PropertyInfo::new("state", Shape::Unknown)
+        let of = |class: Option<&str>| {
+            PropertyInfo::new("state", Shape::Unknown).with(|one| one.class = class.map(Into::into))
         };
         let text = |word: &str| Value::Text(word.into());
         for (class, value, dangerous) in [
@@ -147,11 +146,12 @@ mod tests {
 
     #[test]
     fn a_part_of_a_valve_or_a_garage_door_is_as_dangerous_as_the_whole() {
-        let of = |class: &str, kind: &str, whole: Option<&str>| PropertyInfo {
-            class: Some(class.into()),
-            kind: Some(kind.into()),
-            kind_class: whole.map(Into::into),
-            ..PropertyInfo::new("x", Shape::Unknown)
+        let of = |class: &str, kind: &str, whole: Option<&str>| {
+            PropertyInfo::new("x", Shape::Unknown).with(|one| {
+                one.class = Some(class.into());
+                one.kind = Some(kind.into());
+                one.kind_class = whole.map(Into::into);
+            })
         };
         let number = |number: i64| Value::Number(number.into());
         for (info, value, dangerous) in [
@@ -171,7 +171,7 @@ mod tests {
     }
 
     fn named(name: &str, class: Option<&str>, shape: Shape) -> PropertyInfo {
-        PropertyInfo { class: class.map(Into::into), ..PropertyInfo::new(name, shape) }
+        PropertyInfo::new(name, shape).with(|one| one.class = class.map(Into::into))
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn codes_are_told_to_nobody() {
-        let silent = PropertyInfo { reported: false, ..named("codes", None, Shape::Text) };
+        let silent = named("codes", None, Shape::Text).with(|one| one.reported = false);
         let lock = device(vec![named("state", Some("lock"), Shape::Unknown), silent]);
         let alarm = device(vec![named("panel", Some("alarm_control_panel"), Shape::Unknown)]);
         let lamp = device(vec![named("effect", Some("light"), Shape::Text)]);

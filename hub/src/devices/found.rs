@@ -297,22 +297,7 @@ impl Inner {
     }
 
     fn blank(&self, device: &DeviceRef) -> DeviceCard {
-        DeviceCard {
-            device: device.clone(),
-            name: None,
-            room: None,
-            standing: Standing::Waiting.code().to_owned(),
-            hidden: false,
-            hidden_properties: Vec::new(),
-            presets: Vec::new(),
-            credential: None,
-            external: false,
-            heard_from: None,
-            found_at: self.clock.moment(),
-            accepted_at: None,
-            agreed: None,
-            guards: false,
-        }
+        DeviceCard::new(device.clone(), Standing::Waiting.code(), self.clock.moment())
     }
 
     /// Who waits for what speaks with this credential. On the external road the sender is the link itself.

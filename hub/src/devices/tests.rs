@@ -15,6 +15,7 @@ use crate::audit::{Actor, Origin};
 use crate::bus::CommandState;
 use crate::house::House;
 use crate::ingest::Arrival;
+use crate::tests::{until, until_async};
 
 const LAMP: &str = "0x00124b0000000001";
 
@@ -64,17 +65,6 @@ impl Home {
 
     async fn shows(&self, device: &DeviceRef, property: &str, wanted: impl Fn(&crate::bus::PropertyState) -> bool) {
         until(&format!("{device} {property}"), || self.devices.state(device, property).filter(&wanted)).await;
-    }
-}
-
-async fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let begun = std::time::Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "never happened: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -35,6 +35,8 @@ struct State {
     known: HashMap<Key, Known>,
     bytes: usize,
     pending: BTreeMap<Key, DeviceWord>,
+    /// The last of them was too much, and that was said.
+    is_full: bool,
     /// The place of the next topic that was never heard before.
     next: u64,
 }
@@ -100,12 +102,18 @@ impl Words {
         let others = state.bytes.saturating_sub(before.map_or(0, |(_, bytes, ..)| bytes));
         let room = (before.is_some() || state.known.len() < MAX_TOPICS) && others + bytes <= MAX_BYTES;
         if !room || bytes > WORD_LIMIT {
+            let is_said = std::mem::replace(&mut state.is_full, true);
             drop(state);
-            tracing::warn!(
-                bytes,
-                "what a device says about itself is not kept over a restart: there is too much of it"
-            );
+            if !is_said {
+                tracing::warn!(
+                    bytes,
+                    "what devices say about themselves is kept over a restart only in part: it is too much"
+                );
+            }
             return;
+        }
+        if before.is_none() {
+            state.is_full = false;
         }
         state.bytes = others + bytes;
         let first = before.map_or(state.next, |(.., first)| first);

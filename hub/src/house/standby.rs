@@ -15,7 +15,8 @@ use domovoi_vault::{MasterKey, Secret};
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::{House, HouseError, Sockets, Stage, store_settings, unlock};
+use super::settings::store_settings;
+use super::{House, HouseError, Sockets, Stage, unlock};
 use crate::bus::{Bus, Event};
 use crate::clock::Clock;
 

@@ -1,6 +1,6 @@
 //! A house that is damaged opens, says what it had to be opened without, and closes its valves.
 
-use std::time::Duration;
+use std::path::Path;
 
 use domovoi_adapters::Road;
 use domovoi_model::{DeviceRef, Id, Timestamp, Value};
@@ -9,6 +9,7 @@ use domovoi_store::{Drawer, Paper};
 use super::*;
 use crate::devices::{DeviceView, Wish};
 use crate::ingest::Arrival;
+use crate::tests::until_async;
 
 const SETTINGS: &str = "[web]\nenabled = false\n\n[mqtt]\nlisten_tls = []\n\n\
     [portal]\nissuer = \"https://id.example.org\"\napi_base = \"https://api.example.org\"\nclient_id = \"hub\"\n\n\
@@ -18,17 +19,6 @@ async fn open(folder: &Path, settings: &str) -> House {
     let settings = Settings::parse(settings, "test.toml", folder).unwrap();
     let clock = Clock::by_hand(Id([7; 16]), Timestamp(1_795_262_400_000));
     Box::pin(House::open(settings, clock, None)).await.unwrap()
-}
-
-async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-    let begun = std::time::Instant::now();
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "never happened: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 fn hear(desk: &Desk, topic: &str, payload: &str) {
@@ -45,7 +35,7 @@ async fn a_valve_and_a_leak_sensor(desk: &Desk) -> DeviceRef {
             format!(r#"{{"uniq_id":"{id}","stat_t":"{id}/state",{more}"dev":{{"ids":["{id}"],"name":"{id}"}}}}"#);
         hear(desk, &format!("homeassistant/{component}/{id}/config"), &config);
         let named = |view: &DeviceView| view.name == id;
-        let view = until(id, async || desk.devices.list().into_iter().find(named)).await;
+        let view = until_async(id, async || desk.devices.list().into_iter().find(named)).await;
         desk.devices.accept(view.device(), Wish::default()).await.unwrap();
         devices.push(view.device().clone());
     }
@@ -77,7 +67,7 @@ async fn a_house_with_damaged_parts_opens_without_them_and_closes_its_valve() {
         let _ = stopped.await;
     })));
     let wanted = ["external-broker", "metering", "people", "portal"].map(|part| format!("opened_without:{part}"));
-    until("it says what is missing", async || {
+    until_async("it says what is missing", async || {
         let open = desk.store.notices().open().await.ok()?;
         let mut keys: Vec<String> = open.into_iter().map(|one| one.key).collect();
         keys.retain(|key| key.starts_with("opened_without"));
@@ -86,7 +76,7 @@ async fn a_house_with_damaged_parts_opens_without_them_and_closes_its_valve() {
     })
     .await;
     hear(&desk, "s1/state", "ON");
-    until("the valve is told to close", async || {
+    until_async("the valve is told to close", async || {
         let standing = desk.safety.standing();
         let told = standing.pursuits.iter().find(|(place, ..)| place.device == valve)?;
         (told.1.tries > 0 && told.1.value == Value::Bool(false)).then_some(())
@@ -94,7 +84,7 @@ async fn a_house_with_damaged_parts_opens_without_them_and_closes_its_valve() {
     .await;
     // What is recorded is told all the same, though nobody judges it.
     hear(&desk, "v1/state", "open");
-    until("the state is shown", async || {
+    until_async("the state is shown", async || {
         let view = desk.devices.show(&valve)?;
         view.properties.iter().any(|one| one.state.value.is_some() && !one.state.restored).then_some(())
     })

@@ -15,6 +15,7 @@ mod heard;
 mod hooks;
 mod known;
 mod limits;
+mod misread;
 mod mouth;
 mod once;
 mod reading;
@@ -30,9 +31,9 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use domovoi_adapters::{Directory, Envelope, Fault, Road};
+use domovoi_adapters::{Directory, Envelope, Road};
 use domovoi_config::SiftRule;
-use domovoi_model::{DeviceRef, Moment, Observation, Sample, Timestamp, Value};
+use domovoi_model::{DeviceRef, Moment, Observation, Sample, Value};
 use domovoi_store::{Store, Urgency};
 use futures_util::FutureExt as _;
 use tokio::sync::watch;
@@ -57,24 +58,9 @@ pub use gate::HubGate;
 pub use heard::Heard;
 pub use hooks::{Back, Hooks, News, Telling};
 pub use known::Recalled;
+pub use misread::Misread;
 pub use mouth::{Mouth, NotSaid};
 pub use shelf::{BrokerShelf, report as report_resumed};
-
-/// How many faults are remembered for `doctor`.
-const FAULTS_KEPT: usize = 100;
-
-/// A packet, or a part of it, that could not be read.
-#[derive(Debug, Clone)]
-pub struct Misread {
-    /// When.
-    pub at: Timestamp,
-    /// Who sent it.
-    pub sender: String,
-    /// On which topic.
-    pub topic: String,
-    /// What was wrong, in a sentence.
-    pub what: String,
-}
 
 /// Who was not let in, or was sent away, and why.
 #[derive(Debug, Clone)]
@@ -165,8 +151,7 @@ pub struct Ingest {
     learning: Mutex<()>,
     /// There is no broker of others any more: what was learnt through it is nobody's.
     link_is_gone: AtomicBool,
-    misread: Mutex<VecDeque<Misread>>,
-    faults: Mutex<once::Once>,
+    misread: misread::Faults,
     heard: Mutex<HeardDevices>,
     sieve: Sieve,
     repeats: Mutex<Repeats>,
@@ -206,8 +191,7 @@ impl Ingest {
             directory: RwLock::new(Arc::new(directory)),
             learning: Mutex::default(),
             link_is_gone: AtomicBool::new(false),
-            misread: Mutex::default(),
-            faults: Mutex::default(),
+            misread: misread::Faults::default(),
             heard: Mutex::default(),
             sieve: Sieve::new(sift),
             repeats: Mutex::default(),
@@ -385,11 +369,6 @@ impl Ingest {
         Some(self.store.history().record(samples, urgency).shared())
     }
 
-    /// What could not be read lately, newest first.
-    pub fn misread_lately(&self) -> Vec<Misread> {
-        self.misread.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
-    }
-
     /// Who was turned away lately, newest first.
     pub fn turned_away_lately(&self) -> Vec<TurnedAway> {
         self.turned_away.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
@@ -415,7 +394,7 @@ impl Ingest {
         let mut list = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
         let before = list.iter().position(|away| away.who == who && away.why == why);
         let times = before.and_then(|at| list.remove(at)).map_or(0, |away| away.times).saturating_add(1);
-        if list.len() == FAULTS_KEPT {
+        if list.len() == misread::KEPT {
             list.pop_front();
         }
         list.push_back(TurnedAway { who, why, times });
@@ -463,31 +442,6 @@ impl Ingest {
 
     fn store(&self) -> &Store {
         &self.store
-    }
-
-    /// The same fault in the same place is written into the log once, whatever the values are in which it was found.
-    fn misread(&self, envelope: &Envelope<'_>, fault: &Fault) {
-        self.complain(envelope, (fault.what.code(), &fault.at), &fault.to_string());
-    }
-
-    /// The same for anything that is wrong with a message, by what it is and where.
-    fn complain(&self, envelope: &Envelope<'_>, which: (&str, &str), words: &str) {
-        self.counters.misread.fetch_add(1, Ordering::Relaxed);
-        let (sender, topic) = (printable(envelope.sender), printable(envelope.topic));
-        let what = printable(words);
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = faults.is_news((&topic, which), Instant::now());
-        drop(faults);
-        if is_news {
-            tracing::warn!(%sender, %topic, "{what}");
-        }
-        let mut misread = self.misread.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(before) = misread.iter().position(|before| before.topic == topic && before.what == what) {
-            misread.remove(before);
-        } else if misread.len() == FAULTS_KEPT {
-            misread.pop_front();
-        }
-        misread.push_back(Misread { at: self.clock.wall(), sender, topic, what });
     }
 }
 

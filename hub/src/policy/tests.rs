@@ -24,19 +24,7 @@ fn person(role: Role) -> Who {
 }
 
 fn allow(verb: Verb, kind: Kind) -> Grant {
-    Grant {
-        id: "g".into(),
-        effect: Effect::Allow,
-        verbs: vec![verb],
-        kind,
-        id_is: None,
-        room: None,
-        capability: None,
-        hours: None,
-        home_only: false,
-        until: None,
-        from: None,
-    }
+    Grant { id: "g".into(), ..Grant::new(Effect::Allow, vec![verb], kind) }
 }
 
 fn why(who: &Who, verb: Verb, object: &Object) -> Option<Refusal> {
@@ -80,9 +68,6 @@ fn grant(kinds: impl Strategy<Value = Kind>) -> impl Strategy<Value = Grant> {
     (any::<bool>(), proptest::collection::vec(verb(), 0..4), scope, when).prop_map(
         |(gives, verbs, (kind, id_is, room, capability), (hours, home_only, until, from))| Grant {
             id: "g".into(),
-            effect: if gives { Effect::Allow } else { Effect::Deny },
-            verbs,
-            kind,
             id_is,
             room,
             capability,
@@ -90,6 +75,7 @@ fn grant(kinds: impl Strategy<Value = Kind>) -> impl Strategy<Value = Grant> {
             home_only,
             until,
             from,
+            ..Grant::new(if gives { Effect::Allow } else { Effect::Deny }, verbs, kind)
         },
     )
 }

@@ -128,6 +128,25 @@ pub struct Grant {
     pub from: Option<PersonId>,
 }
 
+impl Grant {
+    /// For all things of a kind, at any hour, for ever, and not delegated.
+    pub fn new(effect: Effect, verbs: Vec<Verb>, kind: Kind) -> Self {
+        Grant {
+            id: String::new(),
+            effect,
+            verbs,
+            kind,
+            id_is: None,
+            room: None,
+            capability: None,
+            hours: None,
+            home_only: false,
+            until: None,
+            from: None,
+        }
+    }
+}
+
 /// What a grant does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {

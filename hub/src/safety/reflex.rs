@@ -379,7 +379,7 @@ impl Reflex {
 }
 
 /// Whether a word of a sensor that had warned says that it warns no more. «unknown» is not «dry».
-fn says_no(value: &Value) -> bool {
+pub(super) fn says_no(value: &Value) -> bool {
     match value {
         Value::Bool(warns) => !warns,
         Value::Text(word) => !NO_ANSWERS.iter().any(|none| none.eq_ignore_ascii_case(word.trim())),

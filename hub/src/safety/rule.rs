@@ -230,15 +230,20 @@ impl Rule {
 
     /// The devices that it names.
     pub fn named(&self) -> impl Iterator<Item = &DeviceRef> {
+        self.places().map(|place| &place.device)
+    }
+
+    /// The properties that it names: the sensors that it listens to, and what it sets.
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
         let sensors = match &self.sensors {
             Sensors::These(places) => places.as_slice(),
             _ => &[],
         };
-        let answers = self.answers.iter().filter_map(|answer| match answer {
-            Answer::Set(place, _) => Some(&place.device),
+        let set = self.answers.iter().filter_map(|answer| match answer {
+            Answer::Set(place, _) => Some(place),
             _ => None,
         });
-        sensors.iter().map(|place| &place.device).chain(answers)
+        sensors.iter().chain(set)
     }
 
     /// What it sets in this home.

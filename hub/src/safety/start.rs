@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use domovoi_adapters::PropertyInfo;
-use domovoi_model::{Observation, Sample, Timestamp, Value};
+use domovoi_model::{Observation, Sample, Timestamp};
 use domovoi_store::{Notice, StoreError};
 
 use super::Safety;
 use super::danger::{Keep, Key, Remembered};
 use super::hand::Order;
 use super::kept;
+use super::reflex::says_no;
 use super::rule::{Danger, Place};
 use crate::bus::Event;
 
@@ -108,7 +109,7 @@ impl Safety {
     }
 
     /// The last words of accepted sensors among the latest samples, where they were words of danger and not of long ago.
-    async fn said_last(&self) -> Result<Vec<Remembered>, StoreError> {
+    pub(super) async fn said_last(&self) -> Result<Vec<Remembered>, StoreError> {
         let standing = self.standing();
         let history = self.0.store.history();
         let last = history.last_seq();
@@ -136,20 +137,10 @@ impl Safety {
             if age.is_some_and(|age| age > LOOKED_BACK_MILLIS) {
                 return None;
             }
-            let danger = standing.home.property(&place)?.hazard.map(Danger::of)?;
+            let info = standing.home.property(&place)?;
+            let (danger, warns) = (Danger::of(info.hazard?), info.warns(&sample.value));
             let key = Key { danger, place, test: None };
-            let is_danger = match &sample.value {
-                Value::Bool(warns) => *warns,
-                Value::Text(word) => word.eq_ignore_ascii_case("alarm"),
-                Value::Number(_) => false,
-            };
-            is_danger.then_some(Remembered {
-                key,
-                since: sample.at,
-                value: sample.value,
-                answered: false,
-                hushed: false,
-            })
+            warns.then_some(Remembered { key, since: sample.at, value: sample.value, answered: false, hushed: false })
         };
         Ok(words.into_iter().filter_map(remembered).collect())
     }
@@ -164,7 +155,12 @@ impl Safety {
             let says_so = |info: &&PropertyInfo| info.hazard.is_some() && info.off_after_s.is_none();
             for property in device.properties.iter().filter(says_so) {
                 match history.last_at(&device.device, &property.name, ALL_TIME).await {
-                    Ok(last) if last.point.as_ref().is_some_and(|point| point.value == Value::Bool(false)) => {
+                    Ok(last)
+                        if last
+                            .point
+                            .as_ref()
+                            .is_some_and(|point| says_no(&point.value) && !property.warns(&point.value)) =>
+                    {
                         calm.push(Place::new(device.device.clone(), property.name.clone()));
                     }
                     Ok(_) => {}

@@ -31,7 +31,10 @@ pub(super) fn place(name: &str, property: &str) -> Place {
 
 fn switch(name: &str, class: Option<&str>, writable: bool) -> PropertyInfo {
     let shape = Shape::Switch { on: Value::Text("ON".into()), off: Value::Text("OFF".into()) };
-    PropertyInfo { writable, class: class.map(Into::into), ..PropertyInfo::new(name, shape) }
+    PropertyInfo::new(name, shape).with(|one| {
+        one.writable = writable;
+        one.class = class.map(Into::into);
+    })
 }
 
 pub(super) fn thing(name: &str, room: &str, accepted: bool, properties: Vec<PropertyInfo>) -> HomeDevice {
@@ -50,7 +53,7 @@ pub(super) fn thing(name: &str, room: &str, accepted: bool, properties: Vec<Prop
 }
 
 pub(super) fn sensor(name: &str, room: &str, hazard: Hazard, accepted: bool) -> HomeDevice {
-    let info = PropertyInfo { hazard: Some(hazard), ..switch("alarm", None, false) };
+    let info = switch("alarm", None, false).with(|one| one.hazard = Some(hazard));
     thing(name, room, accepted, vec![info])
 }
 
@@ -68,11 +71,10 @@ pub(super) fn plug(name: &str, room: &str) -> HomeDevice {
 
 pub(super) fn thermometer(name: &str, room: &str) -> HomeDevice {
     let shape = Shape::Number { min: None, max: None };
-    let info = PropertyInfo {
-        unit: Unit::Celsius,
-        class: Some("temperature".into()),
-        ..PropertyInfo::new("temperature", shape)
-    };
+    let info = PropertyInfo::new("temperature", shape).with(|one| {
+        one.unit = Unit::Celsius;
+        one.class = Some("temperature".into());
+    });
     thing(name, room, true, vec![info])
 }
 

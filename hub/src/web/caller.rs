@@ -16,8 +16,8 @@ use domovoi_vault::Secret;
 
 use super::origin::{Site, changes, site};
 use super::{Desk, cookies, limits, refused};
-use crate::audit::{Actor, Origin, Road};
-use crate::policy::{Network, Subject, Who};
+use crate::audit::{Actor, Entry, Origin, Outcome, Road};
+use crate::policy::{Kind, Network, Refusal, Subject, Who};
 use crate::signin::{SessionView, SignInError};
 
 /// What a peer says it is, in characters.
@@ -94,6 +94,18 @@ impl Caller {
             Subject::Console => Actor::Console,
             Subject::Person(id) => Actor::Person(*id),
             Subject::Credential { username, .. } => Actor::Credential(username.clone()),
+        }
+    }
+
+    /// What the journal says of a deed that was refused inside its door.
+    pub fn refused(&self, deed: &str, object: (Kind, String), refusal: &Refusal) -> Entry {
+        Entry {
+            actor: self.actor(),
+            origin: self.origin.clone(),
+            deed: deed.to_owned(),
+            object: Some((object.0.code().to_owned(), Some(object.1))),
+            outcome: Outcome::Refused(refusal.code().to_owned()),
+            changes: Vec::new(),
         }
     }
 

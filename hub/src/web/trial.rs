@@ -2,7 +2,6 @@
 //! of the door does not know: here the policy is asked, and what it refuses is written down.
 
 use super::{Caller, Desk};
-use crate::audit::{Entry, Outcome};
 use crate::policy::{Kind, Object, Refusal, Verb, surely};
 use crate::safety::{SafetyError, TestRun};
 
@@ -23,15 +22,8 @@ pub async fn try_out(desk: &Desk, caller: &Caller, rule: &str, in_earnest: bool)
         match surely(&caller.who, Verb::Command, object, desk.now()) {
             Ok(yes) => sure = Some(yes),
             Err(refusal) => {
-                let refused = Entry {
-                    actor: caller.actor(),
-                    origin: caller.origin.clone(),
-                    deed: "safety-rule.tested".into(),
-                    object: Some((Kind::Safety.code().into(), Some(rule.to_owned()))),
-                    outcome: Outcome::Refused(refusal.code().into()),
-                    changes: Vec::new(),
-                };
-                desk.journal.note(refused).await;
+                let entry = caller.refused("safety-rule.tested", (Kind::Safety, rule.to_owned()), &refusal);
+                desk.journal.note(entry).await;
                 return Err(NotTried::Refused(refusal));
             }
         }

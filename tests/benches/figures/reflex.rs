@@ -99,22 +99,7 @@ fn furnished() -> House {
 
 pub fn accepted(id: &str) -> DeviceCard {
     let at = Moment::Wall(Timestamp(1_795_176_000_000));
-    DeviceCard {
-        device: DeviceRef::new("zigbee2mqtt", id),
-        name: None,
-        room: None,
-        standing: "accepted".into(),
-        hidden: false,
-        hidden_properties: Vec::new(),
-        presets: Vec::new(),
-        credential: None,
-        external: false,
-        heard_from: None,
-        found_at: at,
-        accepted_at: Some(at),
-        agreed: None,
-        guards: false,
-    }
+    DeviceCard { accepted_at: Some(at), ..DeviceCard::new(DeviceRef::new("zigbee2mqtt", id), "accepted", at) }
 }
 
 /// What is measured.

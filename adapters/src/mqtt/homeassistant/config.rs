@@ -367,6 +367,7 @@ fn build(options: &Options<'_>, entity: Entity) -> Result<Entity, Bad> {
         if property.info.writable {
             property.info.settles_within_s = settles;
         }
+        property.info.share();
     }
     Ok(entity)
 }

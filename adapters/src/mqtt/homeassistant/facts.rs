@@ -12,7 +12,7 @@ use super::entity::{Entity, Extra, Hears, Key, Property};
 use super::naming;
 use super::reading::naming_of;
 use super::template::Template;
-use crate::{Announcement, Lore, PropertyInfo, Reach};
+use crate::{Announcement, Lore, Reach};
 
 /// Entities of one device.
 pub(super) const MAX_ENTITIES: usize = 1024;
@@ -137,7 +137,9 @@ impl Facts {
                 if let (Ok(at), Ok(place)) = (u16::try_from(at), u8::try_from(place)) {
                     self.names.insert(name.as_str().into(), (at, place));
                 }
-                out.properties.push(PropertyInfo { name, reach: *group, ..property.info.clone() });
+                let mut info = property.info.named(name);
+                info.reach = *group;
+                out.properties.push(info);
                 if let Some(say) = &property.say {
                     out.listens.push(say.topic.to_string());
                 }

@@ -70,7 +70,11 @@ impl Device<'_> {
                 let class = if *kind == LIGHT || is_lit { "light" } else { "switch" };
                 let label = names.get(i).cloned().flatten().map(|label| printable(&label).into());
                 let order = Order::Flag(name.to_uppercase());
-                let info = PropertyInfo { writable: true, label, class: Some(class.into()), ..self.switch(name) };
+                let info = self.switch(name).with(|one| {
+                    one.writable = true;
+                    one.label = label;
+                    one.class = Some(class.into());
+                });
                 (info, Some(order))
             })
             .collect()
@@ -100,7 +104,7 @@ impl Device<'_> {
             (false, _) => out.push(percent("dimmer", "Dimmer")),
         }
         if kind >= 3 {
-            let colour = PropertyInfo { class: Some("color".into()), ..settable("color", Shape::Text) };
+            let colour = settable("color", Shape::Text).with(|one| one.class = Some("color".into()));
             out.push((colour, Some(Order::Colour(if is_split { "=" } else { "" }))));
             out.push(whole("hue", 0, 360, "HsbColor1"));
             out.push(percent("saturation", "HsbColor2"));
@@ -109,17 +113,14 @@ impl Device<'_> {
             // SetOption82: the range that Alexa understands.
             let (min, max) = if self.option("82") { (200, 380) } else { (153, 500) };
             let (ct, order) = whole("ct", min, max, "CT");
-            out.push((PropertyInfo { unit: Unit::Mired, ..ct }, order));
+            out.push((ct.with(|one| one.unit = Unit::Mired), order));
         }
         if kind >= 4 && !is_split {
             out.push(percent("white", "White"));
         }
-        let setting = |(info, order): Function| (PropertyInfo { category: Category::Setting, ..info }, order);
+        let setting = |(info, order): Function| (info.with(|one| one.category = Category::Setting), order);
         out.push(whole("scheme", 0, 16, "Scheme"));
-        out.push(setting((
-            PropertyInfo { writable: true, ..self.switch("fade") },
-            Some(Order::Flag("Fade".to_owned())),
-        )));
+        out.push(setting((self.switch("fade").with(|one| one.writable = true), Some(Order::Flag("Fade".to_owned())))));
         out.push(setting(whole("speed", 1, 40, "Speed")));
         out
     }
@@ -155,7 +156,7 @@ impl Device<'_> {
             let n = i + 1;
             let words = ["OPEN", "CLOSE", "STOP"].iter().map(|word| (*word).to_owned()).collect();
             let cover =
-                PropertyInfo { class: Some("cover".into()), ..settable(&format!("shutter{n}"), Shape::Choice(words)) };
+                settable(&format!("shutter{n}"), Shape::Choice(words)).with(|one| one.class = Some("cover".into()));
             out.push((cover, Some(Order::Shutter(n))));
             let (position, order) = percent(&format!("shutter{n}_position"), &format!("ShutterPosition{n}"));
             let order = order.map(|order| match order {
@@ -164,9 +165,21 @@ impl Device<'_> {
             });
             out.push((position, order));
             let (target, _) = percent(&format!("shutter{n}_target"), "");
-            out.push((PropertyInfo { writable: false, category: Category::Diagnostic, ..target }, None));
+            out.push((
+                target.with(|one| {
+                    one.writable = false;
+                    one.category = Category::Diagnostic;
+                }),
+                None,
+            ));
             let (direction, _) = whole(&format!("shutter{n}_direction"), -1, 1, "");
-            out.push((PropertyInfo { writable: false, category: Category::Diagnostic, ..direction }, None));
+            out.push((
+                direction.with(|one| {
+                    one.writable = false;
+                    one.category = Category::Diagnostic;
+                }),
+                None,
+            ));
             if let Some((min, max)) = shutter.tilt {
                 out.push(whole(&format!("shutter{n}_tilt"), min, max, &format!("ShutterTilt{n}")));
             }
@@ -177,7 +190,7 @@ impl Device<'_> {
     /// Sonoff iFan02 and iFan03: four speeds, of which 0 is off.
     pub(super) fn fan(&self) -> Option<Function> {
         let (speed, order) = whole("fanspeed", 0, 3, "FanSpeed");
-        self.is_fan().then(|| (PropertyInfo { class: Some("fan".into()), ..speed }, order))
+        self.is_fan().then(|| (speed.with(|one| one.class = Some("fan".into())), order))
     }
 
     /// `btn`: those that tell of presses (SetOption73). SetOption13 leaves the single press alone.
@@ -203,12 +216,18 @@ impl Device<'_> {
             let property = format!("switch{number}");
             if mode != Mode::Press {
                 let off_after_s = (mode == Mode::Begin).then_some(1);
-                out.push((PropertyInfo { label: label.clone(), off_after_s, ..self.switch(property.clone()) }, None));
+                out.push((
+                    self.switch(property.clone()).with(|one| {
+                        one.label = label.clone();
+                        one.off_after_s = off_after_s;
+                    }),
+                    None,
+                ));
             }
             if matches!(mode, Mode::Press | Mode::StateAndPress) {
                 let [.., toggle, hold] = self.words;
                 let press = event(format!("{property}_action"), [toggle, hold].into_iter().cloned());
-                out.push((PropertyInfo { label, ..press }, None));
+                out.push((press.with(|one| one.label = label), None));
             }
             switches.push(Switch { number, name, mode });
         }
@@ -217,22 +236,22 @@ impl Device<'_> {
 }
 
 fn settable(name: &str, shape: Shape) -> PropertyInfo {
-    PropertyInfo { writable: true, ..PropertyInfo::new(name, shape) }
+    PropertyInfo::new(name, shape).with(|one| one.writable = true)
 }
 
 fn whole(name: &str, min: i64, max: i64, command: &str) -> Function {
     let shape = Shape::Number { min: Some(min.into()), max: Some(max.into()) };
-    let info = PropertyInfo { step: Some(Decimal::ONE), ..settable(name, shape) };
+    let info = settable(name, shape).with(|one| one.step = Some(Decimal::ONE));
     (info, Some(Order::Number(command.to_owned())))
 }
 
 fn percent(name: &str, command: &str) -> Function {
     let (info, order) = whole(name, 0, 100, command);
-    (PropertyInfo { unit: Unit::Percent, ..info }, order)
+    (info.with(|one| one.unit = Unit::Percent), order)
 }
 
 fn event(name: String, words: impl Iterator<Item = String>) -> PropertyInfo {
-    PropertyInfo { class: Some("event".into()), ..PropertyInfo::new(name, Shape::Choice(words.collect())) }
+    PropertyInfo::new(name, Shape::Choice(words.collect())).with(|one| one.class = Some("event".into()))
 }
 
 /// An array of texts and nulls.

@@ -266,10 +266,9 @@ fn announced(leaf: Leaf<'_>) -> Option<PropertyInfo> {
     };
     let name = &leaf.property;
     let is_aside = name.ends_with("_id") || name.ends_with("_totalstarttime") || leaf.class == Some("battery");
-    Some(PropertyInfo {
-        unit: leaf.unit,
-        class: leaf.class.map(Into::into),
-        category: if is_aside { Category::Diagnostic } else { Category::Main },
-        ..PropertyInfo::new(leaf.property, shape)
-    })
+    Some(PropertyInfo::new(leaf.property, shape).with(|one| {
+        one.unit = leaf.unit;
+        one.class = leaf.class.map(Into::into);
+        one.category = if is_aside { Category::Diagnostic } else { Category::Main };
+    }))
 }

@@ -47,7 +47,7 @@ pub(super) fn announce(device: &DeviceRef, directory: &Directory, facts: BridgeF
 
 fn switch(name: &str) -> PropertyInfo {
     let shape = Shape::Switch { on: Value::Bool(true), off: Value::Bool(false) };
-    PropertyInfo { category: Category::Diagnostic, ..PropertyInfo::new(name, shape) }
+    PropertyInfo::new(name, shape).with(|one| one.category = Category::Diagnostic)
 }
 
 /// `bridge/state`: whoever is behind it goes with it.

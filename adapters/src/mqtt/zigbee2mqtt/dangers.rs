@@ -4,6 +4,7 @@
 use domovoi_model::Hazard;
 
 use super::{PropertyInfo, Shape};
+use crate::property::is_alarm;
 
 /// The dangers, by the name that the converters give them. `tamper` is none: somebody is at the sensor, not the house
 /// in danger.
@@ -58,12 +59,6 @@ const DETECTS: &[(&str, Hazard)] = &[
     ("gas leak", Hazard::Gas),
     ("carbon monoxide", Hazard::CarbonMonoxide),
 ];
-
-/// Whether a word of a choice tells of its danger: `alarm`, `water_leakage_yes`, and Sonoff's `water_shortage & water_leakage`.
-pub(super) fn is_alarm(word: &str) -> bool {
-    let tells = |part: &str| part == "alarm" || (part.starts_with("water_leak") && !part.ends_with("_no"));
-    word.split([',', '&']).any(|part| tells(part.trim()))
-}
 
 /// The danger of this name.
 pub(super) fn hazard(name: &str) -> Option<Hazard> {

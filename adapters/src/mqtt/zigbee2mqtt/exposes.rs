@@ -235,11 +235,12 @@ impl Exposed {
         self.push(info, expose, property, place);
     }
 
-    fn push(&mut self, info: PropertyInfo, expose: &Members<'_>, property: &str, place: Place<'_>) {
+    fn push(&mut self, mut info: PropertyInfo, expose: &Members<'_>, property: &str, place: Place<'_>) {
         let is_new = !self.properties.iter().any(|other| other.name == info.name);
         if !is_new || !json::is_name(&info.name) || self.properties.len() >= MAX_MEMBERS {
             return;
         }
+        info.share();
         if access(expose) & GET != 0 && place.composite.is_none() {
             let question = expose.get("features").map_or_else(|| "\"\"".to_owned(), question);
             self.ask(&info.name, question, expose);
@@ -248,7 +249,7 @@ impl Exposed {
             let suffix = expose.text("endpoint").map(|endpoint| format!("_{endpoint}"));
             let bare = suffix.and_then(|suffix| property.strip_suffix(suffix.as_str())).unwrap_or(property);
             if info.writable && !self.facts.features.iter().any(|other| other.name == bare) {
-                self.facts.features.push(PropertyInfo { name: bare.to_owned(), ..info.clone() });
+                self.facts.features.push(info.named(bare));
             }
         }
         self.properties.push(info);

@@ -170,11 +170,12 @@ fn firmware(others: &[PropertyInfo]) -> Vec<PropertyInfo> {
     let progress = Shape::Number { min: Some(0.into()), max: Some(100.into()) };
     let all = [("update_state", state, Some("update")), ("update_progress", progress, None)];
     let new = all.into_iter().filter(|(name, ..)| !others.iter().any(|other| other.name == *name));
-    new.map(|(name, shape, class)| PropertyInfo {
-        category: Category::Diagnostic,
-        class: class.map(Into::into),
-        unit: if class.is_none() { Unit::Percent } else { Unit::None },
-        ..PropertyInfo::new(name, shape)
+    new.map(|(name, shape, class)| {
+        PropertyInfo::new(name, shape).with(|one| {
+            one.category = Category::Diagnostic;
+            one.class = class.map(Into::into);
+            one.unit = if class.is_none() { Unit::Percent } else { Unit::None };
+        })
     })
     .collect()
 }
@@ -255,7 +256,7 @@ fn with_members(
             let name = &feature.name;
             match properties.iter_mut().find(|other| other.name == *name) {
                 Some(other) => narrow(&mut other.shape, &feature.shape),
-                None => properties.push(PropertyInfo { category: Category::Main, ..feature.clone() }),
+                None => properties.push(feature.clone().with(|one| one.category = Category::Main)),
             }
             let is_new =
                 |composite: &Composite| !new.composites.iter().any(|known| known.property == composite.property);

@@ -3,7 +3,7 @@
 
 use domovoi_model::{Hazard, Observation, Quality, Timestamp, Unit, Value};
 
-use super::dangers::{hazard, is_alarm};
+use super::dangers::hazard;
 use super::exposes::is_secret;
 use super::facts::{self, Facts};
 use super::{Announcement, Claim, DecodeError, Decoded, Directory, Envelope, Fault, PropertyInfo, Shape, What};
@@ -258,8 +258,7 @@ impl<'a> State<'a> {
         let unit = if value.number().is_some() { info.map(|info| info.unit).or(usual) } else { None };
         let is_danger = match &value {
             Value::Bool(danger) => *danger,
-            Value::Text(word) => info.is_some_and(|info| info.hazard.is_some()) && is_alarm(word),
-            Value::Number(_) => false,
+            told => info.is_some_and(|info| info.warns(told)),
         };
         let hazard = info.and_then(|info| info.hazard).or_else(|| hazard_at_endpoint(property)).filter(|_| is_danger);
         let device_time = self.device_time;

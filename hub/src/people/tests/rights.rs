@@ -4,19 +4,7 @@ use super::*;
 use crate::policy::{Effect, Grant, Hours, Kind, Verb};
 
 fn allow(kind: Kind, verbs: &[Verb]) -> Grant {
-    Grant {
-        id: "chosen by the caller".into(),
-        effect: Effect::Allow,
-        verbs: verbs.to_vec(),
-        kind,
-        id_is: None,
-        room: None,
-        capability: None,
-        hours: None,
-        home_only: false,
-        until: None,
-        from: None,
-    }
+    Grant { id: "chosen by the caller".into(), ..Grant::new(Effect::Allow, verbs.to_vec(), kind) }
 }
 
 #[tokio::test]

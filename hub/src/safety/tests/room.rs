@@ -17,6 +17,7 @@ use crate::ingest::{Arrival, Ingest};
 use crate::safety::hand::Order;
 use crate::safety::kept;
 use crate::safety::rule::{Rule, Sensors};
+use crate::tests::until;
 
 async fn open(folder: &Path) -> House {
     let settings = Settings::parse("", "test.toml", folder).unwrap();
@@ -27,17 +28,6 @@ async fn open(folder: &Path) -> House {
 fn hear(ingest: &Ingest, topic: &str, payload: &str) {
     let (road, sender, payload) = (Road::Embedded, "bridge", payload.as_bytes());
     drop(ingest.take(Arrival { road, sender, topic, payload, retained: false, again: false }));
-}
-
-async fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let begun = std::time::Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "never happened: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 async fn accepted(devices: &Devices, name: &str) -> DeviceRef {
@@ -175,6 +165,35 @@ async fn what_the_house_believed_to_be_over_is_no_word_of_the_sensor() {
     };
     house.store().history().record(vec![dry("radio"), dry("leak")], Urgency::Normal).await.unwrap();
     assert_eq!(safety.said_no().await, [place("leak", "alarm")]);
+}
+
+#[tokio::test]
+async fn words_of_a_choice_are_understood_after_a_restart_as_they_were_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = open(folder.path()).await;
+    let safety = house.desk(false).safety;
+    let words = ["normal", "water_leakage", "water_shortage & water_leakage", "unknown"];
+    let choosing = |name: &str| {
+        let mut choosing = sensor(name, "bath", Hazard::WaterLeak, true);
+        choosing.properties[0].shape = Shape::Choice(words.map(str::to_owned).to_vec());
+        choosing
+    };
+    safety.give(Order::Home(Arc::new(Home::new(["dry", "wet", "both", "dumb"].map(choosing).to_vec()))));
+    let said = |(name, word): (&str, &str)| Sample {
+        device: device(name),
+        property: "alarm".into(),
+        value: Value::Text(word.to_owned()),
+        unit: Unit::None,
+        quality: Quality::Good,
+        at: safety.0.clock.moment(),
+        device_time: None,
+    };
+    let samples = ["dry", "wet", "both", "dumb"].into_iter().zip(words).map(said).collect();
+    house.store().history().record(samples, Urgency::Normal).await.unwrap();
+    let mut open: Vec<Place> = safety.said_last().await.unwrap().into_iter().map(|last| last.key.place).collect();
+    open.sort_unstable();
+    assert_eq!(open, [place("both", "alarm"), place("wet", "alarm")]);
+    assert_eq!(safety.said_no().await, [place("dry", "alarm")]);
 }
 
 #[tokio::test]

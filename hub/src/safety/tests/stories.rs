@@ -507,12 +507,14 @@ fn one_device_with_a_thousand_dangers_leaves_room_for_others() {
 #[test]
 fn a_rule_neither_opens_a_part_of_a_valve_nor_turns_anything_over() {
     let mut big = valve("v", "bath", true);
-    big.properties.push(PropertyInfo {
-        writable: true,
-        kind: Some("valve".into()),
-        class: Some("valve.position".into()),
-        ..PropertyInfo::new("position", Shape::Number { min: Some(Decimal::ZERO), max: Some(Decimal::ONE_HUNDRED) })
-    });
+    big.properties.push(
+        PropertyInfo::new("position", Shape::Number { min: Some(Decimal::ZERO), max: Some(Decimal::ONE_HUNDRED) })
+            .with(|one| {
+                one.writable = true;
+                one.kind = Some("valve".into());
+                one.class = Some("valve.position".into());
+            }),
+    );
     let home = Home::new(vec![big, plug("pump", "cellar")]);
     let refused = |name: &str, property: &str, value: Value| {
         Rule { answers: vec![Answer::Set(place(name, property), value)], ..rule("own", Danger::WaterLeak) }.check(&home)

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::ApiProblem;
 use super::devices::{is_there_for, may, named};
-use crate::audit::{Entry, Note, Outcome};
+use crate::audit::Note;
 use crate::bus::CommandLife;
 use crate::devices::{Asker, ErrandLife};
 use crate::policy::{Decision, Kind, Object, Refusal, Verb, decide};
@@ -181,15 +181,7 @@ async fn allowed(
     named: &str,
 ) -> Result<(), ApiProblem> {
     let Decision::Refuse(refusal) = decide(&caller.who, Verb::Command, &object, desk.now()) else { return Ok(()) };
-    let refused = |refusal: &Refusal| Entry {
-        actor: caller.actor(),
-        origin: caller.origin.clone(),
-        deed: "device.commanded".into(),
-        object: Some((Kind::Device.code().into(), Some(device.to_string()))),
-        outcome: Outcome::Refused(refusal.code().into()),
-        changes: Vec::new(),
-    };
-    desk.journal.note(refused(&refusal)).await;
+    desk.journal.note(caller.refused("device.commanded", (Kind::Device, device.to_string()), &refusal)).await;
     // What may not be seen is not there, as `show` says it.
     if !matches!(refusal, Refusal::StepUp) && !is_there_for(desk, caller, device) {
         return Err(ApiProblem::not_found(format!("there is no device «{named}»")));

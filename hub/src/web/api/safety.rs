@@ -263,15 +263,7 @@ pub(super) fn sees(desk: &Desk, caller: &Caller, place: &Place) -> bool {
 
 /// Whether the caller may see everything that a rule names.
 fn sees_rule(desk: &Desk, caller: &Caller, rule: &Rule) -> bool {
-    let sensors = match &rule.sensors {
-        Sensors::These(places) => places.as_slice(),
-        _ => &[],
-    };
-    let set = rule.answers.iter().filter_map(|answer| match answer {
-        Answer::Set(place, _) => Some(place),
-        _ => None,
-    });
-    sensors.iter().chain(set).all(|place| sees(desk, caller, place))
+    rule.places().all(|place| sees(desk, caller, place))
 }
 
 fn test_view(desk: &Desk, caller: &Caller, run: &TestRun) -> TestView {

@@ -17,7 +17,7 @@ use super::trouble::Trouble;
 use super::value::{self, Control, PropertyRow};
 use super::view::View;
 use super::{go, shown, wrong};
-use crate::audit::{Entry, Note, Outcome};
+use crate::audit::Note;
 use crate::devices::{Asker, Changes, DeviceView, Forget, Refused, Standing};
 use crate::policy::{Decision, Kind, Object, Refusal, Verb, decide};
 use crate::safety::Place;
@@ -245,16 +245,7 @@ pub async fn command(
     let mut object = desk.devices.object(&device, Some(&property));
     object.dangerous = desk.devices.is_dangerous(&command);
     if let Decision::Refuse(refusal) = decide(&caller.who, Verb::Command, &object, desk.now()) {
-        desk.journal
-            .note(Entry {
-                actor: caller.actor(),
-                origin: caller.origin.clone(),
-                deed: "device.commanded".into(),
-                object: Some((Kind::Device.code().into(), Some(device.to_string()))),
-                outcome: Outcome::Refused(refusal.code().into()),
-                changes: Vec::new(),
-            })
-            .await;
+        desk.journal.note(caller.refused("device.commanded", (Kind::Device, device.to_string()), &refusal)).await;
         return if refusal == Refusal::StepUp { Ok(go("/step-up")) } else { Err(Fault::Refused(refusal)) };
     }
     let asker = Asker { actor: caller.actor(), origin: caller.origin.clone() };

@@ -150,19 +150,7 @@ pub async fn give(
         }
     };
     let effect = if form.text("effect") == "deny" { Effect::Deny } else { Effect::Allow };
-    let grant = Grant {
-        id: String::new(),
-        effect,
-        verbs,
-        kind,
-        id_is: None,
-        room: None,
-        capability: None,
-        hours,
-        home_only: form.is("home"),
-        until,
-        from: None,
-    };
+    let grant = Grant { hours, home_only: form.is("home"), until, ..Grant::new(effect, verbs, kind) };
     let said: Vec<&str> = grant.verbs.iter().map(|verb| verb.code()).collect();
     let sign = if effect == Effect::Deny { "-" } else { "+" };
     note.change("grant", None, Some(format!("{sign} {} {}", said.join(","), kind.code())));

@@ -111,19 +111,6 @@ pub fn sees(desk: &Desk, view: &View, place: &Place) -> bool {
     view.may(Verb::See, &desk.devices.object(&place.device, property))
 }
 
-/// What a rule names.
-fn named(rule: &Rule) -> impl Iterator<Item = &Place> {
-    let sensors = match &rule.sensors {
-        Sensors::These(places) => places.as_slice(),
-        _ => &[],
-    };
-    let set = rule.answers.iter().filter_map(|answer| match answer {
-        Answer::Set(place, _) => Some(place),
-        _ => None,
-    });
-    sensors.iter().chain(set)
-}
-
 fn rule_line(desk: &Desk, view: &View, rule: &Rule) -> RuleLine {
     let home = &desk.safety.standing().home;
     let mut words = Vec::new();
@@ -176,7 +163,7 @@ pub async fn show(State(desk): State<Desk>, view: View) -> Response {
         error: pursuit.error.clone(),
         test: pursuit.is_test(),
     });
-    let rules = || standing.rules.iter().filter(|rule| named(rule).all(sees));
+    let rules = || standing.rules.iter().filter(|rule| rule.places().all(sees));
     let name_of = |id: &str| {
         let rule = rules().find(|rule| rule.id == id);
         rule.map_or_else(|| view.t("page-somebody-gone"), |rule| rule_line(&desk, &view, rule).name)

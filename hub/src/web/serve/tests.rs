@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::clock::Clock;
 use crate::house::House;
+use crate::tests::until_async;
 
 /// 2026-11-20T12:00:00Z.
 const NOON: Timestamp = Timestamp(1_795_176_000_000);
@@ -77,12 +78,7 @@ fn get_of(path: &str, host: &str, more: &str) -> String {
 }
 
 async fn until(what: &str, mut is: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !is().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect(what);
+    until_async(what, async || is().await.then_some(())).await;
 }
 
 #[tokio::test]

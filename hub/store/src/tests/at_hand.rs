@@ -121,22 +121,7 @@ async fn what_does_not_open_is_counted_and_kept_when_something_else_takes_its_pl
     credentials.issue(&info("leak")).await.unwrap();
     credentials.issue(&info("lamp")).await.unwrap();
     let device = DeviceRef::new("zigbee2mqtt", "0x1");
-    let card = DeviceCard {
-        device: device.clone(),
-        name: None,
-        room: None,
-        standing: "accepted".into(),
-        hidden: false,
-        hidden_properties: Vec::new(),
-        presets: Vec::new(),
-        credential: None,
-        external: false,
-        heard_from: None,
-        found_at: Moment::Wall(Timestamp(1)),
-        accepted_at: None,
-        agreed: None,
-        guards: false,
-    };
+    let card = DeviceCard::new(device.clone(), "accepted", Moment::Wall(Timestamp(1)));
     devices.put(std::slice::from_ref(&card)).await.unwrap();
     let id = store.db.vault.keyed_hash("credential.username", &[b"leak"]);
     let mut raw = house.raw().await;

@@ -276,20 +276,14 @@ async fn furnish_devices(store: &Store, n: u8) {
     let device = DeviceRef::new("zigbee2mqtt", format!("0x00158d00FEED000{n}"));
     let room = RoomCard { id: id(), name: format!("Детская {n}"), position: n.into() };
     let card = DeviceCard {
-        device: device.clone(),
         name: Some("Ночник".into()),
         room: Some(room.id),
-        standing: "accepted".into(),
-        hidden: false,
         hidden_properties: vec!["linkquality".into()],
         presets: vec!["burst-pipe".into()],
         credential: Some("lamp-nursery".into()),
-        external: false,
         heard_from: Some("lamp-nursery".into()),
-        found_at: Moment::Wall(Timestamp(1)),
-        accepted_at: None,
         agreed: Some(vec!["z2m/nursery/set".into()]),
-        guards: false,
+        ..DeviceCard::new(device.clone(), "accepted", Moment::Wall(Timestamp(1)))
     };
     let word = DeviceWord {
         dialect: "zigbee2mqtt".into(),

@@ -4,8 +4,8 @@ use domovoi_model::{Unit, Value};
 
 use super::super::entity::{Plan, Reading, hazard, measure};
 use super::super::options::Bad;
+use crate::Shape;
 use crate::fault::What;
-use crate::{PropertyInfo, Shape};
 
 /// Classes whose states are words: the rest are numbers.
 const WORDS: &[&str] = &["enum", "date", "timestamp"];
@@ -58,7 +58,9 @@ pub(super) fn binary(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
     let shape = Shape::Switch { on: Value::Text(on.clone()), off: Value::Text(off.clone()) };
     let off_after_s = options.seconds("off_delay")?.filter(|seconds| *seconds > 0);
     let property = plan.property("", shape, Reading::Flag { on: on.into(), off: off.into() });
-    property.info = PropertyInfo { hazard, off_after_s, unit: Unit::None, ..property.info.clone() };
+    property.info.hazard = hazard;
+    property.info.off_after_s = off_after_s;
+    property.info.unit = Unit::None;
     plan.hears("state_topic", "value_template")?;
     Ok(())
 }

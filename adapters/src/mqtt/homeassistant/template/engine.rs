@@ -39,7 +39,7 @@ const MAX_INPUT: usize = 128 << 10;
 const MAX_FRAMES: usize = 40;
 /// Bytes that all compiled templates of the house may take together. Whoever comes when they are used up is compiled at
 /// each reading, and pays for it.
-const MAX_KEPT: usize = 20 << 20;
+const MAX_KEPT: usize = 8 << 20;
 /// Bytes of one program: the engine keeps room for 256 instructions from the beginning, for the rest as many as there are.
 const PROGRAM: usize = 10_000;
 const INSTRUCTION: usize = 40;

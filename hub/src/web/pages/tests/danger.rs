@@ -36,19 +36,7 @@ async fn leaks(home: &Home, yes: bool) {
 }
 
 fn deny(verb: Verb, kind: Kind) -> Grant {
-    Grant {
-        id: String::new(),
-        effect: Effect::Deny,
-        verbs: vec![verb],
-        kind,
-        id_is: None,
-        room: None,
-        capability: None,
-        hours: None,
-        home_only: false,
-        until: None,
-        from: None,
-    }
+    Grant::new(Effect::Deny, vec![verb], kind)
 }
 
 #[tokio::test]
@@ -69,6 +57,11 @@ async fn a_danger_is_at_the_head_of_every_page_for_everybody_and_nobody_is_told_
 
     leaks(&home, true).await;
     // What the disk could not keep, or somebody has cleared, is no notice; the danger is there all the same.
+    crate::tests::until_async("it is noted", async || {
+        let open = home.desk.store.notices().open().await.unwrap();
+        open.iter().any(|open| open.key.starts_with("danger-")).then_some(())
+    })
+    .await;
     for open in home.desk.store.notices().open().await.unwrap() {
         home.desk.store.notices().clear(&open.key).await.unwrap();
     }

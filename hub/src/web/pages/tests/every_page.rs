@@ -32,17 +32,10 @@ async fn furnished(name: &str) -> (Home, Visitor, Vec<String>) {
     };
     let other = people.add(new).await.unwrap().id;
     let grant = Grant {
-        id: String::new(),
-        effect: Effect::Allow,
-        verbs: vec![Verb::See],
-        kind: Kind::Camera,
         id_is: Some(name.to_owned()),
-        room: None,
-        capability: None,
-        hours: None,
         home_only: true,
         until: Some(NOON.plus_millis(86_400_000)),
-        from: None,
+        ..Grant::new(Effect::Allow, vec![Verb::See], Kind::Camera)
     };
     people.grant(other, grant).await.unwrap();
     let me: PersonId = people.list().iter().find(|person| person.role == Role::Owner).unwrap().id;

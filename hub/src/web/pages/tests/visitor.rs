@@ -107,14 +107,7 @@ impl Home {
 
     /// Waits until there is what is looked for.
     pub async fn until<T>(&self, what: &str, look: impl Fn(&Desk) -> Option<T>) -> T {
-        let begun = std::time::Instant::now();
-        loop {
-            if let Some(found) = look(&self.desk) {
-                return found;
-            }
-            assert!(begun.elapsed() < std::time::Duration::from_secs(60), "never happened: {what}");
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        crate::tests::until(what, || look(&self.desk)).await
     }
 
     /// A bridge with a lamp, a leak sensor and a valve, heard and not accepted; `name` is what each calls itself.
