@@ -171,8 +171,10 @@ fn judge(folder: &Path, killed_ms: i64) -> Vec<i64> {
     for lane in 1..=CAMERAS {
         let mut own: Vec<&Closed> = all.iter().filter(|one| one.heading.camera == [lane as u8; 16]).collect();
         own.sort_by_key(|one| one.heading.started_ms);
-        let sources: Vec<Source> =
-            own.iter().map(|one| Source { path: one.path.clone(), day: key(), growing: None }).collect();
+        let sources: Vec<Source> = own
+            .iter()
+            .map(|one| Source { path: one.path.clone(), day: key(), growing: None, elsewhere: None })
+            .collect();
         let mut pictures = 0;
         for (number, part) in plan(&sources, i64::MIN..i64::MAX, Gaps::Kept).unwrap().iter().enumerate() {
             let path = folder.join(format!("film-{lane}-{number}.mp4"));

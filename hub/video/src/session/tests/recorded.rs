@@ -152,8 +152,10 @@ impl Recording {
             films.paths.push(path);
             return films;
         }
-        let sources: Vec<Source> =
-            closed.iter().map(|one| Source { path: one.path.clone(), day: self.day.clone(), growing: None }).collect();
+        let sources: Vec<Source> = closed
+            .iter()
+            .map(|one| Source { path: one.path.clone(), day: self.day.clone(), growing: None, elsewhere: None })
+            .collect();
         for part in plan(&sources, i64::MIN..i64::MAX, Gaps::Closed).unwrap() {
             let path = films._folder.path().join(format!("film-{}.mp4", films.parts));
             let film: Vec<u8> = part.chunks().flat_map(|chunk| chunk.unwrap().to_vec()).collect();
