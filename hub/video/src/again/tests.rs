@@ -1,5 +1,7 @@
 //! Looking for a camera among real sockets: two devices on addresses of the loopback network, of which one is the camera.
 
+mod moved;
+
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
