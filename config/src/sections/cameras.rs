@@ -165,8 +165,8 @@ pub(crate) fn read(mut section: Section<'_>, data_dir: &Path) -> CamerasSection 
     let patience = Patience {
         connect: patience("connect_timeout", SECOND..=MINUTE, 10 * SECOND),
         step: patience("step_timeout", SECOND..=MINUTE, 10 * SECOND),
-        frame: patience("frame_timeout", 2 * SECOND..=2 * MINUTE, 10 * SECOND),
-        key_frame: patience("key_frame_timeout", 5 * SECOND..=2 * MINUTE, 20 * SECOND),
+        frame: patience("frame_timeout", 2 * SECOND..=2 * MINUTE, 40 * SECOND),
+        key_frame: patience("key_frame_timeout", 5 * SECOND..=2 * MINUTE, 40 * SECOND),
     };
     let allow = section.take_list("allow", 0..=64, |item| item.parsed(network));
     let defaults = || HOME_NETWORKS.iter().filter_map(|text| Network::parse(text)).collect();

@@ -34,6 +34,9 @@ const EARLY_SOUND_MS: i64 = 500;
 /// Sound is not held longer than this for a picture that does not come.
 const LONGEST_SOUND_S: i64 = 4;
 
+/// A last picture is not held longer for one that is shown late.
+const LONGEST_LAST_S: i64 = 15;
+
 /// When a fragment ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
@@ -110,6 +113,8 @@ pub struct Fragmenter {
     base: Option<(i64, i64)>,
     sequence: u32,
     video_step: i64,
+    /// When the last of all that came is shown.
+    latest: i64,
     audio_step: i64,
 }
 
@@ -127,6 +132,7 @@ impl Fragmenter {
             base: None,
             sequence: 0,
             video_step,
+            latest: i64::MIN,
             // ISO/IEC 14496-3: an access unit of AAC has 1,024 samples, unless the stream shows otherwise.
             audio_step: 1024,
         }
@@ -170,6 +176,7 @@ impl Fragmenter {
             return Ok(None);
         }
         self.bytes += frame.data.len();
+        self.latest = self.latest.max(frame.shown);
         self.video.push(Waiting { decoded, shown: frame.shown, sync: frame.starts_group, data: frame.data.clone() });
         Ok(done)
     }
@@ -307,11 +314,20 @@ impl Fragmenter {
         let ends: Vec<Option<i64>> = video.iter().skip(1).map(|frame| Some(frame.decoded)).chain([next]).collect();
         let mut samples = Vec::with_capacity(video.len());
         for (frame, end) in video.into_iter().zip(ends) {
-            if let Some(end) = end {
-                self.video_step = end.saturating_sub(frame.decoded).max(1);
-            }
+            let duration = match end {
+                Some(end) => {
+                    self.video_step = end.saturating_sub(frame.decoded).max(1);
+                    self.video_step
+                }
+                // Nothing follows: it lasts until all have been shown, so that what is joined to it begins after them.
+                None => {
+                    let longest = LONGEST_LAST_S.saturating_mul(i64::from(self.tracks.video.clock_hz));
+                    let shown = self.latest.saturating_add(self.video_step).saturating_sub(frame.decoded);
+                    shown.min(longest).max(self.video_step)
+                }
+            };
             samples.push(Sample {
-                duration: u32::try_from(self.video_step).unwrap_or(u32::MAX),
+                duration: u32::try_from(duration).unwrap_or(u32::MAX),
                 // Signed 32 bits in `trun`: a frame shown further away than six hours is nobody's.
                 offset: frame.shown.saturating_sub(frame.decoded).clamp(i64::from(i32::MIN), i64::from(i32::MAX)),
                 sync: frame.sync,
