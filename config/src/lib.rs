@@ -22,7 +22,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 pub use mistake::Mistake;
-pub use sections::cameras::{CameraPlace, CamerasSection, Network, Patience};
+pub use sections::cameras::{CameraPlace, CamerasSection, Network, Patience, SpoolFull};
 pub use sections::devices::DevicesSection;
 pub use sections::dialects::Dialects;
 pub use sections::external_broker::ExternalBroker;

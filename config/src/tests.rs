@@ -77,6 +77,7 @@ fn cameras_are_told_where_and_how_much() {
     assert!(cameras.allow.len() == 1 && cameras.allow[0].contains("192.168.7.4".parse().unwrap()));
     let place = parse(&whole_reference()).unwrap().cameras.places.remove(0);
     assert_eq!((place.name.as_str(), place.prefix.as_str(), place.spool), ("nas", "home", 2_000_000_000));
+    assert_eq!(place.when_full, SpoolFull::OldestGoes);
     says(
         "[cameras]\nkeep = \"36 h\"\nsegment = \"10 min\"\nallow = [\"192.168.1.5/24\", \"lan\"]\nquotta = \"1 GB\"\n",
         &[

@@ -20,6 +20,8 @@ const TB: u64 = 1_000_000_000_000;
 
 const MAX_PLACES: usize = 8;
 
+const SPOOL_FULL: [(&str, SpoolFull); 2] = [("oldest_goes", SpoolFull::OldestGoes), ("pause", SpoolFull::Pause)];
+
 /// A camera's address is one of a home network unless the owner says otherwise (RFC 1918, RFC 4193).
 const HOME_NETWORKS: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 
@@ -94,6 +96,18 @@ pub struct CameraPlace {
     pub ca_file: Option<PathBuf>,
     /// How much may wait on this machine while it is away.
     pub spool: u64,
+    /// What becomes of recordings when no more may wait.
+    pub when_full: SpoolFull,
+}
+
+/// What becomes of recordings for a store that is away when no more may wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SpoolFull {
+    /// The oldest that wait are given up for the newest.
+    #[default]
+    OldestGoes,
+    /// Nothing new is recorded for it.
+    Pause,
 }
 
 /// A network: its addresses begin with the same bits.
@@ -233,6 +247,7 @@ fn read_place(table: &mut Section<'_>) -> (Option<String>, Option<CameraPlace>) 
     let path_style = table.take_bool("path_style");
     let ca_file = table.take_path("ca_file", base_dir);
     let spool = table.take_size("spool", 64 * MB..=10 * TB);
+    let when_full = table.take_enum("when_full", &SPOOL_FULL);
     if ca_at.is_some() && endpoint.as_ref().is_some_and(|endpoint| endpoint.scheme() == "http") {
         table.wrong_at(ca_at, "ca_file", Wrong::new("has no effect without TLS").hint("write https in `endpoint`"));
     }
@@ -248,6 +263,7 @@ fn read_place(table: &mut Section<'_>) -> (Option<String>, Option<CameraPlace>) 
             path_style: path_style.unwrap_or(true),
             ca_file,
             spool: spool.unwrap_or(2000 * MB),
+            when_full: when_full.unwrap_or_default(),
         })
     })();
     (name, place)
