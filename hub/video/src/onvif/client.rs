@@ -111,6 +111,7 @@ pub(super) struct Client {
     /// What is added to our time for a token.
     pub(super) token_offset_ms: i64,
     until: Instant,
+    within: Duration,
     pub(super) reached: Option<IpAddr>,
     addresses: Vec<IpAddr>,
 }
@@ -156,6 +157,7 @@ impl Client {
             wall: Arc::clone(wall),
             token_offset_ms: 0,
             until,
+            within: left,
             reached: None,
             addresses: found.iter().map(SocketAddr::ip).collect(),
         })
@@ -243,8 +245,8 @@ impl Client {
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        let until = self.until;
-        let late = || Failure::from(Trouble::Timeout { step: Step::Describe, after: Duration::from_secs(10) });
+        let (until, within) = (self.until, self.within);
+        let late = || Failure::from(Trouble::Timeout { step: Step::Describe, after: within });
         let response = timeout_at(until, request.send()).await.map_err(|_| late())?;
         let response = response.map_err(|error| self.sent(at, &error))?;
         if let Some(address) = response.remote_addr() {

@@ -4,7 +4,8 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -16,6 +17,9 @@ use crate::archive::ReadAt;
 const WINDOW: u64 = 1 << 20;
 /// Before the end: the footer says where the trailer begins, which is just before it.
 const TAIL: u64 = 128 << 10;
+
+/// For one part: who plays it has long gone.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// A segment's file in a place.
 #[derive(Debug)]
@@ -32,6 +36,18 @@ impl FarFile {
     pub async fn open(place: Place, key: String, runtime: Handle) -> Result<FarFile, Trouble> {
         let bytes = place.stat(&key).await?.bytes;
         Ok(FarFile { place, key, bytes, runtime, window: Mutex::default() })
+    }
+
+    /// Asks in a task and waits for it, since waiting in a task's own thread would be a panic.
+    fn fetch(&self, wanted: Range<u64>) -> io::Result<Bytes> {
+        let (tell, told) = mpsc::sync_channel(1);
+        let (place, key) = (self.place.clone(), self.key.clone());
+        self.runtime.spawn(async move {
+            // Nobody may wait any more.
+            let _ = tell.send(place.read_range(&key, wanted).await);
+        });
+        let fetched = told.recv_timeout(LONGEST).map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+        fetched.map_err(|trouble| io::Error::other(trouble.to_string()))
     }
 
     /// What to fetch for these bytes.
@@ -54,8 +70,7 @@ impl ReadAt for FarFile {
         let (start, held) = &*window;
         if !(*start <= at && end <= start + held.len() as u64) {
             let wanted = self.around(&(at..end));
-            let fetched = self.runtime.block_on(self.place.read_range(&self.key, wanted.clone()));
-            *window = (wanted.start, fetched.map_err(|trouble| io::Error::other(trouble.to_string()))?);
+            *window = (wanted.start, self.fetch(wanted)?);
         }
         let (start, held) = &*window;
         let from = usize::try_from(at - start).map_err(|_| short())?;

@@ -160,6 +160,17 @@ async fn a_hostile_store_gets_neither_memory_nor_time() {
         let trouble = place.read_range("a", 5..10).await.unwrap_err();
         assert!(matches!(trouble.code(), "protocol" | "too-much" | "untrue" | "refused" | "away"), "{trouble}");
     }
+    // A reader that calls itself for each element within another would have no stack left, and that ends a process.
+    let deep = "<a>".repeat(1_200_000);
+    let contents = format!("<ListBucketResult><Contents><Key>{}", "<Key>".repeat(700_000));
+    let apart = format!("<ListBucketResult>{}", "<Contents></Contents><b></b>".repeat(100_000));
+    let bomb =
+        "<!DOCTYPE l [<!ENTITY a \"ha\">]><ListBucketResult><Contents><Key>&a;</Key></Contents></ListBucketResult>";
+    for text in [format!("<ListBucketResult>{deep}"), deep, contents, apart, bomb.to_owned()] {
+        store.is(sends(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len())));
+        let trouble = place.list("", 1000).await.unwrap_err();
+        assert_eq!(trouble.code(), "protocol", "{trouble}");
+    }
     for (mood, code) in [
         (Mood::ListsForEver, "too-much"),
         (Mood::Lists("elsewhere/x"), "protocol"),
@@ -284,6 +295,8 @@ async fn a_file_elsewhere_is_read_as_if_it_were_here() {
     let all = bytes(3 << 20);
     place.put("a", &file(&folder, "f", all.len())).await.unwrap();
     let far = FarFile::open(place, "a".to_owned(), tokio::runtime::Handle::current()).await.unwrap();
+    // In a task too, where it holds the task's thread up and no more.
+    far.read_exact_at(&mut [0; 1], 0).unwrap();
     let before = store.heard().len();
     let reading = tokio::task::spawn_blocking(move || {
         assert_eq!(far.bytes(), all.len() as u64);
@@ -298,7 +311,7 @@ async fn a_file_elsewhere_is_read_as_if_it_were_here() {
         assert_eq!(large, all[11..11 + (2 << 20)]);
     });
     reading.await.unwrap();
-    assert_eq!(store.heard().len() - before, 3, "what lies together is one request");
+    assert_eq!(store.heard().len() - before, 2, "what lies together is one request");
 }
 
 #[tokio::test(flavor = "multi_thread")]
