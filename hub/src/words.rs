@@ -19,6 +19,7 @@ macro_rules! files {
             include_str!(concat!("../../config/locales/", $language, "/pages.ftl")),
             include_str!(concat!("../../config/locales/", $language, "/trust.ftl")),
             include_str!(concat!("../../config/locales/", $language, "/requests.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/cameras.ftl")),
         ]
     };
 }

@@ -512,7 +512,7 @@ pub(super) fn options(
 
 /// Where a camera may be. The hub's own machine and link-local addresses only where such a network is named: what holds
 /// everything (`0.0.0.0/0`) does not mean them.
-fn policy(allow: &[Network], own: Vec<OwnSocket>) -> Policy {
+pub(super) fn policy(allow: &[Network], own: Vec<OwnSocket>) -> Policy {
     let networks: Vec<_> = allow.iter().map(Network::parts).collect();
     let named = |is: fn(&std::net::IpAddr) -> bool| {
         if networks.iter().any(|(first, _)| is(first)) { Allow::Yes } else { Allow::No }

@@ -6,6 +6,7 @@
 //! what is asked by whoever opens the door, with [`Cameras::object`] and [`Cameras::recordings_object`].
 
 mod archive;
+mod asked;
 mod books;
 mod care;
 mod draft;
@@ -52,7 +53,7 @@ pub use draft::{
 pub use pictures::Kept;
 pub use removing::Recordings;
 pub use verifying::Finding;
-pub use view::{ArchiveView, CameraView, Off, Piece, Recording, SegmentFile, Timeline};
+pub use view::{ArchiveView, CameraView, Off, Piece, Recording, SegmentFile, Timeline, trouble_message};
 
 /// So many cameras are checked at the same time.
 const CHECKS: usize = 2;
@@ -112,7 +113,7 @@ impl CamerasError {
             CamerasError::Wrong(wrong) => wrong.message,
             CamerasError::Full(_) => "camera-full",
             CamerasError::Busy => "camera-busy-checking",
-            CamerasError::Trouble(trouble) => view::trouble_message(trouble),
+            CamerasError::Trouble(trouble) => trouble_message(trouble),
             CamerasError::NoPicture(_) => "camera-no-picture",
             CamerasError::Dark => "camera-dark",
             CamerasError::NoArchive => "camera-no-archive",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use super::camera_args::CameraCommand;
 pub use super::device_args::{DeviceCommand, RoomCommand};
 pub use super::history_args::{HistoryCommand, HistoryOf, HistorySpan};
 pub use super::safety_args::SafetyCommand;
@@ -74,6 +75,9 @@ pub enum Command {
     /// What the house does by itself in danger
     #[command(subcommand)]
     Safety(SafetyCommand),
+    /// Cameras: which there are, what they show, what they recorded
+    #[command(subcommand)]
+    Camera(CameraCommand),
     /// API tokens
     #[command(subcommand)]
     Token(TokenCommand),

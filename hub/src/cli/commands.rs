@@ -14,7 +14,7 @@ use super::args::{
 };
 use super::client::{Client, segment};
 use super::offline::beside;
-use super::{Failure, Said, devices, exit, history, linking, people, safety, text};
+use super::{Failure, Said, cameras, devices, exit, history, linking, people, safety, text};
 use crate::words::{Words, words};
 
 /// How often the progress of a rotation is looked at.
@@ -32,6 +32,7 @@ pub async fn perform(client: &Client, command: Command, common: &Common, languag
         Command::Journal(args) => people::journal(client, args).await,
         Command::History(command) => history::perform(client, command).await,
         Command::Safety(command) => safety::perform(client, command).await,
+        Command::Camera(command) => Box::pin(cameras::perform(client, command)).await,
         Command::Token(command) => people::token(client, command).await,
         Command::Certificate(command) => people::certificate(client, command).await,
         Command::Secret(SecretCommand::Set { name }) => secret(client, &name).await,

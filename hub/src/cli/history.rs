@@ -73,7 +73,7 @@ pub async fn perform(client: &Client, command: HistoryCommand) -> Result<Said, F
                 }
             }
             let path = path.trim_end_matches('&').to_owned();
-            export(client, &path, &out).await
+            export_to(client, &path, &out).await
         }
         HistoryCommand::Import { file } => import(client, &file).await,
         HistoryCommand::Usage => {
@@ -175,7 +175,7 @@ fn usage(answer: &Value) -> String {
     )
 }
 
-async fn export(client: &Client, path: &str, out: &Path) -> Result<Said, Failure> {
+pub(super) async fn export_to(client: &Client, path: &str, out: &Path) -> Result<Said, Failure> {
     let failed = |error: std::io::Error| Failure::new(exit::FAILED, format!("{}: {error}", out.display()));
     if out == Path::new(DASH) {
         let bytes = client.download(path, &mut std::io::stdout().lock()).await?;

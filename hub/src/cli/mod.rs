@@ -1,6 +1,8 @@
 //! The command line: words in, one answer out, as text or as JSON, and an exit code that scripts can rely on.
 
 pub mod args;
+mod camera_args;
+mod cameras;
 mod client;
 mod commands;
 mod connect;

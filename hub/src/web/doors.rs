@@ -234,6 +234,7 @@ async fn own_id(desk: &Desk, rule: &Rule, text: String) -> String {
         (Kind::Meter, _) => desk.metering.register().find(&text).ok().map(|point| point.id.to_string()),
         (Kind::Device, _) => desk.devices.find(&text).map(|device| device.to_string()),
         (Kind::Room, _) => desk.devices.find_room(&text).map(|room| room.id.to_string()),
+        (Kind::Camera | Kind::Recording, _) => desk.cameras.find(&text).map(|camera| camera.to_string()),
         (Kind::Act, _) => api::act_named(desk, &text).await.ok().map(|act| act.id.to_string()),
         _ => None,
     };
@@ -255,6 +256,9 @@ async fn guard(
     }
     if object.kind == Kind::Device {
         object.room = object.id.as_deref().and_then(|id| desk.devices.room_of(id)).map(|room| room.to_string());
+    }
+    if let (Kind::Camera | Kind::Recording, Some(Ok(id))) = (object.kind, object.id.as_deref().map(str::parse)) {
+        object.room = desk.cameras.object(id).room;
     }
     // Whose it is says more than an opaque id; the id stands beside it then.
     let owned = matches!(rule.whose, Whose::Of(_)).then_some(person).flatten();

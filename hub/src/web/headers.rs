@@ -13,9 +13,10 @@ use super::Desk;
 use super::serve::Reached;
 
 /// Nothing but our own files: no other host, no script or style in the page's text, no frame around us and none in us.
-/// `data:` is for pictures that are drawn on the spot (a QR code).
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
-                      connect-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; \
+/// `data:` is for pictures that are drawn on the spot (a QR code), `blob:` for what a page itself has fetched piece by piece:
+/// a camera's video and its single pictures.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+                      media-src 'self' blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'";
 
 /// What a page may ask of the device: the camera for a QR code, passkeys; nothing else.

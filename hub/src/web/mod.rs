@@ -4,6 +4,7 @@
 mod answers;
 pub mod api;
 mod caller;
+mod camera_words;
 mod control;
 pub mod cookies;
 mod doors;

@@ -56,9 +56,9 @@ pub struct EventsQuery {
 }
 
 /// Every kind of news.
-pub const KINDS: [&str; 12] = [
+pub const KINDS: [&str; 13] = [
     "sample", "state", "command", "device", "rooms", "reading", "act", "register", "notice", "safety", "danger",
-    "reset",
+    "camera", "reset",
 ];
 
 impl EventsQuery {

@@ -1,6 +1,15 @@
 //! The API: `/api/v1`, JSON over HTTP. Alone it knows our JSON.
 
 mod acts;
+mod camera_archive;
+mod camera_check;
+mod camera_export;
+mod camera_film;
+mod camera_forms;
+mod camera_live;
+#[cfg(test)]
+mod camera_tests;
+pub mod cameras;
 mod commands;
 mod connect;
 mod consents;
@@ -99,6 +108,7 @@ pub fn doors(desk: &Desk) -> Doors {
     house_doors(desk)
         .and(device_doors(desk))
         .and(connect::doors(desk))
+        .and(cameras::doors(desk))
         .and(safety::doors(desk))
         .and(history_doors(desk))
         .and(people_doors(desk))

@@ -11,9 +11,9 @@ use utoipa::OpenApi;
 
 use super::problem::ApiProblem;
 use super::{
-    acts, commands, connect, consents, contacts, devices, events, factors, history, history_export, history_import,
-    journal, keys, meters, mqtt, pairing, people, portal, rights, rooms, safety, sessions, setup, sign_in, system,
-    tokens,
+    acts, camera_archive, camera_check, camera_export, camera_film, camera_forms, camera_live, cameras, commands,
+    connect, consents, contacts, devices, events, factors, history, history_export, history_import, journal, keys,
+    meters, mqtt, pairing, people, portal, rights, rooms, safety, sessions, setup, sign_in, system, tokens,
 };
 use crate::policy::{Kind, Verb};
 use crate::web::doors::{Door, Whose};
@@ -67,6 +67,29 @@ use crate::web::{CSRF_HEADER, Desk};
         rooms::add,
         rooms::edit,
         rooms::remove,
+        cameras::list,
+        cameras::show,
+        cameras::add,
+        cameras::change,
+        cameras::forget,
+        cameras::archive,
+        camera_check::check,
+        camera_forms::search,
+        camera_live::live,
+        camera_live::picture,
+        camera_archive::timeline,
+        camera_archive::segments,
+        camera_archive::index,
+        camera_archive::erase,
+        camera_archive::verify,
+        camera_film::video,
+        camera_film::still,
+        camera_film::picture,
+        camera_film::kept,
+        camera_film::kept_picture,
+        camera_export::plan,
+        camera_export::export,
+        camera_export::seal,
         safety::show,
         safety::add,
         safety::switch,

@@ -16,7 +16,7 @@ struct Asset {
 }
 
 /// name, media type, content. `api.js` comes first: the other modules import it by the address that it gets here.
-const FILES: [(&str, &str, &str); 11] = [
+const FILES: [(&str, &str, &str); 14] = [
     ("api.js", "text/javascript; charset=utf-8", include_str!("../../../assets/api.js")),
     ("passkey.js", "text/javascript; charset=utf-8", include_str!("../../../assets/passkey.js")),
     ("password.js", "text/javascript; charset=utf-8", include_str!("../../../assets/password.js")),
@@ -24,6 +24,9 @@ const FILES: [(&str, &str, &str); 11] = [
     ("pairing.js", "text/javascript; charset=utf-8", include_str!("../../../assets/pairing.js")),
     ("connect.js", "text/javascript; charset=utf-8", include_str!("../../../assets/connect.js")),
     ("live.js", "text/javascript; charset=utf-8", include_str!("../../../assets/live.js")),
+    ("watch.js", "text/javascript; charset=utf-8", include_str!("../../../assets/watch.js")),
+    ("archive.js", "text/javascript; charset=utf-8", include_str!("../../../assets/archive.js")),
+    ("camera-form.js", "text/javascript; charset=utf-8", include_str!("../../../assets/camera-form.js")),
     ("page.js", "text/javascript; charset=utf-8", include_str!("../../../assets/page.js")),
     ("domovoi.css", "text/css; charset=utf-8", include_str!("../../../assets/domovoi.css")),
     ("icons.svg", "image/svg+xml", include_str!("../../../assets/icons.svg")),

@@ -4,6 +4,10 @@
 mod acts;
 mod alarms;
 mod assets;
+mod camera_archive;
+mod camera_edit;
+mod camera_form;
+mod cameras;
 mod connect;
 mod contacts;
 mod device;
@@ -60,8 +64,13 @@ const MAX_PHOTO_FORM: usize = 6 << 20;
 
 /// Every door of the page.
 pub fn doors(desk: &Desk) -> Doors {
-    let inside =
-        threshold(desk).and(readings(desk)).and(things(desk)).and(connecting(desk)).and(household(desk)).and(own(desk));
+    let inside = threshold(desk)
+        .and(readings(desk))
+        .and(things(desk))
+        .and(watching(desk))
+        .and(connecting(desk))
+        .and(household(desk))
+        .and(own(desk));
     inside.dressed(|router| router.layer(from_fn_with_state(desk.clone(), refusal::dress)))
 }
 
@@ -273,6 +282,34 @@ fn things(desk: &Desk) -> Doors {
         .door(post, "/safety/rules/{rule}/switch", edit_rule.deed("safety-rule.switched"), safety::switch)
         .door(post, "/safety/rules/{rule}/remove", edit_rule.deed("safety-rule.removed"), safety::remove)
         .door(post, "/safety/hush", rule(Command, Safety).deed("safety.hushed"), safety::hush)
+}
+
+/// Cameras, what they show and what they recorded. The rules are those of the same doors of the API.
+fn watching(desk: &Desk) -> Doors {
+    use Kind::{Camera, Home, Recording};
+    use Verb::{Edit, Export, See};
+    let (get, post) = (&Method::GET, &Method::POST);
+    let edit = rule(Edit, Camera).which("camera");
+    let play = rule(See, Recording).which("camera");
+    let (take, erase) = (rule(Export, Recording).which("camera"), rule(Edit, Recording).which("camera"));
+    Doors::new(desk, MAX_FORM)
+        .door(get, "/cameras", rule(See, Home), cameras::list)
+        .door(get, "/cameras/new", rule(Edit, Camera).dangerous(), camera_edit::new)
+        .door(post, "/cameras", rule(Edit, Camera).dangerous().deed("camera.added"), camera_edit::add)
+        .door(post, "/cameras/check", rule(Edit, Camera).dangerous(), camera_edit::check_new)
+        .door(get, "/cameras/{camera}", rule(See, Camera).which("camera"), cameras::show)
+        .door(get, "/cameras/{camera}/settings", edit.dangerous(), camera_edit::show)
+        .door(post, "/cameras/{camera}/settings", edit.dangerous().deed("camera.changed"), camera_edit::change)
+        .door(post, "/cameras/{camera}/check", edit.dangerous(), camera_edit::check)
+        .door(post, "/cameras/{camera}/forget", edit.dangerous().deed("camera.forgotten"), camera_edit::forget)
+        .door(get, "/cameras/{camera}/archive", play, camera_archive::show)
+        .door(
+            post,
+            "/cameras/{camera}/download",
+            take.dangerous().deed("recordings.exported"),
+            camera_archive::download,
+        )
+        .door(post, "/cameras/{camera}/erase", erase.dangerous().deed("recordings.erased"), camera_archive::erase)
 }
 
 /// Connecting a device.

@@ -36,6 +36,8 @@ pub enum Fault {
     Expired,
     /// A room will not, in its own words.
     Words(StatusCode, String),
+    /// The room of cameras will not; said in the reader's language.
+    Camera(StatusCode, std::sync::Arc<crate::cameras::CamerasError>),
 }
 
 impl Fault {
@@ -47,7 +49,7 @@ impl Fault {
             Fault::BadForm => StatusCode::BAD_REQUEST,
             Fault::Wait(_) => StatusCode::TOO_MANY_REQUESTS,
             Fault::Expired => StatusCode::GONE,
-            Fault::Words(status, _) => *status,
+            Fault::Words(status, _) | Fault::Camera(status, _) => *status,
         }
     }
 }
@@ -166,6 +168,10 @@ fn said(view: &View, fault: &Fault, back: &str) -> Response {
         Fault::Words(status, words) if status.is_server_error() => {
             tracing::error!("a page could not be made: {words}");
             (view.t("page-fault-broken"), view.t("page-fault-broken-text"), None)
+        }
+        Fault::Camera(_, error) => {
+            let words = crate::web::camera_words::error(error, view.language());
+            (view.t("page-fault-no"), view.t("page-fault-no-text"), Some(words))
         }
         Fault::Words(_, words) => (view.t("page-fault-no"), view.t("page-fault-no-text"), Some(words.clone())),
     };

@@ -232,6 +232,11 @@ impl View {
         said::unit(self.language, unit)
     }
 
+    /// The short name of a day of the week; 1 is Monday.
+    pub fn weekday(&self, day: &usize) -> &'static str {
+        super::super::api::cameras::day_names(self.language).get(day.wrapping_sub(1)).copied().unwrap_or_default()
+    }
+
     /// The home's zone.
     pub fn zone(&self) -> &TimeZone {
         &self.zone
@@ -256,7 +261,7 @@ fn me(person: &Person, caller: &Caller) -> Me {
 fn is_under(path: &str, href: &str) -> bool {
     let sections: &[&str] = match href {
         "/meters" => &["/meters", "/acts", "/readings"],
-        "/devices" => &["/devices", "/rooms", "/inbox", "/connect", "/connections", "/safety"],
+        "/devices" => &["/devices", "/rooms", "/inbox", "/connect", "/connections", "/safety", "/cameras"],
         "/people" if path.starts_with("/people/me") => &[],
         "/me" => &["/me", "/security", "/portal", "/pair", "/people/me", "/journal"],
         "/" => return path == "/",

@@ -54,6 +54,13 @@ const PAGE: i64 = 500;
 /// No list of broken links is longer.
 const LINKS: usize = 1000;
 
+impl Cursor {
+    /// Behind a segment: whoever was shown a part of a page goes on from what was shown last.
+    pub fn behind(started: Timestamp, id: Id) -> Self {
+        Cursor { started: started.0, id }
+    }
+}
+
 impl Segments {
     /// One segment.
     pub async fn get(&self, id: Id) -> Result<Option<Segment>, StoreError> {

@@ -3,11 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-const RU: &str = include_str!("../../../../../config/locales/ru/pages.ftl");
-const EN: &str = include_str!("../../../../../config/locales/en/pages.ftl");
+const RU: &str = concat!(
+    include_str!("../../../../../config/locales/ru/pages.ftl"),
+    include_str!("../../../../../config/locales/ru/cameras.ftl")
+);
+const EN: &str = concat!(
+    include_str!("../../../../../config/locales/en/pages.ftl"),
+    include_str!("../../../../../config/locales/en/cameras.ftl")
+);
 
 /// Keys that are put together in the code, and what they are put together of.
-const MADE: [(&str, &[&str]); 5] = [
+const MADE: [(&str, &[&str]); 7] = [
     ("page-factor-", &["passkey", "password", "totp", "recovery", "pin", "portal"]),
     ("page-setup-", &["token-missing", "name-missing", "login-missing", "password-missing"]),
     ("page-road-", &["page", "api", "console", "mqtt", "house"]),
@@ -33,6 +39,8 @@ const MADE: [(&str, &[&str]); 5] = [
             "relation",
         ],
     ),
+    ("page-camera-mode-", &["always", "week", "event", "never"]),
+    ("page-camera-start-", &["motion", "water_leak", "smoke", "gas", "carbon_monoxide", "alarm"]),
     ("page-home-", &["morning", "day", "evening", "night"]),
 ];
 
