@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domovoi_model::DeviceRef;
-use index::{Changes, Index, Known, heads};
+use index::{Changes, Index, Known, hash_of, heads};
 
 use crate::announcement::Announcement;
 use crate::announcer::{Announcer, Contest, Contested, Owner, Right, Usage};
@@ -133,8 +133,8 @@ impl Directory {
         let announcement = narrowed.as_ref().unwrap_or(announcement);
         let mut bytes = before.as_ref().map(|before| before.bytes.clone()).unwrap_or_default();
         match by.bytes {
-            0 => drop(bytes.remove(by.topic)),
-            some => drop(bytes.insert(by.topic.into(), some)),
+            0 => drop(bytes.remove(&hash_of(by.topic))),
+            some => drop(bytes.insert(hash_of(by.topic), u32::try_from(some).unwrap_or(u32::MAX))),
         }
         if let Some(before) = &before
             && *before.announcement == *announcement
@@ -150,13 +150,7 @@ impl Directory {
             }));
             return Learned { contested: self.settle(device, &owner, contested), ..Learned::default() };
         }
-        let places = announcement.properties.iter().enumerate().map(|(at, info)| (info.name.as_str().into(), at));
-        let new = Known {
-            owner: owner.clone(),
-            places: places.collect(),
-            bytes,
-            announcement: Arc::new(announcement.clone()),
-        };
+        let new = Known::new(Arc::new(announcement.clone()), owner.clone(), bytes);
         if !self.has_room(before.as_deref(), &new, by) {
             contested.push(Contest { what: Contested::Quota, by: owner, at: String::new() });
             let contested = self.contest(device, contested);
@@ -222,8 +216,7 @@ impl Directory {
 
     /// What is known of one property.
     pub fn property(&self, device: &DeviceRef, name: &str) -> Option<&PropertyInfo> {
-        let known = self.index(&device.dialect)?.known.get(device)?;
-        known.announcement.properties.get(*known.places.get(name)?)
+        self.index(&device.dialect)?.known.get(device)?.property(name)
     }
 
     /// Who speaks under this topic or, the longest first, above it; and what of the topic is left.

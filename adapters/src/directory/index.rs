@@ -1,29 +1,57 @@
 //! What is known of one dialect's devices, and where each of them is found: by topic, by filter, by identity. Deliberately
 //! decides nothing about whose anything is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, LazyLock};
 
 use domovoi_model::DeviceRef;
 
 use crate::announcement::Announcement;
 use crate::announcer::{Owner, Usage};
 use crate::filters::Filters;
+use crate::property::PropertyInfo;
 
 /// A device that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) announcement: Arc<Announcement>,
     pub(super) owner: Owner,
-    /// Where in the announcement a property stands.
-    pub(super) places: HashMap<Box<str>, usize>,
+    /// The places of its properties in the announcement, by their names.
+    places: Box<[u16]>,
     /// Bytes of what was published about it, by topic.
-    pub(super) bytes: BTreeMap<Box<str>, usize>,
+    pub(super) bytes: Sizes,
+}
+
+/// Bytes by topic, of which only the hash is kept.
+pub(super) type Sizes = BTreeMap<u64, u32>;
+
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// What stands for a topic in [`Sizes`].
+pub(super) fn hash_of(topic: &str) -> u64 {
+    HASHER.hash_one(topic)
 }
 
 impl Known {
+    pub(super) fn new(announcement: Arc<Announcement>, owner: Owner, bytes: Sizes) -> Self {
+        let mut places: Box<[u16]> = (0..=u16::MAX).take(announcement.properties.len()).collect();
+        places.sort_by_key(|at| announcement.properties.get(usize::from(*at)).map(|info| info.name.as_str()));
+        Known { announcement, owner, places, bytes }
+    }
+
+    pub(super) fn property(&self, name: &str) -> Option<&PropertyInfo> {
+        let at = |place: &u16| self.announcement.properties.get(usize::from(*place));
+        let found = self.places.binary_search_by_key(&Some(name), |place| at(place).map(|info| info.name.as_str()));
+        at(self.places.get(found.ok()?)?)
+    }
+
     pub(super) fn usage(&self) -> Usage {
-        Usage { devices: 1, properties: self.announcement.properties.len(), bytes: self.bytes.values().sum() }
+        Usage {
+            devices: 1,
+            properties: self.announcement.properties.len(),
+            bytes: self.bytes.values().map(|bytes| *bytes as usize).sum(),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use tokio_util::codec::Decoder;
 
 use crate::{
     gate::{ConnectRefusal, Protocol},
-    message::{Properties, Publish, detached},
+    message::{PropertySet, Publish, detached},
     packet::{Violation, check_properties, code, malformed},
     settings::Settings,
     topic::{check_name, is_reserved},
@@ -179,7 +179,7 @@ fn read_v5(packet: &mut BytesMut, settings: &Settings) -> Result<Connect, Refuse
         will: connect.last_will.map(|will| {
             let delay = Duration::from_secs(will.will_delay_interval_sec.unwrap_or(0).into());
             let user = will.user_properties.iter().take(settings.max_user_properties + 1);
-            let properties = Properties {
+            let properties = PropertySet {
                 content_type: will.content_type.as_ref().map(detached),
                 response_topic: will.response_topic.as_ref().map(detached),
                 correlation: will.correlation_data.as_deref().map(Bytes::copy_from_slice),
@@ -187,7 +187,13 @@ fn read_v5(packet: &mut BytesMut, settings: &Settings) -> Result<Connect, Refuse
                 expiry_secs: will.message_expiry_interval,
                 utf8: will.is_utf8_payload.unwrap_or(false),
             };
-            (Publish { properties, ..own_will(&will.topic, &will.message, will.qos, will.retain) }, delay)
+            (
+                Publish {
+                    properties: properties.into(),
+                    ..own_will(&will.topic, &will.message, will.qos, will.retain)
+                },
+                delay,
+            )
         }),
     })
 }

@@ -222,7 +222,7 @@ mod tests {
                     prop_assert_eq!((publish.qos, publish.retain, publish.dup), (read.qos, read.retain, read.dup));
                     prop_assert_eq!(id, read.packet_id.map(u16::from));
                     let p = read.properties.unwrap_or_default();
-                    let own = publish.properties;
+                    let own = crate::PropertySet::clone(&publish.properties);
                     prop_assert_eq!(alias, p.topic_alias.map(u16::from));
                     prop_assert_eq!((own.content_type, own.response_topic), (p.content_type, p.response_topic));
                     prop_assert_eq!((own.correlation, own.user), (p.correlation_data, p.user_properties));

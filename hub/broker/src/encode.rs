@@ -7,7 +7,7 @@ use bytes::{BufMut, BytesMut};
 use rmqtt_codec::types::QoS;
 use tokio::time::Instant;
 
-use crate::{aliases::Naming, message::Properties, outbox::Delivery, wire::TooLarge};
+use crate::{aliases::Naming, message::PropertySet, outbox::Delivery, wire::TooLarge};
 
 /// PUBACK, PUBREC, PUBREL, PUBCOMP with the first byte of each. MQTT 5 leaves a reason code of 0 out (3.4.2.1), so that
 /// the packet is that of 3.1.1.
@@ -73,8 +73,8 @@ impl Sending<'_> {
 
     /// None if a string is too long for the protocol, which only the owner could have done.
     fn property_bytes(&self, naming: Naming, expiry: Option<u32>) -> Option<usize> {
-        let Properties { content_type, response_topic, correlation, user, utf8, .. } =
-            &self.delivery.message.publish.properties;
+        let PropertySet { content_type, response_topic, correlation, user, utf8, .. } =
+            &*self.delivery.message.publish.properties;
         let blocks = [
             content_type.as_ref().map(|s| s.len()),
             response_topic.as_ref().map(|s| s.len()),
@@ -178,7 +178,7 @@ mod tests {
         let payload = prop_oneof![3 => 0usize..300, 1 => 16_000usize..17_000];
         (("[a-zю/]{1,9}", payload, 0u8..3, any::<bool>()), properties).prop_map(
             |((topic, payload, qos, retain), (content_type, response_topic, correlation, user, expiry, utf8))| {
-                let properties = Properties {
+                let properties = PropertySet {
                     content_type: content_type.map(Into::into),
                     response_topic: response_topic.map(Into::into),
                     correlation: correlation.map(Into::into),
@@ -188,7 +188,7 @@ mod tests {
                 };
                 let qos = QoS::try_from(qos).expect("a QoS");
                 let publish = Publish::new(topic, vec![7; payload]).with_qos(qos);
-                Publish { retain, properties, ..publish }
+                Publish { retain, properties: properties.into(), ..publish }
             },
         )
     }
@@ -253,7 +253,8 @@ mod tests {
 
     #[test]
     fn a_string_too_long_for_the_protocol_is_not_sent() {
-        let properties = Properties { correlation: Some(Bytes::from(vec![0; 65_536])), ..Properties::default() };
+        let properties =
+            PropertySet { correlation: Some(Bytes::from(vec![0; 65_536])), ..PropertySet::default() }.into();
         let message = Message::new(Publish { properties, ..Publish::new("a", "b") }, None, Instant::now());
         let delivery =
             Delivery { qos: QoS::AtMostOnce, retain: false, identifiers: Vec::new(), share: None, number: 0, message };

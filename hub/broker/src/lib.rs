@@ -50,7 +50,7 @@ pub use gate::{
     Absent, Admission, ConnectRefusal, ConnectRequest, Durable, Ending, Gate, Kept, NotKept, Peer, Protocol, Refusal,
     Road, Verdict, WillSummary,
 };
-pub use message::{Properties, Publish};
+pub use message::{Properties, PropertySet, Publish};
 pub use places::{OwnMachine, Place, Places};
 pub use rmqtt_codec::types::QoS;
 pub use settings::Settings;

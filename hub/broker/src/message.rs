@@ -3,7 +3,13 @@
 //! Bytes are copied out of the read buffer when a message is made: a slice would keep the whole buffer alive for as
 //! long as a ten-byte payload is retained or queued.
 
-use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    num::NonZeroU32,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -23,9 +29,50 @@ pub struct Publish {
     pub properties: Properties,
 }
 
-/// The properties of an MQTT 5 PUBLISH that travel with the message; empty for 3.1.1.
+/// The properties of an MQTT 5 PUBLISH that travel with the message. Most messages have none, and then they take no room.
+#[derive(Debug, Clone, Default)]
+pub struct Properties(Option<Box<PropertySet>>);
+
+static NONE: PropertySet = PropertySet {
+    content_type: None,
+    response_topic: None,
+    correlation: None,
+    user: Vec::new(),
+    expiry_secs: None,
+    utf8: false,
+};
+
+impl Deref for Properties {
+    type Target = PropertySet;
+
+    fn deref(&self) -> &PropertySet {
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl DerefMut for Properties {
+    fn deref_mut(&mut self) -> &mut PropertySet {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl PartialEq for Properties {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Properties {}
+
+impl From<PropertySet> for Properties {
+    fn from(set: PropertySet) -> Self {
+        Properties((set != NONE).then(|| Box::new(set)))
+    }
+}
+
+/// What the properties of a message are; empty for 3.1.1.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Properties {
+pub struct PropertySet {
     pub content_type: Option<ByteString>,
     pub response_topic: Option<ByteString>,
     pub correlation: Option<Bytes>,

@@ -17,7 +17,7 @@ use rmqtt_codec::types::QoS;
 
 use crate::{
     gate::{Absent, Protocol},
-    message::{Properties, Publish},
+    message::{PropertySet, Publish},
     tree::Subscription,
 };
 
@@ -400,14 +400,15 @@ impl<'a> Reader<'a> {
             dup: false,
             topic: self.own()?,
             payload: Bytes::copy_from_slice(self.bytes()?),
-            properties: Properties {
+            properties: PropertySet {
                 utf8: flags & 8 != 0,
                 content_type: self.option(Self::own)?,
                 response_topic: self.option(Self::own)?,
                 correlation: self.option(Self::bytes)?.map(Bytes::copy_from_slice),
                 expiry_secs: NonZeroU32::new(self.small()?),
                 user: self.list(|reader| Some((reader.own()?, reader.own()?)))?,
-            },
+            }
+            .into(),
         })
     }
 

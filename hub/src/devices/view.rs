@@ -60,6 +60,17 @@ impl Devices {
         all
     }
 
+    /// Which devices there are whose cards are of this kind, by name.
+    pub fn in_order(&self, of: impl Fn(&DeviceCard) -> bool) -> Vec<DeviceRef> {
+        let directory = self.0.ingest.directory();
+        let cards = self.0.cards();
+        let named = |card: &DeviceCard| (name_of(card, &directory).to_lowercase(), card.device.clone());
+        let mut all: Vec<(String, DeviceRef)> = cards.values().filter(|card| of(card)).map(named).collect();
+        drop(cards);
+        all.sort_unstable();
+        all.into_iter().map(|(_, device)| device).collect()
+    }
+
     /// What is made of each of them, one after the other, in no order: with thousands of properties the whole list would be
     /// megabytes. What is made of one may be nothing.
     pub fn each<T>(&self, made: impl Fn(DeviceView) -> Option<T>) -> Vec<T> {

@@ -67,7 +67,7 @@ pub(super) struct Property {
     /// All but the name.
     pub(super) info: PropertyInfo,
     pub(super) reading: Reading,
-    pub(super) say: Option<Say>,
+    pub(super) say: Option<Box<Say>>,
     /// How far a report may be from a command that it confirms.
     pub(super) tolerance: Decimal,
 }
@@ -239,7 +239,7 @@ impl<'o, 'a> Plan<'o, 'a> {
         let Some(topic) = self.options.says(topic)? else { return Ok(false) };
         let template = self.options.template(template)?;
         if let Some(property) = self.entity.properties.last_mut() {
-            property.say = Some(Say { topic, template, form });
+            property.say = Some(Box::new(Say { topic, template, form }));
             property.info.writable = true;
         }
         Ok(true)

@@ -39,8 +39,6 @@ pub(super) struct Facts {
     named: Vec<(Arc<Entity>, Box<str>)>,
     /// The same before the last config.
     before: Vec<(Key, Box<str>)>,
-    /// The entity and its property of each name.
-    names: HashMap<Box<str>, (u16, u8)>,
     exact: HashMap<Arc<str>, Vec<Ear>>,
     wild: Vec<(Arc<str>, Ear)>,
 }
@@ -101,9 +99,14 @@ impl Facts {
 
     /// The entity and the property of this name.
     pub(super) fn property(&self, name: &str) -> Option<(&Entity, &Property)> {
-        let (at, place) = self.names.get(name)?;
-        let (entity, _) = self.entity(*at)?;
-        Some((entity, entity.properties.get(usize::from(*place))?))
+        self.named.iter().find_map(|(entity, stem)| {
+            let rest = name.strip_prefix(stem.as_ref())?;
+            let suffix = if rest.is_empty() { rest } else { rest.strip_prefix('_')? };
+            if suffix.is_empty() && !rest.is_empty() {
+                return None;
+            }
+            Some((entity.as_ref(), entity.properties.iter().find(|property| property.suffix == suffix)?))
+        })
     }
 
     /// Everybody who hears this topic.
@@ -128,15 +131,11 @@ impl Facts {
         let groups = self.group();
         self.exact.clear();
         self.wild.clear();
-        self.names.clear();
         // Producers give every entity the same attributes: the first of them reports them, for all.
         let mut attributes: Vec<(&Arc<str>, &Template)> = Vec::new();
         for (at, ((entity, stem), group)) in self.named.iter().zip(&groups).enumerate() {
-            for (place, property) in entity.properties.iter().enumerate() {
+            for property in &entity.properties {
                 let name = naming_of(stem, property.suffix);
-                if let (Ok(at), Ok(place)) = (u16::try_from(at), u8::try_from(place)) {
-                    self.names.insert(name.as_str().into(), (at, place));
-                }
                 let mut info = property.info.named(name);
                 info.reach = *group;
                 out.properties.push(info);

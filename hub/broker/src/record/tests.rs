@@ -43,14 +43,15 @@ fn publish() -> impl Strategy<Value = Publish> {
             qos,
             retain,
             dup: false,
-            properties: Properties {
+            properties: PropertySet {
                 content_type,
                 response_topic,
                 correlation: correlation.map(Bytes::from),
                 user,
                 expiry_secs: NonZeroU32::new(expiry),
                 utf8,
-            },
+            }
+            .into(),
         },
     )
 }

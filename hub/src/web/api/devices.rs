@@ -322,13 +322,12 @@ pub async fn list(
         Some("none") => Some(None),
         Some(text) => Some(Some(room_of(&desk, text)?)),
     };
-    let mut views = desk.devices.list();
-    views.retain(|view| {
-        standing.is_none_or(|standing| Standing::of(&view.card) == standing)
-            && room.is_none_or(|room| view.card.room == room)
-            && (query.hidden || !view.card.hidden)
+    let devices = desk.devices.in_order(|card| {
+        standing.is_none_or(|standing| Standing::of(card) == standing)
+            && room.is_none_or(|room| card.room == room)
+            && (query.hidden || !card.hidden)
     });
-    page(&desk, &caller, views, Paging { limit: query.limit, cursor: query.cursor }, &uri)
+    page(&desk, &caller, devices, Paging { limit: query.limit, cursor: query.cursor }, &uri)
 }
 
 /// Devices that were heard and that nobody has accepted yet.
@@ -339,20 +338,19 @@ pub async fn inbox(
     Query(paging): Query<Paging>,
     uri: Uri,
 ) -> Result<Response, ApiProblem> {
-    let mut views = desk.devices.list();
-    views.retain(|view| Standing::of(&view.card) == Standing::Waiting);
-    page(&desk, &caller, views, paging, &uri)
+    let devices = desk.devices.in_order(|card| Standing::of(card) == Standing::Waiting);
+    page(&desk, &caller, devices, paging, &uri)
 }
 
 fn page(
     desk: &Desk,
     caller: &Caller,
-    views: Vec<DeviceView>,
+    devices: Vec<DeviceRef>,
     paging: Paging,
     uri: &Uri,
 ) -> Result<Response, ApiProblem> {
-    let devices: Vec<DeviceAnswer> = views.iter().filter_map(|view| seen(desk, caller, view)).collect();
-    let (devices, next) = paging.cut(devices, |one| one.device.clone())?;
+    let made = |device: DeviceRef| desk.devices.show(&device).and_then(|view| seen(desk, caller, &view));
+    let (devices, next) = paging.walk(devices, ToString::to_string, made)?;
     Ok(answer(DevicesAnswer { devices, next: next.clone() }, next.as_deref(), uri))
 }
 

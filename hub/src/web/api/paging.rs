@@ -51,6 +51,17 @@ impl Paging {
 
     /// The page of a list that is whole in memory; `key` names a thing for good.
     pub fn cut<T>(&self, all: Vec<T>, key: impl Fn(&T) -> String) -> Result<(Vec<T>, Option<String>), ApiProblem> {
+        self.walk(all, key, Some)
+    }
+
+    /// The same where much is made of each thing, and of some nothing: only what is on the page is made, and what tells
+    /// whether there is another page.
+    pub fn walk<T, U>(
+        &self,
+        all: Vec<T>,
+        key: impl Fn(&T) -> String,
+        made: impl Fn(T) -> Option<U>,
+    ) -> Result<(Vec<U>, Option<String>), ApiProblem> {
         let limit = self.limit()?;
         let start = match self.after()? {
             None => 0,
@@ -59,10 +70,17 @@ impl Paging {
                 None => return Err(ApiProblem::invalid("cursor: what it named is gone; begin without it")),
             },
         };
-        let more = all.len() > start + limit;
-        let page: Vec<T> = all.into_iter().skip(start).take(limit).collect();
-        let next = if more { page.last().map(|last| cursor_of(&key(last))) } else { None };
-        Ok((page, next))
+        let (mut page, mut last) = (Vec::new(), String::new());
+        for one in all.into_iter().skip(start) {
+            let key = key(&one);
+            let Some(made) = made(one) else { continue };
+            if page.len() == limit {
+                return Ok((page, Some(cursor_of(&last))));
+            }
+            page.push(made);
+            last = key;
+        }
+        Ok((page, None))
     }
 }
 

@@ -89,7 +89,7 @@ pub(super) fn mower(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {
         let form = Form::Own(super::super::saying::Own(order));
         let topic: Arc<str> = Arc::clone(topic);
         if let Some(property) = plan.entity.properties.last_mut() {
-            property.say = Some(Say { topic, template: None, form });
+            property.say = Some(Box::new(Say { topic, template: None, form }));
             property.info.writable = true;
         }
     }
