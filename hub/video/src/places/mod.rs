@@ -376,7 +376,7 @@ fn told(error: &object_store::Error) -> Trouble {
             return Trouble::TooMuch;
         }
         if let Some(broken) = found.downcast_ref::<reqwest::Error>() {
-            let why = broken.source().map_or_else(|| broken.to_string(), |inner| innermost(inner));
+            let why = broken.source().map_or_else(|| broken.to_string(), innermost);
             return Trouble::Away { why: clean(&why, &[]) };
         }
         last = found.to_string();

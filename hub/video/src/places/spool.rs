@@ -67,13 +67,13 @@ pub fn beyond(waiting: &[(Id, u64)], sending: Option<Id>, next: u64, limit: u64,
         return Beyond::Pause;
     }
     let mut give_up = Vec::new();
-    let (last, first): (Vec<(Id, u64)>, Vec<(Id, u64)>) = waiting.iter().partition(|(id, _)| Some(*id) == sending);
-    for (id, bytes) in first.into_iter().chain(last) {
+    let is_sent = |(id, _): &&(Id, u64)| Some(*id) == sending;
+    for (id, bytes) in waiting.iter().filter(|one| !is_sent(one)).chain(waiting.iter().filter(is_sent)) {
         if over == 0 {
             break;
         }
-        give_up.push(id);
-        over = over.saturating_sub(bytes);
+        give_up.push(*id);
+        over = over.saturating_sub(*bytes);
     }
     // One segment may be larger than all that may wait; then it waits alone.
     Beyond::Room { give_up }

@@ -151,9 +151,10 @@ async fn a_hostile_store_gets_neither_memory_nor_time() {
             format!("10000\r\n{}\r\n", "x".repeat(65_536)).repeat(64)
         )),
         sends(format!("{head}Content-Length: 3\r\n\r\nxxx")),
-        sends(format!(
+        sends(
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nLast-Modified: Sun, 22 Nov 2026 17:27:14 GMT\r\n\r\nxxxxx"
-        )),
+                .to_owned(),
+        ),
         sends(format!("HTTP/1.1 403 No\r\nContent-Length: 900000000\r\n\r\n{}", "<a>".repeat(100_000))),
     ] {
         store.is(mood.clone());
