@@ -3,6 +3,7 @@
 //! Deliberately no keys of days and no opening of seals: whoever runs the store has files that tell him nothing, and what
 //! he gives back is verified by who opens it. Which segments there are, and when they go, the hub's rows say.
 
+mod compare;
 mod far;
 mod spool;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use url::Url;
 
+pub use compare::{Difference, compare};
 pub use far::FarFile;
 pub use spool::{Beyond, Held, Item, Report, Spool, WhenFull, beyond};
 use wire::{Reply, Wire};
