@@ -2,6 +2,7 @@
 //! home already has. It links none of our crates on purpose: a misreading of a contract that both sides share would
 //! never be found. It is not a reference implementation and not safe to face the internet.
 
+pub mod camera;
 mod clock;
 #[cfg(feature = "existing-broker")]
 pub mod existing_broker;

@@ -9,6 +9,7 @@ use domovoi_model::ActState;
 use domovoi_store::{ActFilter, Health, Store};
 
 use crate::audit::{Journal, Query};
+use crate::cameras::{ArchiveState, Cameras};
 use crate::certificates::{Certificates, spelled};
 use crate::clock::Clock;
 use crate::ingest::{BrokerStands, Ingest, Standing};
@@ -72,6 +73,7 @@ pub struct Doctor {
     pub clock: Clock,
     pub certificates: Option<Certificates>,
     pub journal: Journal,
+    pub cameras: Cameras,
     /// How the broker stands.
     pub broker: BrokerStands,
     /// Whether devices can be heard here: a command without a daemon hears nobody, and that is no finding.
@@ -117,6 +119,7 @@ impl Doctor {
         self.recorder(&mut sheet).await;
         self.roads(&mut sheet).await;
         self.broker(&mut sheet);
+        self.archive(&mut sheet).await;
         sheet.0.sort_by_key(|finding| std::cmp::Reverse(finding.level));
         sheet.0
     }
@@ -426,6 +429,48 @@ impl Doctor {
                 "what they held is shown as not readable; `domovoi doctor --verify` names them",
             ),
             Err(error) => sheet.broken(format!("history cannot be read: {error}"), "look at the disk (dmesg)"),
+        }
+    }
+
+    /// The cameras' archive: whether its disk is there, how much room there is, how it is sealed.
+    async fn archive(&self, sheet: &mut Sheet) {
+        let (cameras, view) = match (self.cameras.list().await, self.cameras.archive_view().await) {
+            (Ok(cameras), Ok(view)) => (cameras.len(), view),
+            (Err(error), _) | (_, Err(error)) => {
+                return sheet.broken(format!("the cameras cannot be read: {error}"), "see the log");
+            }
+        };
+        if cameras == 0 {
+            return;
+        }
+        let folder = view.folder.display();
+        match &view.state {
+            ArchiveState::Absent => sheet.broken(
+                format!("the disk of the cameras' archive is not in {folder}: nothing is recorded"),
+                "mount the disk; recording goes on by itself",
+            ),
+            ArchiveState::Other => sheet.broken(
+                format!("in {folder} lies another archive than this home's: nothing is recorded"),
+                "mount the disk of before, or accept this one on the cameras' page",
+            ),
+            ArchiveState::Failing(why) => {
+                sheet.broken(format!("the cameras' archive in {folder} fails: {why}"), "check the disk and replace it")
+            }
+            // A command without a daemon records nothing.
+            ArchiveState::There | ArchiveState::Starting => {}
+        }
+        let gigabytes = |bytes: u64| format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10);
+        let said = format!(
+            "recordings of {cameras} cameras, {} in {folder}, are sealed with AES-256-GCM under a key for each camera and day",
+            gigabytes(view.bytes)
+        );
+        match view.space {
+            Some(space) if space.free < view.floor => sheet.notice(
+                format!("{said}; only {} are free, {} are to stay free", gigabytes(space.free), gigabytes(view.floor)),
+                "the oldest recordings go before their time: use a larger disk, or keep less",
+            ),
+            Some(space) => sheet.fine(format!("{said}; {} are free", gigabytes(space.free))),
+            None => sheet.fine(said),
         }
     }
 

@@ -234,7 +234,7 @@ impl House {
         safety.devices_are(move || picture::of(&registry, &now));
         devices.renames_are_told(safety.renames());
         let (zone, section) = (settings.home.time_zone.clone(), settings.cameras.clone());
-        let cameras = Cameras::open(store.clone(), clock.clone(), bus.clone(), section, zone).await;
+        let cameras = Cameras::open(store.clone(), clock.clone(), bus.clone(), section, zone, web::secret_name).await;
         let registry = devices.clone();
         cameras.devices_are_in(move |device| registry.room_of(&device.to_string()));
         let people =
@@ -359,6 +359,7 @@ impl House {
                 portal: self.portal.clone(),
                 ingest: Arc::clone(&self.ingest),
                 journal: self.journal.clone(),
+                cameras: self.cameras.clone(),
                 clock: self.clock.clone(),
                 certificates: self.certificates.clone(),
                 broker: Arc::clone(&self.broker_stands),

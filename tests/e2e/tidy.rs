@@ -101,7 +101,7 @@ const ROOM_EDGES: &[(&str, &[&str])] = &[
             "words",
         ],
     ),
-    ("doctor", &["audit", "bus", "clock", "metering", "portal", "ingest", "certificates"]),
+    ("doctor", &["audit", "bus", "cameras", "clock", "metering", "portal", "ingest", "certificates"]),
     (
         "house",
         &[

@@ -17,6 +17,37 @@ notice-camera-keeps-less-quota = { $camera }: about { $hours } h of recordings w
 notice-camera-keeps-less-disk = { $camera }: about { $hours } h of recordings will be held, and not { $promised } days: the disk, which all cameras share, is too small. Use a larger one, or record less.
 notice-camera-paused-quota = { $camera } is not recorded: its share of the disk has no room for one file. Give it more.
 notice-camera-paused-disk = { $camera } is not recorded: the archive's disk is full, and there are no recordings left to delete. Make room; recording goes on by itself.
+notice-camera-offline = { $camera } does not answer: { $why ->
+    [unauthorized] its name or password no longer fits. Type them again.
+    [not-found] it has no such stream any more. Check the address.
+    [busy] all its places are taken. Close other programs that watch it.
+    [certificate-changed] it has another certificate. Look at it in the camera's settings, and accept it if you changed it yourself.
+    [certificate-unknown] its certificate has not been accepted yet. Check the camera in its settings.
+    [refused-address] no camera may be where it is. Check the address, and «allow» in the settings.
+    [too-much] it sends more than a camera has to. Check its settings, and whether it is a camera.
+    [no-video] it offers no video. Check the address.
+    [unsupported] its video is not understood. Choose H.264 or H.265 in its settings.
+    [no-key-frame] it sends no key frames. Choose one every 1 to 4 seconds in its settings.
+   *[other] there is no connection. Check power and network; the hub tries by itself.
+}
+notice-camera-back = { $camera } is back.
+notice-camera-certificate = { $camera } has another certificate, and was not sent the password. The new one: { $fingerprint }. If you changed it yourself, accept it in the camera's settings; if not, another device may stand in its place.
+notice-camera-clock = { $camera }: its clock is off by { $minutes } min. Recordings are dated by the hub's clock, but the time within the picture is wrong: switch on network time in the camera.
+notice-camera-moved = { $camera } has moved: it was at { $before } and is at { $after } now. The hub found it by itself. To keep the address, fix it in the router.
+notice-camera-behind = { $camera }: the archive's disk is too slow ({ $seconds } s behind), and the recording was interrupted. Use a disk that is faster than a card, or record less.
+notice-camera-damaged = { $camera }: the recording of { $at } is not as it was written ({ $what ->
+    [missing] its file is not there
+    [removed] the recording before it was removed, and not by the hub
+    [removed-newest] the newest recording was removed, and not by the hub
+    [not-recovered] it could not be recovered after a crash
+    [not-durable] the disk did not confirm it
+   *[other] { $what }
+}). Check the disk and who has access to it; the camera's page shows how its recordings stand.
+notice-camera-archive-absent = The disk of the cameras' archive is not there: it is not in { $folder }. Nothing is recorded, so that the system's disk does not fill. Plug the disk in, recording goes on by itself.
+notice-camera-archive-other = In { $folder } lies another archive, not this home's. Plug in the disk of before, or accept this one in the cameras' settings.
+notice-camera-archive-failing = The disk of the cameras' archive fails: { $why }. Check and replace it; what can still be read of it is on the cameras' page.
+notice-camera-files-set-aside = Files in the cameras' archive that the hub cannot explain: { $files }. They are in the archive's folder lost+found; nothing was deleted.
+notice-camera-place-failing = Recordings are not sent to «{ $place }» ({ $why }). They wait here as long as there is room; check the store, its key and its clock.
 notice-portal-differs = The portal holds other bytes under the act for { $period }. The act does not count as received. Id: { $act }.
 notice-reading-rejected = The portal rejected the reading of meter { $serial } for { $period }: { $why }.
 notice-photo-refused = The portal did not take the photo for the act of { $period }: { $why }. The readings stand.

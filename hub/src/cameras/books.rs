@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domovoi_model::{Id, Timestamp};
-use domovoi_store::{Finished, SegmentStart, SegmentState, StoreError};
+use domovoi_store::{Finished, SegmentPlace, SegmentStart, SegmentState, StoreError};
 use domovoi_video::archive::{Closed, Heading, Reason, Recovery, Report, WriteError, recover};
 use tokio::sync::{mpsc, watch};
 
@@ -81,6 +81,11 @@ impl Inner {
         finished.ended = Timestamp(finished.ended.0 + self.put_off_by(segment, closed.heading.started_ms).await);
         self.persist(stop, Row::Ended(segment, finished)).await;
         self.archive.ended(segment);
+        if let Ok(Some(row)) = self.store.segments().get(segment).await
+            && row.place == SegmentPlace::Spool
+        {
+            self.queue(&row);
+        }
         if let Ok(seat) = self.seat(camera) {
             seat.measured(closed.bytes, Timestamp(closed.heading.started_ms), Timestamp(closed.ended_ms()));
         }

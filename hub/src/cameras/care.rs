@@ -47,12 +47,14 @@ impl Cameras {
         for seat in inner.seats().values() {
             inner.begin(seat);
         }
-        let (listening, verifying) = (stop.clone(), stop.clone());
+        let (listening, verifying, sending) = (stop.clone(), stop.clone(), stop.clone());
         let loops = async {
             tokio::join!(
                 inner.watch_archive(),
                 inner.listen(listening),
                 inner.verify_on(verifying),
+                inner.send_on(sending),
+                inner.seek_on(),
                 inner.care(),
                 inner.reconcile_on(),
                 inner.date_again(),

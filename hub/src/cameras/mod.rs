@@ -10,7 +10,9 @@ mod asked;
 mod books;
 mod care;
 mod draft;
+mod elsewhere;
 pub mod event;
+mod habits;
 mod happenings;
 pub mod naming;
 mod notices;
@@ -22,6 +24,10 @@ pub mod retention;
 mod room;
 pub mod schedule;
 mod seat;
+mod seeking;
+// Against the pretend camera of the outside world, which comes with the demo.
+#[cfg(all(test, feature = "demo"))]
+mod tests;
 mod verifying;
 mod view;
 
@@ -47,9 +53,8 @@ use crate::policy::{Kind, Object};
 use seat::Seat;
 
 pub use archive::ArchiveState;
-pub use draft::{
-    CameraKind, Draft, Stream, TrustWish, Wrong, plan_of, quirks_from, spelled_quirks, spelled_transport, starts_of,
-};
+pub use draft::{CameraKind, Draft, Stream, TrustWish, Wrong, plan_of, starts_of};
+pub use habits::{quirks_from, spelled_quirks, spelled_transport};
 pub use pictures::Kept;
 pub use removing::Recordings;
 pub use verifying::Finding;
@@ -154,6 +159,9 @@ struct Inner {
     room: room::Room,
     notices: notices::Notices,
     pictures: pictures::Pictures,
+    places: elsewhere::Places,
+    /// Under which name the store has a secret of the settings.
+    secret_name: fn(&str) -> String,
     /// Where the hub itself listens: no camera is there.
     own: RwLock<Vec<OwnSocket>>,
     whereabouts: OnceLock<Whereabouts>,
@@ -163,7 +171,14 @@ struct Inner {
 
 impl Cameras {
     /// Reads which cameras there are. Nothing is connected to before [`Cameras::run`].
-    pub async fn open(store: Store, clock: Clock, bus: Bus, settings: CamerasSection, zone: TimeZone) -> Self {
+    pub async fn open(
+        store: Store,
+        clock: Clock,
+        bus: Bus,
+        settings: CamerasSection,
+        zone: TimeZone,
+        secret_name: fn(&str) -> String,
+    ) -> Self {
         let cards = store.cameras().cards().await.unwrap_or_else(|error| {
             tracing::error!("the cameras cannot be read: {error}");
             Vec::new()
@@ -183,6 +198,8 @@ impl Cameras {
             room: room::Room::default(),
             notices: notices::Notices::default(),
             pictures: pictures::Pictures::default(),
+            places: elsewhere::Places::default(),
+            secret_name,
             own: RwLock::default(),
             whereabouts: OnceLock::new(),
             running: watch::Sender::new(false),

@@ -47,6 +47,30 @@ const OTHER: &str = "camera_archive_other";
 const FAILING: &str = "camera_archive_failing";
 const SET_ASIDE: &str = "camera_files_set_aside";
 
+/// Of a store elsewhere: raised under its name, a colon and the place's.
+const PLACE: &str = "camera_place_failing";
+
+/// All kinds, each of which has a sentence.
+#[cfg(test)]
+pub(super) const ALL: [&str; 16] = [
+    OFFLINE,
+    BACK,
+    CERTIFICATE,
+    CLOCK,
+    MOVED,
+    BEHIND,
+    DAMAGED,
+    PAUSED[0],
+    PAUSED[1],
+    KEEPS_LESS[0],
+    KEEPS_LESS[1],
+    ABSENT,
+    OTHER,
+    FAILING,
+    SET_ASIDE,
+    PLACE,
+];
+
 /// What is known to be raised, so that what is well is not looked up in the store with each segment.
 #[derive(Default)]
 pub(super) struct Notices {
@@ -168,13 +192,13 @@ impl Inner {
         }
     }
 
-    async fn tell_offline(&self, seat: &Seat, trouble: &Trouble) {
+    pub(super) async fn tell_offline(&self, seat: &Seat, trouble: &Trouble) {
         self.take_back(&key(BACK, seat.id)).await;
         let params = vec![("camera", seat.name()), ("why", trouble.code().to_owned())];
         self.raise(key(OFFLINE, seat.id), OFFLINE, params).await;
     }
 
-    async fn is_online(&self, seat: &Seat, status: &Status) {
+    pub(super) async fn is_online(&self, seat: &Seat, status: &Status) {
         if self.take_back(&key(OFFLINE, seat.id)).await {
             self.raise(key(BACK, seat.id), BACK, vec![("camera", seat.name())]).await;
         }
@@ -255,6 +279,18 @@ impl Inner {
         }
         if let Some(kind) = said {
             self.raise(kind.to_owned(), kind, vec![("folder", folder)]).await;
+        }
+    }
+
+    /// Whether recordings can be sent to a place.
+    pub(super) async fn tell_place(&self, place: &str, why: Option<&str>) {
+        let key = format!("{PLACE}:{place}");
+        match why {
+            None => drop(self.take_back(&key).await),
+            Some(why) => {
+                let params = vec![("place", place.to_owned()), ("why", why.to_owned())];
+                self.raise(key, PLACE, params).await;
+            }
         }
     }
 

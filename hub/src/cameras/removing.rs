@@ -47,6 +47,7 @@ impl Cameras {
             self.0.seats.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&id);
             while self.0.store.segments().discard(id, LOOK_LIMIT).await? > 0 {}
             self.0.empty_bin().await;
+            self.0.empty_far_bin().await;
             self.0.pictures.forget(&self.0, id).await;
         }
         self.0.take_back_all(id).await;
@@ -67,8 +68,13 @@ impl Cameras {
             if ids.is_empty() {
                 break;
             }
-            erased += self.0.store.segments().to_garbage(&ids).await?;
+            let now = self.0.store.segments().to_garbage(&ids).await?;
+            ids.iter().for_each(|id| self.0.do_not_send(*id));
+            erased += now;
             self.0.empty_bin().await;
+            if now == 0 {
+                break;
+            }
         }
         self.0.tell(camera, CameraChange::Archive);
         Ok(erased)

@@ -72,8 +72,10 @@ impl Inner {
     pub(super) async fn make_room(self: &Arc<Self>, seat: &Seat) -> Result<Option<Pause>, StoreError> {
         let _turn = self.room.turn.lock().await;
         let next = self.next_bytes(seat);
-        let pause = self.keep_house(Some((seat.id, next))).await?;
-        Ok(pause)
+        if !self.make_room_in_spool(seat, next).await? {
+            return Ok(Some(Pause::Disk));
+        }
+        self.keep_house(Some((seat.id, next))).await
     }
 
     /// The same with nothing to be opened: what is too old goes, of cameras too that are not recorded any more.
@@ -83,46 +85,59 @@ impl Inner {
     }
 
     async fn keep_house(self: &Arc<Self>, opening: Option<(Id, u64)>) -> Result<Option<Pause>, StoreError> {
-        let mut deleted = 0u64;
+        // What is too old and what is over a quota goes wherever it lies; for the disk's sake only what lies on it.
+        if let Some(why) = self.decide_and_perform(opening, Of::Quotas).await? {
+            return Ok(Some(why));
+        }
+        self.decide_and_perform(opening, Of::Disk).await
+    }
+
+    async fn decide_and_perform(
+        self: &Arc<Self>,
+        opening: Option<(Id, u64)>,
+        of: Of,
+    ) -> Result<Option<Pause>, StoreError> {
         for _ in 0..STEPS {
-            let held = self.held(opening).await?;
-            let disk = self.archive.space().await.map(|space| Disk {
-                // What was deleted a moment ago may not be counted as free yet where the disk frees lazily.
-                free: space.free,
-                floor: self.floor(),
-                pending: 0,
-            });
-            let verdict = retention::decide(self.clock.trusted(), disk, &held);
-            deleted = deleted.saturating_add(verdict.delete.iter().map(|gone| gone.bytes).sum());
+            let held = self.held(opening, of).await?;
+            let verdict = match of {
+                Of::Quotas => retention::decide(self.clock.trusted(), None, &held),
+                Of::Disk => {
+                    let Some(space) = self.archive.space().await else { return Ok(None) };
+                    let disk = Disk { free: space.free, floor: self.floor(), pending: 0 };
+                    retention::decide(None, Some(disk), &held)
+                }
+            };
             self.perform(&verdict).await?;
             if verdict.again && !verdict.delete.is_empty() {
                 continue;
             }
             let paused = opening.and_then(|(camera, _)| verdict.pause.iter().find(|(whose, _)| *whose == camera));
-            if deleted > 0 {
-                tracing::debug!(bytes = deleted, "recordings were deleted");
-            }
             return Ok(paused.map(|(_, why)| *why));
         }
         // There is always more: let it be recorded, the rest goes next time.
         Ok(None)
     }
 
-    async fn held(&self, opening: Option<(Id, u64)>) -> Result<Vec<Held>, StoreError> {
+    async fn held(&self, opening: Option<(Id, u64)>, of: Of) -> Result<Vec<Held>, StoreError> {
         let mut all = Vec::new();
         let segments = self.store.segments();
         for seat in self.seats().values() {
             let card = seat.card();
             let oldest = segments.oldest(seat.id, None, A_STEP).await?;
             let totals = segments.bytes_of(seat.id).await?;
+            let growing = self.archive.growing_bytes(seat.id);
+            let (bytes, quota) = match of {
+                Of::Quotas => (totals.bytes(), card.quota_bytes.unwrap_or(self.settings.quota)),
+                Of::Disk => (totals.here(), u64::MAX),
+            };
             all.push(Held {
                 camera: seat.id,
-                bytes: totals.bytes().saturating_add(self.archive.growing_bytes(seat.id)),
-                quota: card.quota_bytes.unwrap_or(self.settings.quota),
+                bytes: bytes.saturating_add(growing),
+                quota,
                 keep_days: card.keep_days.unwrap_or(self.settings.keep_days),
                 next: opening.filter(|(camera, _)| *camera == seat.id).map_or(0, |(_, next)| next),
                 more: oldest.len() >= A_STEP as usize,
-                oldest: oldest.iter().map(old).collect(),
+                oldest: oldest.iter().map(|brief| old(brief, of)).collect(),
             });
         }
         Ok(all)
@@ -136,6 +151,7 @@ impl Inner {
         for some in ids.chunks(domovoi_store::LOOK_LIMIT as usize) {
             self.store.segments().to_garbage(some).await?;
         }
+        ids.iter().for_each(|id| self.do_not_send(*id));
         self.empty_bin().await;
         let mut cameras: Vec<Id> = verdict.delete.iter().map(|gone| gone.camera).collect();
         cameras.sort_unstable();
@@ -149,7 +165,7 @@ impl Inner {
     /// The disk was full in the middle of a segment: the oldest go, whosever they are. False: there is nothing left.
     async fn in_need(self: &Arc<Self>) -> bool {
         let _turn = self.room.turn.lock().await;
-        let Ok(held) = self.held(None).await else { return false };
+        let Ok(held) = self.held(None, Of::Disk).await else { return false };
         let mut all: Vec<(Timestamp, Deletion)> = held
             .iter()
             .flat_map(|held| {
@@ -184,13 +200,21 @@ impl Inner {
     }
 }
 
-fn old(brief: &SegmentBrief) -> Old {
-    let is_here = brief.place != SegmentPlace::Remote && brief.state.counts();
+/// Of what room is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// Of the cameras' shares, wherever their recordings lie.
+    Quotas,
+    /// Of the disk here.
+    Disk,
+}
+
+fn old(brief: &SegmentBrief, of: Of) -> Old {
+    let counts = brief.state.counts() && (of == Of::Quotas || brief.place != SegmentPlace::Remote);
     Old {
         id: brief.id,
         started: brief.started,
         ended: brief.ended.unwrap_or(brief.started),
-        // What lies elsewhere makes no room on this disk; by age and quota it goes all the same.
-        bytes: if is_here { brief.bytes } else { 0 },
+        bytes: if counts { brief.bytes } else { 0 },
     }
 }

@@ -9,7 +9,7 @@ use domovoi_store::{
 };
 use domovoi_vault::DayKey;
 use domovoi_video::Tracks;
-use domovoi_video::archive::{Space, Trailer};
+use domovoi_video::archive::{ReadAt, Space, Trailer};
 use domovoi_video::session::{State, Status, Trouble};
 
 use super::retention::{self, Load, Outlook, Pause};
@@ -159,6 +159,8 @@ pub struct SegmentFile {
     pub later_ms: i64,
     /// Of one that is being written, as far as it is durable (`SegmentReader::growing`).
     pub growing: Option<Trailer>,
+    /// Of one in a store elsewhere: what reads it there, on a thread that may wait (`SegmentReader::elsewhere`).
+    pub elsewhere: Option<Arc<dyn ReadAt>>,
 }
 
 /// What a run's stream is like, as rows have it: codec, size, what browsers call it, sound, what they call that; `-` for
@@ -291,11 +293,14 @@ impl Inner {
         match (segment.state, segment.place) {
             (SegmentState::Garbage, _) => return Err(CamerasError::NoSegment),
             (SegmentState::Missing, _) => return Err(CamerasError::Unreadable("its file is not there")),
-            (_, SegmentPlace::Remote) => return Err(CamerasError::Unreadable("it lies in a store elsewhere")),
             _ => {}
         }
         let key = self.store.cameras().key(segment.key).await?;
         let day = key.ok_or(CamerasError::Unreadable("the key of its day was destroyed"))?.key;
+        let elsewhere = match segment.place {
+            SegmentPlace::Remote => Some(self.far_file(&segment).await?),
+            SegmentPlace::Local | SegmentPlace::Spool => None,
+        };
         let growing = self.archive.growing(id);
         if segment.state == SegmentState::Open && growing.as_ref().is_none_or(|growing| growing.durable.is_none()) {
             return Err(CamerasError::NoSegment);
@@ -305,6 +310,7 @@ impl Inner {
             day,
             later_ms: segment.started.0.saturating_sub(naming::began(id).0),
             growing: growing.and_then(|growing| growing.durable).map(|(_, trailer)| trailer),
+            elsewhere,
             segment,
         })
     }

@@ -341,7 +341,7 @@ pub(super) fn unread(error: &ReadError, language: Language) -> ApiProblem {
 /// What a segment is read from, one that is being written too.
 pub(super) fn source_of(file: SegmentFile) -> Source {
     let growing = file.growing.map(Arc::new);
-    Source { growing, ..Source::closed(file.path, file.day) }
+    Source { growing, elsewhere: file.elsewhere, ..Source::closed(file.path, file.day) }
 }
 
 /// Opens it.
