@@ -171,7 +171,7 @@ impl std::fmt::Display for Network {
 pub(crate) fn read(mut section: Section<'_>, data_dir: &Path) -> CamerasSection {
     let keep_at = section.place_of("keep");
     let keep = section.take_duration("keep", DAY..=3650 * DAY).unwrap_or(30 * DAY);
-    if keep.as_secs() % DAY.as_secs() != 0 {
+    if !keep.as_secs().is_multiple_of(DAY.as_secs()) {
         let wrong = Wrong::new(format!("recordings are kept for whole days, not for {}", scalar::show_duration(keep)));
         section.wrong_at(keep_at, "keep", wrong.hint("write for example \"30 d\""));
     }
