@@ -391,7 +391,7 @@ impl House {
         if !self.is_standby {
             self.cameras.hub_listens_at(sockets.addresses());
             let (cameras, stop) = (self.cameras.clone(), self.stop.subscribe());
-            rooms.spawn(async move { cameras.run(stop).await });
+            rooms.spawn(async move { Box::pin(cameras.run(stop)).await });
             let copy = self.store.standby(&self.settings.store.data_dir);
             rooms.spawn(standby::keep_copy(copy, self.bus.clone(), self.stop.subscribe()));
         }

@@ -32,7 +32,7 @@ pub fn spelled_quirks(quirks: Quirks) -> Vec<String> {
         (quirks.session_ids == SessionIds::FirstCounts, SESSION_IDS),
         (quirks.stray_channels == StrayChannels::Ignored, STRAY_CHANNELS),
     ];
-    all.into_iter().filter_map(|(is, code)| is.then(|| code.to_owned())).collect()
+    all.into_iter().filter(|(is, _)| *is).map(|(_, code)| code.to_owned()).collect()
 }
 
 /// What codes of habits stand for; the first that is none.

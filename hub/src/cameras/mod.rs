@@ -26,7 +26,8 @@ pub mod schedule;
 mod seat;
 mod seeking;
 // Against the pretend camera of the outside world, which comes with the demo.
-#[cfg(all(test, feature = "demo"))]
+#[cfg(feature = "demo")]
+#[cfg(test)]
 mod tests;
 mod verifying;
 mod view;

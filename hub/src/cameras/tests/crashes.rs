@@ -65,7 +65,7 @@ impl Room {
         let made = self.make(camera, at, left).await;
         self.segments().begin(&made.start).await.unwrap();
         if let Some(closed) = &made.closed {
-            let finished = crate::cameras::books::finished(closed, 4, SegmentState::Done, "");
+            let finished = books::finished(closed, 4, SegmentState::Done, "");
             self.segments().finish(made.start.id, &finished).await.unwrap();
         }
         made

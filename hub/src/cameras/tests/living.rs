@@ -139,7 +139,7 @@ async fn an_event_is_recorded_from_before_it_and_has_a_picture() {
     room.end().await;
 }
 
-fn lock_events(seat: &Seat) -> Vec<crate::cameras::happenings::Lasting> {
+fn lock_events(seat: &Seat) -> Vec<happenings::Lasting> {
     seat.events.lock().unwrap().clone()
 }
 

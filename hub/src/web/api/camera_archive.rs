@@ -278,7 +278,7 @@ pub async fn segments(
     let page = desk.cameras.timeline(camera, from, to, after).await.map_err(|error| told(error, caller.language))?;
     let more = page.pieces.len() > limit || page.next.is_some();
     let segments: Vec<SegmentAnswer> = page.pieces.iter().take(limit).map(segment_answer).collect();
-    let last = page.pieces.iter().take(limit).last().filter(|_| more);
+    let last = page.pieces.iter().take(limit).next_back().filter(|_| more);
     let next = last.map(|last| cursor_of(&format!("{} {}", last.from.0, last.id)));
     Ok(answer(SegmentsAnswer { segments, next: next.clone() }, next.as_deref(), &uri))
 }

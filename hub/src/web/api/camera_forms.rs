@@ -325,7 +325,7 @@ mod tests {
         let span = span_of(&view).unwrap();
         assert_eq!((span.days.0, span.from, span.to), (0b100_0011, 1350, 360));
         let plan = Plan::new(Mode::Week, vec![span]).unwrap();
-        assert_eq!(spans_of(&plan), [view.clone()]);
+        assert_eq!(spans_of(&plan), std::slice::from_ref(&view));
         for (from, to) in
             [("24:01", "1:00"), ("1", "2:00"), ("+1:00", "2:00"), ("", ""), ("12:60", "13:00"), ("1:2:3", "4:00")]
         {

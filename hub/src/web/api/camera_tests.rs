@@ -68,7 +68,6 @@ fn frame(number: u32) -> Frame {
 }
 
 struct Recorded {
-    camera: Id,
     segment: Id,
     path: PathBuf,
 }
@@ -139,7 +138,7 @@ impl Home {
             trouble: String::new(),
         };
         desk.store.segments().adopt(&start, &finished).await.unwrap();
-        Recorded { camera, segment, path }
+        Recorded { segment, path }
     }
 
     async fn bytes(&self, method: Method, uri: &str, range: Option<&str>) -> (StatusCode, HeaderMap, Bytes) {
