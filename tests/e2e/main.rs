@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod browser;
+mod cameras;
 mod command_line;
 mod connecting;
 mod contract;
