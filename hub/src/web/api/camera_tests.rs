@@ -309,6 +309,9 @@ async fn each_camera_has_rights_of_its_own_for_seeing_playing_and_taking() {
     let grant = json!({ "effect": "allow", "verbs": ["see"], "kind": "camera", "one": nursery.to_string() });
     let given = home.console(Method::POST, &format!("/api/v1/people/{id}/grants"), Some(grant)).await;
     assert!(given.status.is_success(), "{}", given.body);
+    drop(guest);
+    // Other rights are another session.
+    let guest = home.enter(id.parse().unwrap()).await;
     assert_eq!(status(&guest, &format!("/api/v1/cameras/{nursery}")).await, StatusCode::OK);
     assert_eq!(status(&guest, &format!("/api/v1/cameras/{yard}")).await, StatusCode::FORBIDDEN);
     let nothing = span(NOON, NOON.plus_millis(1));

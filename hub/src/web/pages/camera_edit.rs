@@ -229,7 +229,12 @@ fn told(page: &mut FormPage, error: CamerasError) -> Result<(), Fault> {
     match error {
         CamerasError::Wrong(wrong) => {
             let words = said::error(&CamerasError::Wrong(wrong), page.v.language());
-            page.trouble = Trouble::at(field_of(wrong.field), words);
+            let field = match (field_of(wrong.field), page.t.kind.as_str()) {
+                ("address", "ip") => "host",
+                ("address", "onvif") => "onvif",
+                (field, _) => field,
+            };
+            page.trouble = Trouble::at(field, words);
         }
         CamerasError::Trouble(trouble) => page.seen = Some(trouble_seen(&page.v, &trouble)),
         error @ (CamerasError::Busy | CamerasError::Full(_)) => {

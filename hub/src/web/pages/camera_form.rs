@@ -143,7 +143,7 @@ impl Typed {
             host: text("host"),
             port: text("port"),
             tls: form.is("tls"),
-            main: text("main"),
+            main: text("path"),
             sub: text("sub"),
             address: text("address"),
             place_onvif: text("onvif"),

@@ -43,8 +43,8 @@ async fn a_camera_is_added_by_its_maker_and_what_is_wrong_stands_at_its_field() 
     assert!(!owner.page.contains("hunter2"), "a password does not come back");
     assert!(owner.page.contains("value=\"22:00\""), "what was typed does: {}", owner.page);
     owner.send("/cameras", &plan).await;
-    assert_eq!(owner.status, StatusCode::SEE_OTHER, "{}", owner.page);
     let camera = home.desk.cameras.find("двор").expect("it is known by its name");
+    assert!(owner.path.starts_with(&format!("/cameras/{camera}")), "{}: {}", owner.path, owner.page);
     let card = home.desk.cameras.view(camera).await.unwrap().card;
     assert_eq!(
         (card.host.as_str(), card.port, card.main_path.as_str()),
@@ -61,7 +61,7 @@ async fn a_camera_is_added_by_its_maker_and_what_is_wrong_stands_at_its_field() 
     let fields =
         [("kind", "rtsp"), ("name", "Двор и ворота"), ("login", "admin"), ("mode", "always"), ("enabled", "yes")];
     owner.send(&format!("/cameras/{camera}/settings"), &fields).await;
-    assert_eq!(owner.status, StatusCode::SEE_OTHER, "{}", owner.page);
+    assert!(owner.page.contains("Сохранено"), "{}", owner.page);
     let card = home.desk.cameras.view(camera).await.unwrap().card;
     assert_eq!((card.name.as_str(), card.main_path.as_str()), ("Двор и ворота", "/Streaming/Channels/101"));
     assert_eq!(card.password.map(|password| password.expose().clone()).as_deref(), Some("hunter2"));
@@ -77,7 +77,7 @@ async fn an_empty_day_of_the_archive_says_so_and_a_child_sees_no_camera() {
     owner.get(&format!("/cameras/{camera}/archive?day=2026-11-20")).await;
     assert!(owner.page.contains("В этот день ничего не записано"), "{}", owner.page);
     assert!(owner.page.contains("day=2026-11-19") && !owner.page.contains("secret-path"));
-    for day in ["", "yesterday", "2026-13-01", "9999-12-31"] {
+    for day in ["", "yesterday", "2026-13-01", "1900-01-01"] {
         owner.get(&format!("/cameras/{camera}/archive?day={day}")).await;
         assert_eq!(owner.status, StatusCode::OK, "{day}");
     }
@@ -91,7 +91,7 @@ async fn an_empty_day_of_the_archive_says_so_and_a_child_sees_no_camera() {
         assert_eq!(child.status, StatusCode::FORBIDDEN, "{path}");
     }
     owner.send(&format!("/cameras/{camera}/forget"), &[("recordings", "erase")]).await;
-    assert_eq!(owner.status, StatusCode::SEE_OTHER, "{}", owner.page);
+    assert!(owner.page.contains("Камер пока нет"), "{}", owner.page);
     owner.get(&format!("/cameras/{camera}")).await;
     assert_eq!(owner.status, StatusCode::NOT_FOUND);
 }
