@@ -44,7 +44,7 @@ impl Drop for Camera {
 
 fn settings() -> String {
     format!(
-        "{}\n[cameras]\nallow = [\"127.0.0.0/8\"]\nfree_space_floor = \"100 MB\"\nsegment = \"1 m\"\nsync_every = \"1 s\"\n",
+        "{}\n[cameras]\nallow = [\"127.0.0.0/8\"]\nfree_space_floor = \"100 MB\"\nsegment = \"1 min\"\nsync_every = \"1 s\"\n",
         settings_text(None)
     )
 }
