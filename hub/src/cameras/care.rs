@@ -55,6 +55,7 @@ impl Cameras {
                 inner.verify_on(verifying),
                 inner.send_on(sending),
                 inner.seek_on(),
+                inner.inspect_on(),
                 inner.care(),
                 inner.reconcile_on(),
                 inner.date_again(),

@@ -14,6 +14,7 @@ mod elsewhere;
 pub mod event;
 mod habits;
 mod happenings;
+mod inspecting;
 pub mod naming;
 mod notices;
 mod pictures;

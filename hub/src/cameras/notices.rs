@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use domovoi_model::Id;
+use domovoi_model::{Date, Id};
 use domovoi_store::{Notice, StoreError};
 use domovoi_video::session::{State, Status, Trouble};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::inspecting::Age;
 use super::retention::Pause;
 use super::seat::{Seat, lock};
 use super::{ArchiveState, Inner};
@@ -34,12 +35,27 @@ const BACK: &str = "camera_back";
 const CERTIFICATE: &str = "camera_certificate";
 const CLOCK: &str = "camera_clock";
 const MOVED: &str = "camera_moved";
+const FIRMWARE: &str = "camera_firmware_old";
+const CERTIFICATE_ENDS: &str = "camera_certificate_ends";
 const BEHIND: &str = "camera_behind";
 const DAMAGED: &str = "camera_damaged";
 const PAUSED: [&str; 2] = ["camera_paused_quota", "camera_paused_disk"];
 const KEEPS_LESS: [&str; 2] = ["camera_keeps_less_quota", "camera_keeps_less_disk"];
-const OF_ONE: [&str; 11] =
-    [OFFLINE, BACK, CERTIFICATE, CLOCK, MOVED, BEHIND, DAMAGED, PAUSED[0], PAUSED[1], KEEPS_LESS[0], KEEPS_LESS[1]];
+const OF_ONE: [&str; 13] = [
+    OFFLINE,
+    BACK,
+    CERTIFICATE,
+    CLOCK,
+    MOVED,
+    FIRMWARE,
+    CERTIFICATE_ENDS,
+    BEHIND,
+    DAMAGED,
+    PAUSED[0],
+    PAUSED[1],
+    KEEPS_LESS[0],
+    KEEPS_LESS[1],
+];
 
 /// Of the archive as a whole; one of the first three is open at a time.
 const ABSENT: &str = "camera_archive_absent";
@@ -52,12 +68,14 @@ const PLACE: &str = "camera_place_failing";
 
 /// All kinds, each of which has a sentence.
 #[cfg(test)]
-pub(super) const ALL: [&str; 16] = [
+pub(super) const ALL: [&str; 18] = [
     OFFLINE,
     BACK,
     CERTIFICATE,
     CLOCK,
     MOVED,
+    FIRMWARE,
+    CERTIFICATE_ENDS,
     BEHIND,
     DAMAGED,
     PAUSED[0],
@@ -203,13 +221,32 @@ impl Inner {
             self.raise(key(BACK, seat.id), BACK, vec![("camera", seat.name())]).await;
         }
         self.take_back(&key(CERTIFICATE, seat.id)).await;
-        match status.clock_offset_ms.map(i64::unsigned_abs) {
-            Some(off) if off >= CLOCK_OFF_MS => {
-                let minutes = (off / 60_000).to_string();
-                self.raise(key(CLOCK, seat.id), CLOCK, vec![("camera", seat.name()), ("minutes", minutes)]).await;
+        if let Some(off) = status.clock_offset_ms {
+            self.tell_clock(seat, off.unsigned_abs()).await;
+        }
+    }
+
+    /// How far a camera's clock is off, as it says.
+    pub(super) async fn tell_clock(&self, seat: &Seat, off: u64) {
+        if off >= CLOCK_OFF_MS {
+            let minutes = (off / 60_000).to_string();
+            self.raise(key(CLOCK, seat.id), CLOCK, vec![("camera", seat.name()), ("minutes", minutes)]).await;
+        } else if off < CLOCK_RIGHT_MS {
+            self.take_back(&key(CLOCK, seat.id)).await;
+        }
+    }
+
+    /// What is old about a camera, as it says.
+    pub(super) async fn tell_age(&self, seat: &Seat, age: Age) {
+        let date = |date: Date| format!("{:02}.{:02}.{:04}", date.day(), date.month(), date.year());
+        for (kind, on) in [(FIRMWARE, age.built), (CERTIFICATE_ENDS, age.ends.map(|ends| self.day_of(ends)))] {
+            match on {
+                Some(on) => {
+                    let params = vec![("camera", seat.name()), ("date", date(on))];
+                    self.raise(key(kind, seat.id), kind, params).await;
+                }
+                None => drop(self.take_back(&key(kind, seat.id)).await),
             }
-            Some(off) if off < CLOCK_RIGHT_MS => drop(self.take_back(&key(CLOCK, seat.id)).await),
-            _ => {}
         }
     }
 

@@ -35,12 +35,12 @@ async fn without_room_recording_pauses_and_goes_on() {
         (view.recording == Recording::Off(Off::Paused(retention::Pause::Quota))).then_some(())
     })
     .await;
-    assert!(room.notices().await.contains("camera_paused_quota"));
+    room.told("camera_paused_quota", true).await;
     let seat = room.cameras.0.seat(id).unwrap();
     seat.rate.store(20_000, std::sync::atomic::Ordering::Relaxed);
     seat.go_on();
     until("a segment", async || (!room.done(id).await.is_empty()).then_some(())).await;
-    assert!(!room.notices().await.contains("camera_paused_quota"), "and it is taken back");
+    room.told("camera_paused_quota", false).await;
     room.end().await;
 }
 
@@ -60,7 +60,7 @@ async fn a_disk_that_is_not_mounted_is_not_written_to() {
         (recording == Recording::Off(Off::Archive(ArchiveState::Absent))).then_some(())
     })
     .await;
-    assert!(room.notices().await.contains("camera_archive_absent"));
+    room.told("camera_archive_absent", true).await;
     let played = sim.truth().frames;
     until("a second of frames", async || (sim.truth().frames > played + 30).then_some(())).await;
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "nothing was put there");
@@ -70,7 +70,7 @@ async fn a_disk_that_is_not_mounted_is_not_written_to() {
     until("the disk to be back", async || (room.cameras.archive() == ArchiveState::There).then_some(())).await;
     let before = room.done(id).await.len();
     until("another segment", async || (room.done(id).await.len() > before).then_some(())).await;
-    assert!(!room.notices().await.contains("camera_archive_absent"));
+    room.told("camera_archive_absent", false).await;
     room.end().await;
     assert!(room.cameras.verify(id).await.unwrap().is_empty());
     assert_eq!(room.files(id), room.done(id).await.iter().map(|segment| segment.id).collect());
@@ -89,7 +89,7 @@ async fn another_archive_in_its_place_is_not_touched() {
     let mut room = room.again().await;
     room.run();
     until("the other archive", async || (room.cameras.archive() == ArchiveState::Other).then_some(())).await;
-    assert!(room.notices().await.contains("camera_archive_other"));
+    room.told("camera_archive_other", true).await;
     room.cameras.accept_archive().await.unwrap();
     let before = room.done(id).await.len();
     until("another segment", async || (room.done(id).await.len() > before).then_some(())).await;

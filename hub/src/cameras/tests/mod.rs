@@ -125,6 +125,11 @@ impl Room {
         self.store.notices().open().await.unwrap().into_iter().map(|open| open.notice.kind).collect()
     }
 
+    /// Waits until a notice is open, or is taken back.
+    async fn told(&self, kind: &str, is_open: bool) {
+        until(kind, async || (self.notices().await.contains(kind) == is_open).then_some(())).await;
+    }
+
     /// What lies in the archive, by name.
     fn files(&self, camera: Id) -> BTreeSet<Id> {
         let folder = self.archive().join(naming::camera_folder(camera));
