@@ -90,6 +90,7 @@ async fn an_empty_day_of_the_archive_says_so_and_a_child_sees_no_camera() {
         child.get(&format!("/cameras/{camera}{path}")).await;
         assert_eq!(child.status, StatusCode::FORBIDDEN, "{path}");
     }
+    owner.get(&format!("/cameras/{camera}/settings")).await;
     owner.send(&format!("/cameras/{camera}/forget"), &[("recordings", "erase")]).await;
     assert!(owner.page.contains("Камер пока нет"), "{}", owner.page);
     owner.get(&format!("/cameras/{camera}")).await;
