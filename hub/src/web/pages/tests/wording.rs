@@ -40,7 +40,7 @@ const MADE: [(&str, &[&str]); 7] = [
         ],
     ),
     ("page-camera-mode-", &["always", "week", "event", "never"]),
-    ("page-camera-start-", &["motion", "water_leak", "smoke", "gas", "carbon_monoxide", "alarm"]),
+    ("page-camera-start-", &["motion", "water-leak", "smoke", "gas", "carbon-monoxide", "alarm"]),
     ("page-home-", &["morning", "day", "evening", "night"]),
 ];
 
