@@ -66,6 +66,13 @@ impl Element {
         path.iter().try_fold(self, |element, name| element.child(spaces, name))
     }
 
+    /// What stands between elements is layout. A text may come in parts: only a whole one says whether it is blank.
+    fn forget_layout(&mut self) {
+        if self.text.trim().is_empty() {
+            self.text.clear();
+        }
+    }
+
     /// The trimmed text at a path; `None` where it is empty too.
     pub(super) fn text_at(&self, spaces: &[&str], path: &[&str]) -> Option<&str> {
         self.at(spaces, path).map(|element| element.text.trim()).filter(|text| !text.is_empty())
@@ -181,12 +188,16 @@ impl Reading {
         if self.elements > MOST_ELEMENTS || self.declared > MOST_DECLARATIONS {
             return Err(XmlError::Many);
         }
+        if let Some((parent, _)) = self.open.last_mut() {
+            parent.forget_layout();
+        }
         self.open.push((element, self.declares));
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), XmlError> {
-        let (element, declares) = self.open.pop().ok_or(XmlError::Malformed)?;
+        let (mut element, declares) = self.open.pop().ok_or(XmlError::Malformed)?;
+        element.forget_layout();
         self.declared = self.declared.saturating_sub(declares);
         match self.open.last_mut() {
             Some((parent, _)) => parent.children.push(element),
@@ -200,10 +211,6 @@ impl Reading {
             // Before and after the root there is room for blanks only.
             return if text.trim().is_empty() { Ok(()) } else { Err(XmlError::Malformed) };
         };
-        // What stands between elements is layout.
-        if element.text.is_empty() && text.trim().is_empty() {
-            return Ok(());
-        }
         if element.text.len() + text.len() > LONGEST_TEXT {
             return Err(XmlError::Long);
         }
