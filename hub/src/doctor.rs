@@ -1,5 +1,5 @@
-//! What is wrong with this installation, in words, each with what to do. It looks; it mends nothing. A little over 500
-//! lines: one short question per room, read in the order in which they are answered.
+//! What is wrong with this installation, in words, each with what to do. It looks; it mends nothing. It has over
+//! 500 lines: one short question per room, read in the order in which they are answered.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

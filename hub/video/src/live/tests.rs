@@ -1,3 +1,5 @@
+//! Viewers that come late, are slow, or go; parameters that change; what is held in memory for all of them.
+
 use std::sync::Arc;
 use std::time::Duration;
 
