@@ -23,8 +23,8 @@ const STEPS: usize = 64;
 /// Of a camera that has recorded nothing yet: six megabits, which is more than most send.
 const UNKNOWN_BYTES_PER_SECOND: u64 = 750_000;
 
-/// So much is freed when the disk is full in spite of everything.
-const IN_NEED: u64 = 64 << 20;
+/// So much is freed when the disk is full in spite of everything: a twentieth of it, within these.
+const IN_NEED: std::ops::RangeInclusive<u64> = 1 << 20..=64 << 20;
 
 /// How a day is reckoned from what there is: not before an hour.
 const HOUR: i64 = 3_600_000;
@@ -176,10 +176,12 @@ impl Inner {
             })
             .collect();
         all.sort_by_key(|(started, _)| *started);
+        let total = self.archive.space().await.map_or(0, |space| space.total);
+        let needed = (total / 20).clamp(*IN_NEED.start(), *IN_NEED.end());
         let mut verdict = Verdict::default();
         let mut freed = 0u64;
         for (_, deletion) in all {
-            if freed >= IN_NEED {
+            if freed >= needed {
                 break;
             }
             freed = freed.saturating_add(deletion.bytes);

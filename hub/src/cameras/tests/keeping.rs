@@ -116,3 +116,63 @@ async fn when_the_disk_is_full_the_oldest_of_all_goes() {
     room.end().await;
     assert!(room.cameras.verify(id).await.unwrap().is_empty());
 }
+
+/// A disk of so many megabytes, gone with the value.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new(megabytes: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let size = format!("size={megabytes}m,mode=700");
+        let mut mount = std::process::Command::new("mount");
+        let mounted = mount.args(["-t", "tmpfs", "-o", &size, "small"]).arg(folder.path()).status();
+        assert!(mounted.unwrap().success(), "a disk is mounted");
+        SmallDisk(folder)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs root: it mounts a small disk"]
+async fn three_cameras_go_on_for_ever_on_a_disk_that_is_full() {
+    let disk = SmallDisk::new(8);
+    let folder = disk.0.path().to_owned();
+    let mut room = Room::with(tempfile::tempdir().unwrap(), move |section| {
+        section.folder = folder.clone();
+        section.free_space_floor = 0;
+    })
+    .await;
+    room.run();
+    let mut sims = Vec::new();
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let settings = CameraSettings { width: 160, height: 160, group: 5, ..CameraSettings::default() };
+        let sim = Camera::start(settings).await.unwrap();
+        let id = room.cameras.add(&draft(&sim)).await.unwrap().id;
+        // Nothing is asked for before it is written: the disk fills to the brim in the middle of segments.
+        room.cameras.0.seat(id).unwrap().rate.store(1, std::sync::atomic::Ordering::Relaxed);
+        ids.push(id);
+        sims.push(sim);
+    }
+    for id in &ids {
+        let first = until("a segment", async || room.done(*id).await.into_iter().next()).await;
+        until("the oldest to go", async || room.segments().get(first.id).await.unwrap().is_none().then_some(())).await;
+    }
+    for id in &ids {
+        let newest = room.done(*id).await.last().map(|segment| segment.started);
+        let newer = async || room.done(*id).await.iter().any(|segment| Some(segment.started) > newest).then_some(());
+        until("a newer segment", newer).await;
+    }
+    room.end().await;
+    for id in &ids {
+        assert!(room.cameras.verify(*id).await.unwrap().is_empty());
+        assert_eq!(room.files(*id), room.done(*id).await.iter().map(|segment| segment.id).collect());
+    }
+    let notices = room.notices().await;
+    assert!(!notices.contains("camera_archive_failing"), "{notices:?}");
+}
