@@ -44,12 +44,10 @@ use clock::Arrival;
 use flow::{Flow, Unit};
 use tracks::Choice;
 
-/// Packets that cannot be made a frame of, one after another, before the session is given up. Only where packets are lost:
-/// after another error retina 0.4.21 may hold a frame on which the next packet makes it panic.
+/// Datagrams that cannot be made a frame of, one after another, before the session is given up: what is left of a frame
+/// whose beginning was lost. Over TCP nothing is lost, and after the first bad packet there is no second: retina 0.4.21 may
+/// still hold a frame on which the next packet makes it panic.
 const BAD_PACKETS: u32 = 8;
-/// In retina's words: the rest of a frame whose beginning is missing. Cameras that cannot send fast enough leave packets
-/// out over TCP as well.
-const BEHEADED: &str = "start bit unset while no frag in progress";
 /// For how long frames may come as fast as they like: what a looped file or a stalled network held back.
 const BURST: Duration = Duration::from_secs(5);
 /// NTP counts from 1900.
@@ -260,8 +258,10 @@ impl Session {
             Ok(Some(Err(error))) => {
                 self.bad_packets = self.bad_packets.saturating_add(1);
                 let trouble = translate(&error, &self.gauge, given, &self.veil);
-                let is_loss = self.options.transport == Transport::Udp || error.to_string().contains(BEHEADED);
-                if !is_loss || self.bad_packets >= BAD_PACKETS || self.gauge.trouble().is_some() {
+                if self.options.transport == Transport::Tcp
+                    || self.bad_packets >= BAD_PACKETS
+                    || self.gauge.trouble().is_some()
+                {
                     return Err(trouble);
                 }
                 self.bad = Some(trouble);

@@ -90,7 +90,7 @@ pub(super) fn cleaned(message: &[u8], end: usize, head: &str) -> Vec<u8> {
     // CR LF as the standard says, LF as some do; sdp-types takes both.
     for line in body.split(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let [key, b'=', ..] = line else { continue };
+        let [key @ b'a'..=b'z', b'=', ..] = line else { continue };
         streams += usize::from(*key == b'm');
         if streams > STREAMS {
             break;
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn only_lines_of_a_description_are_passed_on() {
-        let sdp = "v=0\r\nHello\nm=video 0 RTP/AVP 96\r\n\r\nab=c\r\na=x\r\n=\r\n";
+        let sdp = "v=0\r\nHello\nm=video 0 RTP/AVP 96\r\n\r\nab=c\r\na=x\r\n==\r\n";
         let before = format!(
             "\r\n$\x01\x00\x03abcRTSP/1.0 401 No\r\nCSeq: 1\r\n\r\nRTSP/1.0 200 OK\r\ncontent-length: {}\r\nCSeq: 2\r\n\r\n{sdp}",
             sdp.len()

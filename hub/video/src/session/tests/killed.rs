@@ -185,7 +185,8 @@ fn judge(folder: &Path, killed_ms: i64) -> Vec<i64> {
         assert!(pictures > 15, "{pictures}");
         for pair in own.windows(2) {
             let gap = pair[1].heading.started_ms - pair[0].ended_ms();
-            assert!(gap.abs() < 300, "{gap} ms between two segments");
+            // A run's place in time becomes better known while it goes on.
+            assert!(gap.abs() < 2_000, "{gap} ms between two segments");
         }
         let end = own.last().unwrap().ended_ms();
         assert!(killed_ms - end < LOST_MS, "camera {lane}: {} ms", killed_ms - end);
