@@ -148,6 +148,22 @@ impl Reflex {
         if std::mem::take(&mut self.moved) {
             self.pursue(now, &mut deeds);
         }
+        // Tests end before anything is told: what one of them wanted is not said in the moment in which nobody wants it.
+        let outcome = |place: &Place| match self.pursuits.get(place) {
+            Some(pursuit) if pursuit.confirmed => Outcome::Confirmed,
+            Some(Pursuit { error: Some(why), .. }) => Outcome::NotSaid(why.clone()),
+            Some(pursuit) => Outcome::Said { tries: pursuit.tries },
+            None => Outcome::Said { tries: 0 },
+        };
+        for run in self.tests.follow(now, outcome) {
+            let of_run = |key: &Key| key.test == Some(run.id);
+            self.dangers.retain(|key, _| !of_run(key));
+            self.moved = true;
+            deeds.push(Deed::Tell(News::Tested(run)));
+        }
+        if std::mem::take(&mut self.moved) {
+            self.pursue(now, &mut deeds);
+        }
         let mut ended = Vec::new();
         for (place, pursuit) in &mut self.pursuits {
             let is_reported = self.home.property(place).is_none_or(|info| info.reported);
@@ -206,19 +222,7 @@ impl Reflex {
             let left = self.pursuits.remove(&place).filter(Pursuit::has_a_notice);
             deeds.extend(left.map(|pursuit| Deed::Tell(News::Ended(place, pursuit))));
         }
-        let outcome = |place: &Place| match self.pursuits.get(place) {
-            Some(pursuit) if pursuit.confirmed => Outcome::Confirmed,
-            Some(Pursuit { error: Some(why), .. }) => Outcome::NotSaid(why.clone()),
-            Some(pursuit) => Outcome::Said { tries: pursuit.tries },
-            None => Outcome::Said { tries: 0 },
-        };
-        for run in self.tests.follow(now, outcome) {
-            let of_run = |key: &Key| key.test == Some(run.id);
-            self.dangers.retain(|key, _| !of_run(key));
-            self.moved = true;
-            deeds.push(Deed::Tell(News::Tested(run)));
-        }
-        if self.moved { self.settled(deeds, now) } else { deeds }
+        deeds
     }
 
     /// A danger is over, or its siren is: what it has closed and nobody has confirmed is pursued on, sirens of before a

@@ -406,10 +406,11 @@ proptest! {
         let mut life = Life::new();
         let mut last: BTreeMap<Place, i64> = BTreeMap::new();
         for what in &story {
-            for (place, _) in life.happens(what) {
+            let said = life.happens(what);
+            for (place, _) in &said {
                 let before = last.insert(place.clone(), life.now);
                 let may_begin = !matches!(what, Happens::Tick(_) | Happens::State(..) | Happens::NotSaid(_) | Happens::Back);
-                prop_assert!(may_begin || before.is_none_or(|before| life.now - before >= 1_000), "{:?} after {:?}", place, what);
+                prop_assert!(may_begin || before.is_none_or(|before| life.now - before >= 1_000), "{:?} after {:?}", said, what);
             }
         }
     }
