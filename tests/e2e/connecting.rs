@@ -188,7 +188,11 @@ async fn a_sensor_joins_through_its_bridge_is_confirmed_and_closes_the_chosen_va
     comes_to(&home, &begun, "done").await;
     until("the bridge and what is behind it are known", || async {
         let (_, inbox) = ask(&home, Method::GET, "/api/v1/inbox?limit=100", None).await;
-        (inbox["devices"].as_array()?.len() > 3).then_some(())
+        let known = |id: &str| {
+            let device = format!("zigbee2mqtt:{id}");
+            inbox["devices"].as_array().is_some_and(|all| all.iter().any(|one| one["device"] == device.as_str()))
+        };
+        (known("group:1") && bridge.truth().things.keys().all(|id| known(id))).then_some(())
     })
     .await;
     let joining = begin(&home, json!({ "type": "zigbee-leak", "name": "Под раковиной" })).await;

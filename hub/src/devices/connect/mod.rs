@@ -433,7 +433,8 @@ impl Inner {
             .values()
             .filter(|card| card.device.dialect == plan.dialect && Standing::of(card) == Standing::Waiting)
             .filter(|card| !new || !connection.before.contains(&card.device))
-            .filter(|card| !card.device.id.starts_with("bridge:"))
+            // Neither what it is behind nor a group has joined.
+            .filter(|card| !card.device.id.starts_with("bridge:") && !card.device.id.starts_with("group:"))
             .map(|card| (!plan.calls_itself(&model(&card.device)), card.device.clone()))
             .collect();
         found.sort();
