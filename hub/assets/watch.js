@@ -107,8 +107,9 @@ class Watch {
       this.place.dataset.dropped = String(Number(this.place.dataset.dropped || 0) + said.pictures);
     } else if (said.type === "state") {
       this.state = said.state;
+      const { paused, readyState } = this.video;
       if (said.state !== "online") this.say("away", said.words);
-      else if (this.place.dataset.now === "away") this.say("starting");
+      else if (this.place.dataset.now === "away") this.say(!paused && readyState > 2 ? "live" : "starting");
     }
   }
 
@@ -233,7 +234,7 @@ class Watch {
   showing() {
     this.video.hidden = false;
     this.still.hidden = true;
-    if (this.state === undefined || this.state === "online") this.say("live");
+    if (this.state !== "offline") this.say("live");
   }
 
   broken() {

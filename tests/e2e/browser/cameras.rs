@@ -130,6 +130,7 @@ async fn a_camera_is_added_watched_live_and_from_the_archive_and_taken_away() {
     let camera = Camera::start("--login admin:hunter2 --size 640x360 --fps 15 --group 30 --audio pcma");
     let mut wrong = add(&site, &browser, &camera, "Двор").await;
     plays(&browser, 4.0).await;
+    browser.says("Видео идёт.").await;
     // How far behind the newest picture the page is, and how old what is shown is: figures, no verdict.
     let mut behind = Vec::new();
     let mut lag = Vec::new();
