@@ -2,6 +2,7 @@
 //! nobody reads it from the disk, a kill costs seconds, a hostile camera costs its neighbours nothing.
 
 mod attacks;
+mod elsewhere;
 mod real;
 
 use std::path::Path;
@@ -24,8 +25,8 @@ const ATTACK_KIB: u64 = 32 << 10;
 /// How much of a camera a kill may cost.
 const LOST_MS: i64 = 5_000;
 
-async fn house(folder: &Path) -> Home {
-    Home::start(folder, &settings(), Clock::system(Id(*uuid::Uuid::new_v4().as_bytes()))).await
+async fn house(folder: &Path, settings: &str) -> Home {
+    Home::start(folder, settings, Clock::system(Id(*uuid::Uuid::new_v4().as_bytes()))).await
 }
 
 fn now_ms() -> i64 {
@@ -48,7 +49,7 @@ fn has_boxes(bytes: &[u8]) -> bool {
 #[ignore = "needs gst-rtsp-server and ffmpeg"]
 async fn real_cameras_are_recorded_faultless_sealed_and_erased_by_their_day() {
     let folder = tempfile::tempdir().unwrap();
-    let home = house(folder.path()).await;
+    let home = house(folder.path(), &settings()).await;
     let cameras = &home.desk.cameras;
     let real = [
         Camera::start(&["--audio", "aac"]),
@@ -125,7 +126,7 @@ fn daemon(folder: &Path) -> Child {
 /// A folder whose store knows these cameras, and in which no daemon runs.
 async fn known(folder: &Path, drafts: &[Draft]) -> Vec<Id> {
     std::fs::write(folder.join("domovoi.toml"), settings()).unwrap();
-    let home = house(folder).await;
+    let home = house(folder, &settings()).await;
     let mut ids = Vec::new();
     for draft in drafts {
         ids.push(home.desk.cameras.add(draft).await.unwrap().id);
@@ -166,7 +167,7 @@ async fn a_house_that_is_killed_while_four_cameras_record_loses_seconds() {
         running.start_kill().unwrap();
         let killed = now_ms();
         running.wait().await.unwrap();
-        let home = house(folder.path()).await;
+        let home = house(folder.path(), &settings()).await;
         let mut lost = Vec::new();
         for id in &ids {
             lost.push(agrees(&home.desk.cameras, *id, killed).await);
@@ -257,7 +258,7 @@ async fn nine_hostile_cameras_cost_little_memory_and_their_neighbour_nothing() {
     running.wait().await.unwrap();
     assert!(!log(folder.path()).contains("panicked"), "{}", log(folder.path()));
     drop(attackers);
-    let home = house(folder.path()).await;
+    let home = house(folder.path(), &settings()).await;
     let cameras = &home.desk.cameras;
     // One piece from its beginning to the kill: nothing is missing in between.
     let begun = pieces(cameras, ids[0]).await;

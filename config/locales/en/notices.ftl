@@ -36,12 +36,14 @@ notice-camera-clock = { $camera }: its clock is off by { $minutes } min. Recordi
 notice-camera-firmware-old = { $camera }: its firmware is of { $date }. Old firmware has holes that are known: update it from its maker; if there are no updates any more, keep the camera in a network of its own.
 notice-camera-certificate-ends = { $camera }: its certificate counts until { $date }. Make a new one in the camera, and accept it in its settings.
 notice-camera-moved = { $camera } has moved: it was at { $before } and is at { $after } now. The hub found it by itself. To keep the address, fix it in the router.
+notice-camera-may-be = { $camera } does not answer, and at { $at } there is something like it. The hub cannot tell whether it is, and sends no password there. If it is, give that address in its settings.
 notice-camera-behind = { $camera }: the archive's disk is too slow ({ $seconds } s behind), and the recording was interrupted. Use a disk that is faster than a card, or record less.
 notice-camera-damaged = { $camera }: the recording of { $at } is not as it was written ({ $what ->
     [missing] its file is not there
     [removed] the recording before it was removed, and not by the hub
     [removed-newest] the newest recording was removed, and not by the hub
     [not-recovered] it could not be recovered after a crash
+    [altered] in its store it has another length
     [not-durable] the disk did not confirm it
    *[other] { $what }
 }). Check the disk and who has access to it; the camera's page shows how its recordings stand.
@@ -50,6 +52,7 @@ notice-camera-archive-other = In { $folder } lies another archive, not this home
 notice-camera-archive-failing = The disk of the cameras' archive fails: { $why }. Check and replace it; what can still be read of it is on the cameras' page.
 notice-camera-files-set-aside = Files in the cameras' archive that the hub cannot explain: { $files }. They are in the archive's folder lost+found; nothing was deleted.
 notice-camera-place-failing = Recordings are not sent to «{ $place }» ({ $why }). They wait here as long as there is room; check the store, its key and its clock.
+notice-camera-place-strangers = In «{ $place }» there are recordings of this home's cameras that the hub does not know ({ $count }). That is so after the hub was put back from an old backup. The hub does not delete them: it cannot play them, and you may delete them in the store itself.
 notice-portal-differs = The portal holds other bytes under the act for { $period }. The act does not count as received. Id: { $act }.
 notice-reading-rejected = The portal rejected the reading of meter { $serial } for { $period }: { $why }.
 notice-photo-refused = The portal did not take the photo for the act of { $period }: { $why }. The readings stand.

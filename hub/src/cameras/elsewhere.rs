@@ -13,7 +13,9 @@ use domovoi_vault::Secret;
 use domovoi_video::archive::ReadAt;
 use domovoi_video::places::{Beyond, FarFile, Item, Place, PlaceOptions, Report, Spool, Trouble, WhenFull};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
+use super::comparing;
 use super::seat::{Seat, lock};
 use super::{CamerasError, Inner, naming};
 use crate::bus::CameraChange;
@@ -25,6 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 struct Spot {
     place: Place,
     spool: Spool,
+    /// When what is there is compared with the rows.
+    compare_at: Mutex<Instant>,
 }
 
 /// The places of the settings.
@@ -52,7 +56,7 @@ impl Inner {
                             SpoolFull::Pause => WhenFull::RecordingPauses,
                         };
                         let (spool, reports) = Spool::start(place.clone(), section.spool, when_full);
-                        let spot = Arc::new(Spot { place, spool });
+                        let spot = Arc::new(Spot { place, spool, compare_at: Mutex::new(Instant::now()) });
                         lock(&self.places.all).insert(section.name.clone(), spot);
                         let (inner, name) = (Arc::clone(self), section.name.clone());
                         listening.spawn(async move { inner.hear(&name, reports).await });
@@ -64,12 +68,32 @@ impl Inner {
                 tracing::warn!("what is to be sent elsewhere waits for the store: {error}");
             }
             self.empty_far_bin().await;
+            self.compare_all().await;
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 _ = stop.wait_for(|stop| *stop) => break,
             }
         }
         lock(&self.places.all).clear();
+    }
+
+    /// Places whose turn it is. What a place holds is looked at while recording goes on.
+    async fn compare_all(&self) {
+        let due: Vec<(String, Arc<Spot>)> = lock(&self.places.all)
+            .iter()
+            .filter(|(_, spot)| *lock(&spot.compare_at) <= Instant::now())
+            .map(|(name, spot)| (name.clone(), Arc::clone(spot)))
+            .collect();
+        for (name, spot) in due {
+            let pause = match Box::pin(self.compare(&name, &spot.place)).await {
+                Ok(()) => comparing::EVERY,
+                Err(error) => {
+                    tracing::info!(place = name, "what is there is compared later: {error}");
+                    comparing::AGAIN
+                }
+            };
+            *lock(&spot.compare_at) = Instant::now() + pause;
+        }
     }
 
     async fn place(&self, section: &domovoi_config::CameraPlace) -> Result<Place, String> {

@@ -9,6 +9,7 @@ mod archive;
 mod asked;
 mod books;
 mod care;
+mod comparing;
 mod draft;
 mod elsewhere;
 pub mod event;

@@ -2,6 +2,7 @@
 //! the store and announced on the bus; the words are made where it is shown. It mends nothing.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -35,18 +36,20 @@ const BACK: &str = "camera_back";
 const CERTIFICATE: &str = "camera_certificate";
 const CLOCK: &str = "camera_clock";
 const MOVED: &str = "camera_moved";
+const MAY_BE: &str = "camera_may_be";
 const FIRMWARE: &str = "camera_firmware_old";
 const CERTIFICATE_ENDS: &str = "camera_certificate_ends";
 const BEHIND: &str = "camera_behind";
 const DAMAGED: &str = "camera_damaged";
 const PAUSED: [&str; 2] = ["camera_paused_quota", "camera_paused_disk"];
 const KEEPS_LESS: [&str; 2] = ["camera_keeps_less_quota", "camera_keeps_less_disk"];
-const OF_ONE: [&str; 13] = [
+const OF_ONE: [&str; 14] = [
     OFFLINE,
     BACK,
     CERTIFICATE,
     CLOCK,
     MOVED,
+    MAY_BE,
     FIRMWARE,
     CERTIFICATE_ENDS,
     BEHIND,
@@ -65,15 +68,17 @@ const SET_ASIDE: &str = "camera_files_set_aside";
 
 /// Of a store elsewhere: raised under its name, a colon and the place's.
 const PLACE: &str = "camera_place_failing";
+const STRANGERS: &str = "camera_place_strangers";
 
 /// All kinds, each of which has a sentence.
 #[cfg(test)]
-pub(super) const ALL: [&str; 18] = [
+pub(super) const ALL: [&str; 20] = [
     OFFLINE,
     BACK,
     CERTIFICATE,
     CLOCK,
     MOVED,
+    MAY_BE,
     FIRMWARE,
     CERTIFICATE_ENDS,
     BEHIND,
@@ -87,6 +92,7 @@ pub(super) const ALL: [&str; 18] = [
     FAILING,
     SET_ASIDE,
     PLACE,
+    STRANGERS,
 ];
 
 /// What is known to be raised, so that what is well is not looked up in the store with each segment.
@@ -221,6 +227,7 @@ impl Inner {
             self.raise(key(BACK, seat.id), BACK, vec![("camera", seat.name())]).await;
         }
         self.take_back(&key(CERTIFICATE, seat.id)).await;
+        self.take_back(&key(MAY_BE, seat.id)).await;
         if let Some(off) = status.clock_offset_ms {
             self.tell_clock(seat, off.unsigned_abs()).await;
         }
@@ -263,6 +270,13 @@ impl Inner {
         self.take_back(&of).await;
         let params = vec![("camera", seat.name()), ("before", before.to_owned()), ("after", after.to_owned())];
         self.raise(of, MOVED, params).await;
+    }
+
+    /// Something at these addresses may be it: only its owner can tell.
+    pub(super) async fn tell_may_be(&self, seat: &Seat, at: &[IpAddr]) {
+        let at: Vec<String> = at.iter().take(4).map(IpAddr::to_string).collect();
+        let params = vec![("camera", seat.name()), ("at", at.join(", "))];
+        self.raise(key(MAY_BE, seat.id), MAY_BE, params).await;
     }
 
     pub(super) async fn tell_paused(&self, seat: &Seat, why: Option<Pause>) {
@@ -329,6 +343,16 @@ impl Inner {
                 self.raise(key, PLACE, params).await;
             }
         }
+    }
+
+    /// How many objects at a place no row knows.
+    pub(super) async fn tell_strangers(&self, place: &str, count: usize) {
+        let key = format!("{STRANGERS}:{place}");
+        if count == 0 {
+            self.take_back(&key).await;
+            return;
+        }
+        self.raise(key, STRANGERS, vec![("place", place.to_owned()), ("count", count.to_string())]).await;
     }
 
     pub(super) async fn tell_well(&self) {

@@ -92,6 +92,7 @@ impl Inner {
             }
             Outcome::Doubtful { at } => {
                 tracing::info!(camera = %seat.id, ?at, "something there may be it; nobody can tell but its owner");
+                self.tell_may_be(seat, &at).await;
             }
             Outcome::Unmoved | Outcome::Unseen => {}
         }

@@ -110,18 +110,26 @@ pub async fn judged(cameras: &Cameras, id: Id, folder: &Path) -> Judged {
     let mut sources = Vec::new();
     for piece in pieces(cameras, id).await.iter().filter(|piece| !piece.is_open) {
         let file = cameras.segment(id, piece.id).await.unwrap();
-        sources.push(Source::closed(file.path, file.day));
+        sources.push(match file.elsewhere {
+            Some(there) => Source::elsewhere(file.path, file.day, there),
+            None => Source::closed(file.path, file.day),
+        });
     }
-    let mut judged = Judged::default();
-    for part in plan(&sources, i64::MIN..i64::MAX, Gaps::Closed).unwrap() {
-        let path = folder.join(format!("{id}-{}.mp4", judged.parts));
-        let film: Vec<u8> = part.chunks().flat_map(|chunk| chunk.unwrap().to_vec()).collect();
-        assert_eq!(film.len() as u64, part.bytes);
-        std::fs::write(&path, film).unwrap();
-        judged.pictures += frames(&path);
-        judged.parts += 1;
-    }
-    judged
+    let folder = folder.to_owned();
+    let judging = move || {
+        let mut judged = Judged::default();
+        for part in plan(&sources, i64::MIN..i64::MAX, Gaps::Closed).unwrap() {
+            let path = folder.join(format!("{id}-{}.mp4", judged.parts));
+            let film: Vec<u8> = part.chunks().flat_map(|chunk| chunk.unwrap().to_vec()).collect();
+            assert_eq!(film.len() as u64, part.bytes);
+            std::fs::write(&path, film).unwrap();
+            judged.pictures += frames(&path);
+            judged.parts += 1;
+        }
+        judged
+    };
+    // A store elsewhere is read on a thread that may wait.
+    tokio::task::spawn_blocking(judging).await.unwrap()
 }
 
 fn frames(film: &Path) -> u64 {
