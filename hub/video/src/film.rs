@@ -244,16 +244,6 @@ pub fn probe(path: &Path) -> Probe {
     }
 }
 
-/// The pictures of a file of JPEGs, one after another. Not a word may be said of any.
-pub fn probe_pictures(path: &Path) -> u64 {
-    let mut judge = Command::new("ffprobe");
-    judge.args("-v warning -f mjpeg -count_frames -show_entries stream=nb_read_frames -of csv=p=0".split(' '));
-    let done = judge.arg(path).output().unwrap();
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success() && said.is_empty(), "ffprobe says of {}: {said}", path.display());
-    String::from_utf8(done.stdout).unwrap().trim().trim_end_matches(',').parse().unwrap()
-}
-
 #[derive(Debug)]
 pub struct Probe {
     pub frames: u64,

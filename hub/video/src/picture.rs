@@ -37,6 +37,11 @@ pub struct Picture {
     pub height: u16,
 }
 
+/// The width and height of a JPEG, as its frame header says.
+pub fn jpeg_size(picture: Bytes) -> Result<(u16, u16), PictureError> {
+    jpeg::check(picture).map(|sound| (sound.width, sound.height))
+}
+
 /// Why there is no picture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PictureError {

@@ -288,7 +288,7 @@ fn every_sentence_is_there_in_both_languages() {
     for kind in notices::ALL {
         let params: Vec<(String, String)> = ["camera", "why", "fingerprint", "minutes", "before", "after", "seconds"]
             .iter()
-            .chain(&["at", "what", "folder", "files", "hours", "promised", "place", "date"])
+            .chain(&["at", "what", "folder", "files", "hours", "promised", "place", "date", "count"])
             .map(|name| ((*name).to_owned(), "x".to_owned()))
             .collect();
         for language in [domovoi_config::Language::Russian, domovoi_config::Language::English] {

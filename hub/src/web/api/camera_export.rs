@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use domovoi_config::Language;
 use domovoi_model::{Id, Timestamp};
 use domovoi_vault::{Parcel, ParcelError, Recipient, Secret};
-use domovoi_video::archive::{self, ExportError, Gaps, ReadError, Source};
+use domovoi_video::archive::{self, ExportError, Gaps, Part, Source};
 use domovoi_video::mp4;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
@@ -97,8 +97,6 @@ pub struct PartAnswer {
     pub to: String,
     pub bytes: u64,
     pub duration_ms: u64,
-    /// `mp4`; `mjpeg`: pictures one after the other.
-    pub media: &'static str,
     /// Where in the film what time is: it has no gaps.
     pub jumps: Vec<JumpAnswer>,
 }
@@ -117,66 +115,19 @@ pub enum Seal {
     Passphrase(Secret<String>),
 }
 
-/// A file to be sent.
-enum Part {
-    Film(archive::Part),
-    Pictures { sources: Vec<(Source, u32)>, bytes: u64, from_ms: i64, to_ms: i64 },
-}
-
-impl Part {
-    fn bytes(&self) -> u64 {
-        match self {
-            Part::Film(part) => part.bytes,
-            Part::Pictures { bytes, .. } => *bytes,
-        }
-    }
-
-    fn wall_ms(&self) -> (i64, i64) {
-        match self {
-            Part::Film(part) => (part.wall_ms.start, part.wall_ms.end),
-            Part::Pictures { from_ms, to_ms, .. } => (*from_ms, *to_ms),
-        }
-    }
-
-    fn answer(&self, part: usize) -> PartAnswer {
-        let (from, to) = self.wall_ms();
-        let (duration, media, jumps) = match self {
-            Part::Film(film) => (film.duration().as_millis(), "mp4", film.jumps.as_slice()),
-            Part::Pictures { .. } => (to.saturating_sub(from).max(0).unsigned_abs().into(), "mjpeg", [].as_slice()),
-        };
-        let jumps = jumps.iter().map(|jump| JumpAnswer {
+impl PartAnswer {
+    fn of(film: &Part, part: usize) -> PartAnswer {
+        let jumps = film.jumps.iter().map(|jump| JumpAnswer {
             at_ms: u64::try_from(mp4::duration(jump.ticks).as_millis()).unwrap_or(u64::MAX),
             shows: Timestamp(jump.wall_ms).to_string(),
         });
         PartAnswer {
             part,
-            from: Timestamp(from).to_string(),
-            to: Timestamp(to).to_string(),
-            bytes: self.bytes(),
-            duration_ms: u64::try_from(duration).unwrap_or(u64::MAX),
-            media,
+            from: Timestamp(film.wall_ms.start).to_string(),
+            to: Timestamp(film.wall_ms.end).to_string(),
+            bytes: film.bytes,
+            duration_ms: u64::try_from(film.duration().as_millis()).unwrap_or(u64::MAX),
             jumps: jumps.collect(),
-        }
-    }
-
-    /// Hands out the file piece by piece, until nobody wants it. Reads the disk.
-    fn send(&self, mut to: impl FnMut(Result<Bytes, ExportError>) -> bool) {
-        match self {
-            Part::Film(film) => {
-                for chunk in film.chunks() {
-                    if !to(chunk) {
-                        return;
-                    }
-                }
-            }
-            Part::Pictures { sources, .. } => {
-                for (source, record) in sources {
-                    let read = source.open().and_then(|reader| reader.read(*record));
-                    if !to(read.map_err(ExportError::Read)) {
-                        return;
-                    }
-                }
-            }
         }
     }
 }
@@ -188,27 +139,12 @@ fn parts_of(sources: &[(Source, bool)], from: Timestamp, to: Timestamp, gaps: Ga
         let is_pictures = run.first().is_some_and(|(_, is_pictures)| *is_pictures);
         let run: Vec<Source> = run.iter().map(|(source, _)| source.clone()).collect();
         if is_pictures {
-            parts.extend(pictures_of(&run, from.0, to.0)?);
+            parts.extend(archive::plan_pictures(&run, from.0..to.0, gaps)?);
         } else {
-            parts.extend(archive::plan(&run, from.0..to.0, gaps)?.into_iter().map(Part::Film));
+            parts.extend(archive::plan(&run, from.0..to.0, gaps)?);
         }
     }
     Ok(parts)
-}
-
-fn pictures_of(sources: &[Source], from: i64, to: i64) -> Result<Option<Part>, ReadError> {
-    let (mut found, mut bytes, mut taken) = (Vec::new(), 0u64, Vec::new());
-    for source in sources {
-        for picture in source.open()?.pictures() {
-            if (from..to).contains(&picture.taken_ms) {
-                found.push((source.clone(), picture.record));
-                bytes = bytes.saturating_add(u64::from(picture.bytes));
-                taken.push(picture.taken_ms);
-            }
-        }
-    }
-    let (first, last) = (taken.first().copied(), taken.last().copied());
-    Ok(first.zip(last).map(|(from_ms, to_ms)| Part::Pictures { sources: found, bytes, from_ms, to_ms }))
 }
 
 fn gaps(text: Option<&str>) -> Result<Gaps, ApiProblem> {
@@ -275,7 +211,7 @@ pub async fn plan(
     let camera = camera_named(&desk, &camera, caller.language)?;
     let wanted = span(&query.from, &query.to)?;
     let parts = planned(&desk, camera, wanted, gaps(query.gaps.as_deref())?, caller.language).await?;
-    let answers = (1..).zip(&parts).map(|(number, part)| part.answer(number)).collect();
+    let answers = (1..).zip(&parts).map(|(number, part)| PartAnswer::of(part, number)).collect();
     Ok(Json(PlanAnswer { parts: answers }))
 }
 
@@ -376,11 +312,7 @@ pub async fn download(
     let is_sealed = !matches!(seal, Seal::Open);
     note.change("sealed", None, Some(is_sealed.to_string()));
     let name = file_name(desk, &part, number, is_sealed);
-    let kind = match (&part, is_sealed) {
-        (_, true) => "application/octet-stream",
-        (Part::Film(_), false) => "video/mp4",
-        (Part::Pictures { .. }, false) => "video/x-motion-jpeg",
-    };
+    let kind = if is_sealed { "application/octet-stream" } else { "video/mp4" };
     let (length, chunks) = sending(part, seal, place, language).await?;
     let mut response = Body::from_stream(chunks).into_response();
     let headers = response.headers_mut();
@@ -394,13 +326,11 @@ pub async fn download(
 
 /// `domovoi-20261121-223000.mp4`: the beginning in the home's zone.
 fn file_name(desk: &Desk, part: &Part, number: usize, is_sealed: bool) -> String {
-    let (from, _) = part.wall_ms();
-    let at = jiff::Timestamp::from_millisecond(from).unwrap_or_default();
+    let at = jiff::Timestamp::from_millisecond(part.wall_ms.start).unwrap_or_default();
     let at = at.to_zoned(desk.settings.home.time_zone.clone());
     let stamp = at.strftime("%Y%m%d-%H%M%S").to_string();
     let part_number = if number > 1 { format!("-{number}") } else { String::new() };
-    let extension = if matches!(part, Part::Film(_)) { "mp4" } else { "mjpeg" };
-    format!("domovoi-{stamp}{part_number}.{extension}{}", if is_sealed { ".age" } else { "" })
+    format!("domovoi-{stamp}{part_number}.mp4{}", if is_sealed { ".age" } else { "" })
 }
 
 type Sent = Result<Bytes, std::io::Error>;
@@ -413,7 +343,7 @@ async fn sending(
     language: Language,
 ) -> Result<(u64, impl futures_util::Stream<Item = Sent> + use<>), ApiProblem> {
     let (to, mut from) = mpsc::channel::<Result<Bytes, ApiProblem>>(2);
-    let plain = part.bytes();
+    let plain = part.bytes;
     let (tell_length, length) = tokio::sync::oneshot::channel();
     tokio::task::spawn_blocking(move || {
         let _place = place;
@@ -430,7 +360,7 @@ async fn sending(
         let _ = tell_length.send(parcel.as_ref().map_or(plain, |(_, begin)| sealed(begin)));
         let broken = |error: ParcelError| unsealed(error, language);
         let mut whole = true;
-        part.send(|chunk| {
+        for chunk in part.chunks() {
             let chunk = chunk.map_err(|error| failed(&error, language));
             let chunk = match (&mut parcel, chunk) {
                 (Some((Some(parcel), begin)), Ok(plain)) => {
@@ -441,8 +371,11 @@ async fn sending(
             };
             whole &= chunk.is_ok();
             let is_empty = chunk.as_ref().is_ok_and(Bytes::is_empty);
-            (is_empty || to.blocking_send(chunk).is_ok()) && whole
-        });
+            if !(is_empty || to.blocking_send(chunk).is_ok()) || !whole {
+                whole = false;
+                break;
+            }
+        }
         if let Some((Some(parcel), mut out)) = parcel.filter(|_| whole) {
             let end = parcel.finish(&mut out).map_err(broken).map(|()| Bytes::from(out));
             let _ = to.blocking_send(end);

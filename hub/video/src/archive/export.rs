@@ -26,10 +26,10 @@ use super::trailer::{Entry, Reason, Trailer};
 const PLACED_MS: i64 = 2_000;
 
 /// A gap longer than this is not kept open in one file: its length would not fit beside a fragment.
-const LONGEST_GAP_MS: i64 = 6 * 60 * 60 * 1000;
+pub(super) const LONGEST_GAP_MS: i64 = 6 * 60 * 60 * 1000;
 
 /// More fragments in one download than a week has.
-const MOST_FRAGMENTS: usize = 1 << 20;
+pub(super) const MOST_FRAGMENTS: usize = 1 << 20;
 
 /// A segment with its key.
 #[derive(Debug, Clone)]
@@ -80,8 +80,8 @@ pub enum ExportError {
     Read(#[from] ReadError),
     #[error("{path}: {source}")]
     Mp4 { path: PathBuf, source: Mp4Error },
-    /// MJPEG is exported picture by picture.
-    #[error("{0} holds pictures, which are no MP4")]
+    /// Of MJPEG [`plan_pictures`](super::plan_pictures) makes a film.
+    #[error("{0} holds single pictures")]
     Pictures(PathBuf),
     #[error("the range has more fragments than one download holds")]
     TooLong,
@@ -108,12 +108,21 @@ pub struct Part {
 }
 
 #[derive(Debug)]
-struct Piece {
-    source: Source,
-    record: u32,
-    bytes: u32,
-    shift: Shift,
-    anew: bool,
+pub(super) struct Piece {
+    pub(super) source: Source,
+    pub(super) record: u32,
+    /// As it stands in the file.
+    pub(super) bytes: u32,
+    pub(super) make: Make,
+}
+
+/// What becomes of a record.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Make {
+    /// A fragment is moved; `anew`: what leads into its first group is taken off.
+    Moved { shift: Shift, anew: bool },
+    /// A picture becomes a fragment; in ticks.
+    Picture { base: u64, duration: u32 },
 }
 
 /// What an initialisation says of its tracks.
@@ -287,8 +296,7 @@ impl Draft {
             source: source.clone(),
             record,
             bytes: entry.bytes,
-            shift,
-            anew: anew && self.clocks.is_h265,
+            make: Make::Moved { shift, anew: anew && self.clocks.is_h265 },
         });
         self.references.push(Reference {
             bytes: entry.bytes,
@@ -305,14 +313,8 @@ impl Draft {
         let start = self.start.max(0).unsigned_abs();
         let head = mp4::indexed(&self.init, start, &self.references)
             .map_err(|source| ExportError::Mp4 { path: path(), source })?;
-        let payload: u64 = self.pieces.iter().map(|piece| u64::from(piece.bytes)).sum();
-        Ok(Part {
-            bytes: head.len() as u64 + payload,
-            wall_ms: self.wall_start_ms..self.wall_end.div_euclid(90),
-            jumps: self.jumps,
-            head: head.into(),
-            pieces: self.pieces,
-        })
+        let wall_ms = self.wall_start_ms..self.wall_end.div_euclid(90);
+        Ok(Part::of(head.into(), self.pieces, self.jumps, wall_ms))
     }
 }
 
@@ -354,6 +356,11 @@ fn clocks(init: &[u8]) -> Result<Clocks, Mp4Error> {
 }
 
 impl Part {
+    pub(super) fn of(head: Bytes, pieces: Vec<Piece>, jumps: Vec<Jump>, wall_ms: Range<i64>) -> Part {
+        let payload: u64 = pieces.iter().map(|piece| u64::from(piece.bytes)).sum();
+        Part { bytes: head.len() as u64 + payload, wall_ms, jumps, head, pieces }
+    }
+
     /// How long it plays.
     pub fn duration(&self) -> std::time::Duration {
         let ticks = self.jumps.iter().map(|jump| jump.ticks).max().unwrap_or(0);
@@ -385,11 +392,19 @@ impl Chunks<'_> {
         };
         let payload = reader.read(piece.record)?;
         self.reader = Some(reader);
-        let mut bytes = Vec::from(payload);
-        let changed = if piece.anew { mp4::begin_anew(&mut bytes) } else { Ok(()) };
-        let changed = changed.and_then(|()| mp4::rebase(&mut bytes, &mut self.sequence, piece.shift));
         let path = || piece.source.path.clone();
-        changed.map_err(|source| ExportError::Mp4 { path: path(), source })?;
+        let made = match piece.make {
+            Make::Moved { shift, anew } => {
+                let mut bytes = Vec::from(payload);
+                let changed = if anew { mp4::begin_anew(&mut bytes) } else { Ok(()) };
+                changed.and_then(|()| mp4::rebase(&mut bytes, &mut self.sequence, shift)).map(|()| bytes)
+            }
+            Make::Picture { base, duration } => {
+                self.sequence = self.sequence.saturating_add(1);
+                mp4::picture(self.sequence, base, duration, payload)
+            }
+        };
+        let bytes = made.map_err(|source| ExportError::Mp4 { path: path(), source })?;
         // The length was promised; a file that was exchanged since is noticed here.
         if bytes.len() != piece.bytes as usize {
             return Err(ExportError::Read(ReadError::Damaged { path: path(), record: piece.record }));

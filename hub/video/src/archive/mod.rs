@@ -7,6 +7,7 @@
 //! No database and no clock: which segments there are, whose they are and when they go, the caller keeps in rows; this
 //! module gives the narrow functions with which rows and files are brought to agree.
 
+mod album;
 mod disk;
 mod export;
 mod file;
@@ -21,6 +22,7 @@ mod trailer;
 mod verify;
 mod writer;
 
+pub use album::plan_pictures;
 pub use disk::{Behind, Desk, Disk, DiskLimits, Opening, Report};
 pub use export::{Chunks, ExportError, Gaps, Jump, Part, Source, plan};
 pub use file::ReadAt;

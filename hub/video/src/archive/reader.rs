@@ -43,6 +43,8 @@ pub struct Picture {
     /// Milliseconds since 1970.
     pub taken_ms: i64,
     pub bytes: u32,
+    /// How long it stands, in ticks of [`TICKS_HZ`](crate::mp4::TICKS_HZ).
+    pub duration: u32,
 }
 
 /// The file that a segment is to a player.
@@ -221,6 +223,7 @@ impl SegmentReader {
                 record,
                 taken_ms: started.saturating_add(i64::try_from(entry.start / 90).unwrap_or(i64::MAX)),
                 bytes: entry.bytes,
+                duration: entry.duration,
             })
             .collect()
     }

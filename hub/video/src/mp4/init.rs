@@ -33,33 +33,37 @@ impl Init {
             return Err(Mp4Error::Jpeg);
         }
         let mut trak = vec![video_track(video)?];
-        let mut trex = vec![extends(VIDEO_TRACK)];
         if let Some(audio) = &tracks.audio {
             trak.push(audio_track(audio)?);
-            trex.push(extends(AUDIO_TRACK));
         }
-        let moov = Moov {
-            mvhd: Mvhd {
-                timescale: TICKS_HZ,
-                rate: FixedPoint::from(1),
-                volume: FixedPoint::from(1),
-                next_track_id: AUDIO_TRACK + 1,
-                ..Mvhd::default()
-            },
-            mvex: Some(Mvex { mehd: Some(Mehd { fragment_duration: 0 }), trex }),
-            trak,
-            ..Moov::default()
-        };
-        // iso6 is the first brand that knows `tfdt` and default-base-is-moof.
-        let ftyp = Ftyp {
-            major_brand: b"iso6".into(),
-            minor_version: 0,
-            compatible_brands: vec![b"iso6".into(), b"mp41".into(), b"dash".into()],
-        };
-        let mut bytes = Vec::new();
-        ftyp.encode(&mut bytes).and_then(|()| moov.encode(&mut bytes)).map_err(|error| parameters("video", &error))?;
-        Ok(Init { bytes: bytes.into(), mime: mime(tracks) })
+        Ok(Init { bytes: written(trak)?, mime: mime(tracks) })
     }
+}
+
+/// `ftyp` and `moov` of these tracks.
+pub(super) fn written(trak: Vec<Trak>) -> Result<Bytes, Mp4Error> {
+    let trex = trak.iter().map(|trak| extends(trak.tkhd.track_id)).collect();
+    let moov = Moov {
+        mvhd: Mvhd {
+            timescale: TICKS_HZ,
+            rate: FixedPoint::from(1),
+            volume: FixedPoint::from(1),
+            next_track_id: AUDIO_TRACK + 1,
+            ..Mvhd::default()
+        },
+        mvex: Some(Mvex { mehd: Some(Mehd { fragment_duration: 0 }), trex }),
+        trak,
+        ..Moov::default()
+    };
+    // iso6 is the first brand that knows `tfdt` and default-base-is-moof.
+    let ftyp = Ftyp {
+        major_brand: b"iso6".into(),
+        minor_version: 0,
+        compatible_brands: vec![b"iso6".into(), b"mp41".into(), b"dash".into()],
+    };
+    let mut bytes = Vec::new();
+    ftyp.encode(&mut bytes).and_then(|()| moov.encode(&mut bytes)).map_err(|error| parameters("video", &error))?;
+    Ok(bytes.into())
 }
 
 /// The media type with its codecs (RFC 6381).
@@ -101,22 +105,26 @@ fn video_track(video: &VideoTrack) -> Result<Trak, Mp4Error> {
         _ => return Err(parameters("video", &"the sample entry is not of the track's codec")),
     }
     clock("video", video.clock_hz)?;
-    Ok(Trak {
+    Ok(pictures_track(codec, (video.width, video.height), video.clock_hz))
+}
+
+pub(super) fn pictures_track(codec: Codec, (width, height): (u16, u16), clock_hz: u32) -> Trak {
+    Trak {
         tkhd: Tkhd {
             track_id: VIDEO_TRACK,
             enabled: true,
             in_movie: true,
-            width: FixedPoint::from(video.width),
-            height: FixedPoint::from(video.height),
+            width: FixedPoint::from(width),
+            height: FixedPoint::from(height),
             ..Tkhd::default()
         },
         mdia: Mdia {
-            mdhd: Mdhd { timescale: video.clock_hz, language: "und".to_owned(), ..Mdhd::default() },
+            mdhd: Mdhd { timescale: clock_hz, language: "und".to_owned(), ..Mdhd::default() },
             hdlr: Hdlr { handler: b"vide".into(), name: "video".to_owned() },
             minf: Minf { vmhd: Some(Vmhd::default()), dinf: itself(), stbl: table(codec), ..Minf::default() },
         },
         ..Trak::default()
-    })
+    }
 }
 
 fn audio_track(audio: &AudioTrack) -> Result<Trak, Mp4Error> {

@@ -2,8 +2,8 @@
 //! for the archive or of a tenth of a second for whoever watches live.
 //!
 //! Nothing is transcoded: H.264, H.265 and AAC go in as they came; G.711, which no browser plays in MP4, is repacked
-//! without loss as FLAC. MJPEG is not put into MP4 at all, because no browser plays it there: it is archived picture by
-//! picture. This module knows no files, no seals and no wall time.
+//! without loss as FLAC. MJPEG is archived picture by picture, because no browser plays it in MP4; who takes it away gets
+//! it in MP4 all the same (`pictures`). This module knows no files, no seals and no wall time.
 
 mod flac;
 mod fragment;
@@ -11,6 +11,7 @@ mod g711;
 mod index;
 mod init;
 mod moof;
+mod pictures;
 mod still;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ pub use fragment::{Cut, Fragment, Fragmenter, HEADROOM};
 pub use index::{Reference, indexed, indexed_len};
 pub use init::{Init, mime};
 pub use moof::{Extent, Shift, begin_anew, extent, rebase};
+pub use pictures::{picture, picture_len, pictures_init};
 pub use still::{first_frame, parameter_sets};
 
 use std::time::Duration;

@@ -71,6 +71,36 @@ fn a_gap_is_closed_or_kept() {
 }
 
 #[test]
+fn pictures_are_a_film_with_their_own_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let album = |segment: u8, from_ms: i64| {
+        let heading = heading(segment, Media::Jpeg, from_ms);
+        let mut writer = SegmentWriter::create(folder.path(), heading, &day(1), None, None).unwrap();
+        for (number, at) in [0u64, 90_000, 135_000].into_iter().enumerate() {
+            let picture = [0, 0, segment, number as u8, 9];
+            writer.append(Fragment::of(&picture, at, if number == 0 { 90_000 } else { 45_000 }, true)).unwrap();
+        }
+        writer.close(Reason::Stopped).unwrap()
+    };
+    let some = sources(&[album(1, START), album(2, START + 2_000), album(3, START + 12_000)], &day(1));
+    let id = |segment: u32, number: u32| segment << 8 | number;
+    for (gaps, third) in [(Gaps::Closed, 360_000), (Gaps::Kept, 1_080_000)] {
+        let parts = plan_pictures(&some, seconds(0..100), gaps).unwrap();
+        assert_eq!(parts.len(), 1);
+        let expected: Vec<(u32, i64)> = [(1, 0), (2, 180_000), (3, third)]
+            .into_iter()
+            .flat_map(|(segment, from)| [(0, 0), (1, 90_000), (2, 135_000)].map(|(n, at)| (id(segment, n), from + at)))
+            .collect();
+        assert_eq!(pictures(&file(&parts[0])), expected);
+        let jump = Jump { ticks: third as u64, wall_ms: START + 12_000 };
+        assert_eq!(parts[0].jumps, [Jump { ticks: 0, wall_ms: START }, jump]);
+        assert_eq!(parts[0].duration().as_millis(), third as u128 / 90 + 2_000);
+    }
+    assert!(matches!(plan(&some, seconds(0..100), Gaps::Closed), Err(ExportError::Pictures(_))));
+    assert!(plan_pictures(&some, seconds(50..60), Gaps::Closed).unwrap().is_empty());
+}
+
+#[test]
 fn days_have_their_own_keys_and_parameters_their_own_files() {
     let folder = tempfile::tempdir().unwrap();
     let places: Vec<_> = (0..3).map(|n| folder.path().join(n.to_string())).collect();

@@ -12,8 +12,8 @@ use super::peers::Camera;
 use super::road::Road;
 use super::*;
 use crate::archive::{
-    Closed, Desk, Disk, DiskLimits, Expected, Gaps, Heading, Media, Opening, Recorder, RecorderRule, Report,
-    SegmentReader, Source, Step, Verdict, plan, verify,
+    Closed, Desk, Disk, DiskLimits, Expected, Gaps, Heading, Media, Opening, Recorder, RecorderRule, Report, Source,
+    Step, Verdict, plan, plan_pictures, verify,
 };
 use crate::film;
 use crate::frame::Kind;
@@ -138,25 +138,12 @@ impl Recording {
             paths: Vec::new(),
             _folder: self.folder,
         };
-        if closed.iter().all(|one| one.heading.media == Media::Jpeg) {
-            let path = films._folder.path().join("film.mjpeg");
-            let mut film = Vec::new();
-            for one in &closed {
-                let reader = SegmentReader::open(&one.path, &self.day).unwrap();
-                for picture in reader.pictures() {
-                    film.extend_from_slice(&reader.read(picture.record).unwrap());
-                }
-            }
-            std::fs::write(&path, film).unwrap();
-            films.pictures = film::probe_pictures(&path);
-            films.paths.push(path);
-            return films;
-        }
         let sources: Vec<Source> = closed
             .iter()
             .map(|one| Source { path: one.path.clone(), day: self.day.clone(), growing: None, elsewhere: None })
             .collect();
-        for part in plan(&sources, i64::MIN..i64::MAX, Gaps::Closed).unwrap() {
+        let planned = if closed.iter().all(|one| one.heading.media == Media::Jpeg) { plan_pictures } else { plan };
+        for part in planned(&sources, i64::MIN..i64::MAX, Gaps::Closed).unwrap() {
             let path = films._folder.path().join(format!("film-{}.mp4", films.parts));
             let film: Vec<u8> = part.chunks().flat_map(|chunk| chunk.unwrap().to_vec()).collect();
             assert_eq!(film.len() as u64, part.bytes);
