@@ -1,7 +1,7 @@
 //! What recording costs: one camera of 1080p15 and 4.5 Mbit/s and sixteen of them, sealed to disk by the daemon, and the
 //! same streams copied to disk by ffmpeg. The cameras are gst-rtsp-server, whose work is not counted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,8 @@ const MANY: usize = 16;
 const FPS: u32 = 15;
 
 pub fn cameras(figures: &mut Figures) {
-    let (Some(ffmpeg), Some(python)) = (find("ffmpeg"), find("python3")) else {
-        return figures.note("ffmpeg or python3 is not installed: not measured");
+    let (Some(ffmpeg), Some(python)) = (find("ffmpeg"), python()) else {
+        return figures.note("ffmpeg, or a python3 that knows GStreamer, is not installed: not measured");
     };
     let films = folder();
     let film = films.path().join("film.h264");
@@ -51,6 +51,15 @@ pub fn cameras(figures: &mut Figures) {
         let memory = (ours.memory_mib - none) / streams as f64;
         figures.add(format!("{of}: memory for each"), memory, "MiB", Target::AtMost(12.0));
     }
+}
+
+/// The system's python3 has the packages of the system; another one may come first in the path.
+fn python() -> Option<PathBuf> {
+    let knows = |python: &PathBuf| {
+        let asked = Command::new(python).args(["-c", "import gi"]).stderr(Stdio::null()).status();
+        asked.is_ok_and(|status| status.success())
+    };
+    [Some(PathBuf::from("/usr/bin/python3")), find("python3")].into_iter().flatten().find(knows)
 }
 
 /// Ten seconds with a key frame every two, as noisy as 4.5 Mbit/s are, each picture with its delimiter.
