@@ -118,7 +118,7 @@ impl Segments {
             marks.insert(new.camera, mark);
             thrown.push(new);
         }
-        self.excuse(&mut tx, &thrown, &marks).await?;
+        self.excuse(&mut tx, &thrown).await?;
         for (camera, mark) in &marks {
             mark::store(&self.db, &mut tx, *camera, mark).await?;
         }
@@ -276,23 +276,32 @@ impl Segments {
         }
     }
 
-    /// Notes in those that follow what was thrown away that the house did it.
-    async fn excuse(&self, tx: &mut Tx<'_>, thrown: &[Segment], marks: &BTreeMap<Id, Mark>) -> Result<(), StoreError> {
-        let followed: HashSet<ChainTag> = thrown.iter().filter_map(|segment| segment.chained.previous).collect();
+    /// Notes in those that follow what was thrown away that the house did it. Several may follow one: a segment that ended
+    /// without a tag, damaged, is followed by nobody, and the next one names the same predecessor. The one with a tag is the
+    /// last.
+    async fn excuse(&self, tx: &mut Tx<'_>, thrown: &[Segment]) -> Result<(), StoreError> {
+        let tagged = thrown.iter().filter(|segment| segment.chained.tag.is_some());
+        let followed: HashSet<ChainTag> = tagged.filter_map(|segment| segment.chained.previous).collect();
         for segment in thrown {
             let Some(tag) = segment.chained.tag else { continue };
-            let newest = marks.get(&segment.camera).is_some_and(|mark| mark.head() == Some(tag));
-            if newest || followed.contains(&tag) {
-                continue;
-            }
-            'search: for limit in [NEAR, NEIGHBOURS] {
-                for row in neighbours(tx.conn(), segment.camera, segment.started, limit).await? {
-                    let Ok(mut other) = read(&self.db.vault, &row) else { continue };
-                    if other.chained.previous == Some(tag) {
+            for limit in [NEAR, NEIGHBOURS] {
+                let rows = neighbours(tx.conn(), segment.camera, segment.started, limit).await?;
+                let mut has_last = followed.contains(&tag);
+                let mut all_follow = true;
+                for row in &rows {
+                    let Ok(mut other) = read(&self.db.vault, row) else { continue };
+                    if other.chained.previous != Some(tag) {
+                        all_follow = false;
+                        continue;
+                    }
+                    has_last |= other.chained.tag.is_some();
+                    if !other.chained.excused {
                         other.chained.excused = true;
                         write(&self.db, tx, &other, false).await?;
-                        break 'search;
                     }
+                }
+                if has_last && !all_follow {
+                    break;
                 }
             }
         }
