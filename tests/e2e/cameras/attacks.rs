@@ -37,10 +37,17 @@ impl Drop for Attacker {
     }
 }
 
-/// A port that is taken and at which nobody answers: whoever connects is refused until it is let go.
+/// A port at which nobody listens until somebody is started there. It is not among those that the system gives to whoever
+/// connects (32768 and up): between now and then one of those would be taken.
 pub fn port() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let next = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::SeqCst)) % 12_000;
+        let at = SocketAddr::from(([127, 0, 0, 1], 20_000 + u16::try_from(next).unwrap()));
+        if TcpListener::bind(at).is_ok() {
+            return at;
+        }
+    }
 }
 
 impl Attacker {
