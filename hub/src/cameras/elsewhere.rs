@@ -68,7 +68,11 @@ impl Inner {
                 tracing::warn!("what is to be sent elsewhere waits for the store: {error}");
             }
             self.empty_far_bin().await;
-            self.compare_all().await;
+            // A long listing keeps nobody from stopping the house.
+            tokio::select! {
+                () = self.compare_all() => {}
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 _ = stop.wait_for(|stop| *stop) => break,

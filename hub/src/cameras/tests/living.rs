@@ -285,7 +285,7 @@ fn every_sentence_is_there_in_both_languages() {
             assert_ne!(said, key);
         }
     }
-    for kind in notices::ALL {
+    for kind in notices::all() {
         let params: Vec<(String, String)> = ["camera", "why", "fingerprint", "minutes", "before", "after", "seconds"]
             .iter()
             .chain(&["at", "what", "folder", "files", "hours", "promised", "place", "date", "count"])
