@@ -28,6 +28,9 @@ pub struct Announcement {
     pub via: Option<DeviceRef>,
     /// It sleeps to spare its battery: silence is its habit, and a command may wait long.
     pub sleeps: bool,
+    /// It speaks at least once in so many seconds: who is silent for longer is missing, and a meter that is missing has to be
+    /// told of before its reading is due. None: nobody can say.
+    pub silent_after_s: Option<u32>,
     /// Its properties, as far as it says.
     pub properties: Vec<PropertyInfo>,
     /// Other stable identities of the same device: a MAC, a second identifier.
@@ -62,6 +65,7 @@ impl Announcement {
             area: None,
             via: None,
             sleeps: false,
+            silent_after_s: None,
             properties: Vec::new(),
             identities: Vec::new(),
             speaks: Vec::new(),

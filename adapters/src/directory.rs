@@ -17,6 +17,8 @@ use index::{Changes, Index, Known, hash_of, heads};
 use crate::announcement::Announcement;
 use crate::announcer::{Announcer, Contest, Contested, Owner, Right, Usage};
 use crate::bases::{BasesError, is_base};
+use crate::keys::Keys;
+use crate::mapping::{Mapped, Mapping, MappingError};
 use crate::mqtt;
 use crate::property::PropertyInfo;
 
@@ -46,6 +48,8 @@ pub struct Learned {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directory {
     bases: Arc<BTreeMap<String, Vec<String>>>,
+    mappings: Arc<Vec<Mapped>>,
+    keys: Arc<Keys>,
     dialects: BTreeMap<String, Arc<Index>>,
     usage: BTreeMap<Owner, Usage>,
     contests: Arc<BTreeMap<DeviceRef, Vec<Contest>>>,
@@ -59,6 +63,8 @@ impl Default for Directory {
             .map(|dialect| (dialect.name.to_owned(), dialect.bases.iter().map(|base| (*base).to_owned()).collect()));
         Directory {
             bases: Arc::new(bases.collect()),
+            mappings: Arc::default(),
+            keys: Arc::default(),
             dialects: BTreeMap::new(),
             usage: BTreeMap::new(),
             contests: Arc::default(),
@@ -99,6 +105,35 @@ impl Directory {
     /// The base topics of a dialect; none if nobody speaks it here.
     pub fn bases(&self, dialect: &str) -> &[String] {
         self.bases.get(dialect).map_or(&[], Vec::as_slice)
+    }
+
+    /// What the owner mapped himself, instead of what he mapped before. A device that no mapping means any more is gone;
+    /// nothing changes if one of them is wrong.
+    pub fn set_mappings(&mut self, mappings: Vec<Mapping>) -> Result<(), MappingError> {
+        self.mappings = Arc::new(Mapped::all(mappings)?);
+        let before: Vec<DeviceRef> = self.devices_of("mapping").map(|known| known.device.clone()).collect();
+        for device in before {
+            self.take_out(&device);
+        }
+        for announcement in mqtt::mapped(self) {
+            self.learn(&announcement);
+        }
+        Ok(())
+    }
+
+    /// What the owner mapped himself.
+    pub fn mappings(&self) -> &[Mapped] {
+        &self.mappings
+    }
+
+    /// The key of a meter whose radio telegrams are encrypted, by its id as the dialects write it; `None` takes it back.
+    pub fn set_key(&mut self, id: &str, key: Option<[u8; 16]>) {
+        Arc::make_mut(&mut self.keys).set(id, key);
+    }
+
+    /// The key of a meter.
+    pub(crate) fn key(&self, id: &str) -> Option<&[u8; 16]> {
+        self.keys.get(id)
     }
 
     /// Takes in what the house itself knows of a device.
@@ -299,10 +334,16 @@ impl Directory {
         self.bases(dialect).iter().any(below)
     }
 
-    /// Whether a topic is below a base of another dialect, where only devices of that dialect are.
-    fn is_below_another(&self, dialect: &str, topic: &str) -> bool {
-        let mut others = mqtt::DIALECTS.iter().filter(|other| other.name != dialect);
-        others.any(|other| self.is_below_base(other.name, topic) || self.takes(other.name, topic))
+    /// Whether a topic is below a base of another dialect, where only devices of that dialect are. Those behind the last that
+    /// is announced to give way ([`mqtt::GIVES_WAY`]): who announced himself below one of their bases was here before them.
+    pub(crate) fn is_below_another(&self, dialect: &str, topic: &str) -> bool {
+        let rank = |name: &str| mqtt::DIALECTS.iter().position(|one| one.name == name).unwrap_or(usize::MAX);
+        let own = rank(dialect);
+        let mut others = mqtt::DIALECTS
+            .iter()
+            .enumerate()
+            .filter(|(at, other)| other.name != dialect && (*at < own || *at < mqtt::GIVES_WAY));
+        others.any(|(_, other)| self.is_below_base(other.name, topic) || self.takes(other.name, topic))
     }
 
     /// What of an announcement its sender may say; `None` if that is all of it.

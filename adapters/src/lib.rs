@@ -12,20 +12,30 @@
 mod announcement;
 mod announcer;
 mod bases;
+pub mod cap;
 mod colour;
+mod complaints;
+mod dangers;
 mod directory;
 mod errand;
 mod fault;
 mod filters;
 mod json;
+mod keys;
+mod mapping;
 pub mod mqtt;
 mod number;
 mod plain;
 mod property;
+mod report;
 mod secret;
+mod slug;
 mod stamp;
+mod suffix;
+mod template;
 #[cfg(test)]
 mod tests;
+mod wmbus;
 
 pub use announcement::{Announcement, Lore, Reach};
 pub use announcer::{Announcer, Contest, Contested, Owner, Right, Rights, Scale};
@@ -33,7 +43,8 @@ pub use bases::BasesError;
 pub use directory::{Directory, Learned};
 pub use errand::{Errand, Reply};
 pub use filters::common;
-pub use property::{About, Category, ENDANGER_ALWAYS, ENDANGER_OPEN, Preset, PropertyInfo, Shape};
+pub use mapping::{MAX_MAPPINGS, MAX_ROWS, Mapped, Mapping, MappingError, Row, Told};
+pub use property::{About, Category, ENDANGER_ALWAYS, ENDANGER_OPEN, Hearsay, Preset, PropertyInfo, Shape, Warning};
 pub use secret::is_secret;
 use std::time::Duration;
 
@@ -93,6 +104,28 @@ pub struct Decoded {
     pub asks: Vec<Outgoing>,
     /// Answers of bridges to errands.
     pub replies: Vec<Reply>,
+    /// Telegrams that only a key would open.
+    pub locked: Vec<Locked>,
+}
+
+/// A telegram that came in cipher, and what is wanted to read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locked {
+    /// Whose.
+    pub device: DeviceRef,
+    /// What is wrong.
+    pub why: Lock,
+}
+
+/// Why a telegram could not be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lock {
+    /// Nobody has given the key of this meter.
+    NoKey,
+    /// The key that was given does not open it.
+    WrongKey,
+    /// It is in a cipher that the house does not know; wmbusmeters may.
+    UnknownCipher,
 }
 
 /// One source's word on whether a device can be reached. It is advice: a command may be tried all the same.
@@ -200,7 +233,8 @@ const MAX_TOPIC: usize = 512;
 /// comes: then both read it. A danger that it reads is heard in any case.
 pub fn readings(envelope: &Envelope<'_>, directory: &Directory) -> Vec<Reading> {
     let topic = envelope.topic;
-    if topic.len() > MAX_TOPIC || topic.chars().any(char::is_control) {
+    // Nobody can publish to a filter (MQTT 3.1.1 §3.3.2.1); what is made of a topic may be one again.
+    if topic.len() > MAX_TOPIC || topic.chars().any(|c| c.is_control() || matches!(c, '+' | '#')) {
         return Vec::new();
     }
     let mut readings: Vec<Reading> = Vec::new();

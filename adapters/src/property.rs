@@ -57,6 +57,13 @@ pub struct About {
     pub category: Category,
     /// The danger that it reports when it is true; a choice, when it says so (`alarm`, `water_leakage`).
     pub hazard: Option<Hazard>,
+    /// What it warns of when it is true: the device wants somebody's attention, and the house is in no danger.
+    pub warning: Option<Warning>,
+    /// Why its value is not the word of the thing itself: it may be shown, and no reading is submitted from it unseen.
+    pub hearsay: Option<Hearsay>,
+    /// The property of the same device that says of which day this one's value is: a meter tells besides what it showed on
+    /// the last day of the month.
+    pub dated_by: Option<Arc<str>>,
     /// Its value says nothing any more so many seconds after it came.
     pub expires_after_s: Option<u32>,
     /// It is false again so many seconds after it became true: its device reports only beginnings.
@@ -97,6 +104,9 @@ impl PropertyInfo {
             kind_class: None,
             category: Category::Main,
             hazard: None,
+            warning: None,
+            hearsay: None,
+            dated_by: None,
             expires_after_s: None,
             off_after_s: None,
             settles_within_s: None,
@@ -192,6 +202,62 @@ pub(crate) fn is_alarm(word: &str) -> bool {
     let word = word.to_ascii_lowercase();
     let tells = |part: &str| part == "alarm" || (part.starts_with("water_leak") && !part.ends_with("_no"));
     word.split([',', '&']).any(|part| tells(part.trim()))
+}
+
+/// What a device warns of beside the dangers of the house.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Warning {
+    /// Its battery is nearly empty.
+    Battery,
+    /// Somebody opened it, moved it or brought a magnet near.
+    Tamper,
+    /// It does not work, or does not measure, as it should.
+    Fault,
+    /// It carries more than it may, or is too hot.
+    Overload,
+    /// Water that never rests: a leak behind the meter.
+    Leak,
+    /// Water or heat flows the wrong way.
+    Backflow,
+    /// More flows than should: a pipe has burst.
+    Burst,
+    /// It freezes.
+    Frost,
+}
+
+impl Warning {
+    /// A short, stable word for machines.
+    pub fn code(self) -> &'static str {
+        match self {
+            Warning::Battery => "battery",
+            Warning::Tamper => "tamper",
+            Warning::Fault => "fault",
+            Warning::Overload => "overload",
+            Warning::Leak => "leak",
+            Warning::Backflow => "backflow",
+            Warning::Burst => "burst",
+            Warning::Frost => "frost",
+        }
+    }
+}
+
+/// Why a value is not the word of the thing that it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hearsay {
+    /// Another program worked it out: it read a picture of the meter, or filled in a digit.
+    Estimated,
+    /// It came by radio from whoever sends: nobody vouches that it is this device.
+    Overheard,
+}
+
+impl Hearsay {
+    /// A short, stable word for machines.
+    pub fn code(self) -> &'static str {
+        match self {
+            Hearsay::Estimated => "estimated",
+            Hearsay::Overheard => "overheard",
+        }
+    }
 }
 
 /// A value with a name of its own.

@@ -22,7 +22,10 @@ use std::path::Path;
 use toml::de::DeTable;
 
 pub use mistake::Mistake;
+pub use sections::alerts::{AlertFeed, AlertsSection};
+pub use sections::calendar::CalendarSection;
 pub use sections::cameras::{CameraPlace, CamerasSection, Network, Patience, SpoolFull};
+pub use sections::channels::{BotSection, ChannelsSection, NtfySection, SirenSection, VoiceSection};
 pub use sections::devices::DevicesSection;
 pub use sections::dialects::Dialects;
 pub use sections::external_broker::ExternalBroker;
@@ -31,10 +34,11 @@ pub use sections::home::{Home, Language};
 pub use sections::log::{Log, LogFormat};
 pub use sections::mail::{Mail, MailTls};
 pub use sections::mqtt::{Mqtt, OldestTls, Rate, Refusal311, RetainedCommands};
+pub use sections::notify::NotifySection;
 pub use sections::portal::{Dpop, Portal, Profile};
 pub use sections::sift::SiftRule;
 pub use sections::sign_in::SignInSection;
-pub use sections::sms::{Sms, SmsFormat};
+pub use sections::sms::{Sms, SmsFormat, SmsGateway};
 pub use sections::store::{Control, StoreSection};
 pub use sections::submission::Submission;
 pub use sections::supplier::{Late, Rounding, Service, Supplier};
@@ -69,6 +73,8 @@ pub struct Settings {
     pub mail: Option<Mail>,
     /// The gateway for short messages.
     pub sms: Option<Sms>,
+    /// The other ways to reach people.
+    pub channels: ChannelsSection,
     /// A broker that the home already has.
     pub external_broker: Option<ExternalBroker>,
     /// Where devices speak.
@@ -77,6 +83,12 @@ pub struct Settings {
     pub devices: DevicesSection,
     /// Cameras and recordings.
     pub cameras: CamerasSection,
+    /// Warnings of weather and emergency services.
+    pub alerts: AlertsSection,
+    /// How people are told.
+    pub notify: NotifySection,
+    /// The calendar.
+    pub calendar: CalendarSection,
     /// What is left out of history.
     pub sift: Vec<SiftRule>,
     /// Whom the hub may be linked with.
@@ -146,8 +158,8 @@ fn inspect(text: &str, file: &str, base_dir: &Path) -> (Settings, Vec<Mistake>, 
 /// Always answers with something; it counts only if no mistake was reported.
 fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) -> Settings {
     use sections::{
-        cameras, devices, dialects, external_broker, history, home, log, mail, mqtt, portal, sift, sign_in, sms, store,
-        submission, supplier, vault, web,
+        alerts, calendar, cameras, channels, devices, dialects, external_broker, history, home, log, mail, mqtt,
+        notify, portal, sift, sign_in, sms, store, submission, supplier, vault, web,
     };
 
     let mut root = Section::root(source, base_dir, entries);
@@ -161,11 +173,15 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
     let sign_in = sign_in::read(root.take_section("sign_in"));
     let mail = root.take_table("mail").map(mail::read);
     let sms = root.take_table("sms").and_then(sms::read);
+    let channels = channels::read(root.take_section("channels"));
     let external_broker =
         root.take_table("external_broker").map(|section| external_broker::read(section, &mqtt, mqtt_line));
     let dialects = dialects::read(root.take_section("dialects"));
     let devices = devices::read(root.take_section("devices"));
     let cameras = cameras::read(root.take_section("cameras"), &store.data_dir);
+    let alerts = alerts::read(root.take_section("alerts"), &home);
+    let notify = notify::read(root.take_section("notify"));
+    let calendar = calendar::read(root.take_section("calendar"));
     let sift = sift::read_all(&mut root);
     let portal = root.take_table("portal").and_then(portal::read);
     let suppliers = supplier::read_all(&mut root, &home.time_zone);
@@ -184,10 +200,14 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
         sign_in,
         mail,
         sms,
+        channels,
         external_broker,
         dialects,
         devices,
         cameras,
+        alerts,
+        notify,
+        calendar,
         sift,
         portal,
         submission,

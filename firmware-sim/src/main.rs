@@ -3,6 +3,7 @@
 
 mod devices_command;
 mod load_command;
+mod services_command;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -29,6 +30,8 @@ enum What {
     World(Three),
     /// Run a whole home of pretend devices, with faults at hand.
     Devices(Box<devices_command::Devices>),
+    /// Run pretended services that carry messages: mail, push, SMS, ntfy, a bot, webhooks, feeds.
+    Services(services_command::Services),
     /// Load a broker and print what it did as JSON.
     Load(Box<load_command::Load>),
 }
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
                 What::Portal(portal) => run_portal(portal).await,
                 What::World(three) => run_world(three).await,
                 What::Devices(home) => devices_command::run(*home).await,
+                What::Services(services) => services_command::run(services).await,
                 What::Load(load) => load_command::run(*load).await,
             }
         })

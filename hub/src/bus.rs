@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use domovoi_model::{Act, Command, DeviceRef, Id, Moment, PointId, RegisterReading, Sample, Unit, Value};
+use domovoi_model::{Act, Alert, Command, DeviceRef, Id, Moment, PointId, RegisterReading, Sample, Unit, Value};
 use domovoi_store::Recorded;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -45,6 +45,37 @@ pub enum Event {
     Safety(Arc<SafetyNews>),
     /// Something about a camera is otherwise than before.
     Camera(Arc<CameraNews>),
+    /// An alert is otherwise than before; said before it is written down.
+    Alert(Arc<AlertNews>),
+    /// Something about the calendar is otherwise than before.
+    Calendar,
+    /// Messages of the portal, or to it, are otherwise than before.
+    Messages,
+}
+
+/// What is otherwise about an alert.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertNews {
+    /// As it stands now.
+    pub alert: Arc<Alert>,
+    /// What happened to it.
+    pub change: AlertChange,
+}
+
+/// See [`AlertNews`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertChange {
+    /// It is new.
+    Raised,
+    /// It says something else; `worse`: who was told is told anew.
+    Updated {
+        /// Its severity rose, or it came nearer.
+        worse: bool,
+    },
+    /// It does not stand any more.
+    Over,
+    /// Somebody said "I know", or has done a step.
+    Acknowledged,
 }
 
 /// What is otherwise about a camera.
@@ -170,6 +201,8 @@ pub struct SafetyNews {
     pub at: Option<Moment>,
     /// It is a test.
     pub test: bool,
+    /// Somebody has accepted the sensor; of one that nobody has, it is not known what it is.
+    pub accepted: bool,
 }
 
 /// The bus. Clones are the same bus.

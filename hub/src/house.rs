@@ -1,31 +1,36 @@
 //! The house: opens every room in order, runs them, stops them. Phases: folder lock, keys, store, register, portal,
 //! broker; so that nothing acts before what it needs is there.
 
+mod carriers;
+mod correspondence;
+mod diary;
 mod doors;
 mod picture;
+mod portal_alerts;
+mod running;
 mod settings;
 mod sockets;
 mod standby;
 mod surroundings;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod without;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use domovoi_adapters::Directory;
 use domovoi_broker::Broker;
 use domovoi_config::Settings;
 use domovoi_store::{FolderLock, LockError, Store};
 use domovoi_vault::{Absent, MasterError, MasterKey, Secret};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
+use crate::alerts::Alerts;
 use crate::audit::Journal;
 use crate::bus::Bus;
+use crate::calendar::Calendar;
 use crate::cameras::Cameras;
 use crate::certificates::Certificates;
 use crate::clock::Clock;
@@ -35,8 +40,9 @@ use crate::doctor::Doctor;
 use crate::extract;
 use crate::ingest::{BrokerShelf, BrokerStanding, BrokerStands, HubGate, Ingest, report_resumed};
 use crate::metering::{Metering, MeteringError, Rules};
+use crate::notify::{Notify, channels};
 use crate::people::{People, PeopleError};
-use crate::portal::{Outbox, Pace, Portal};
+use crate::portal::{MessagePace, Messages, Outbox, Pace, Portal};
 use crate::recorder::Recorder;
 use crate::safety::Safety;
 use crate::signin::{SignIn, SignInError};
@@ -47,6 +53,7 @@ pub use standby::keep;
 
 use doors::open_certificates;
 use settings::{millis, open_portal, sign_in_policy, store_settings};
+use telling::Telling;
 use without::Without;
 
 /// Why the house does not open or run.
@@ -109,6 +116,11 @@ pub struct House {
     devices: Devices,
     safety: Safety,
     cameras: Cameras,
+    alerts: Alerts,
+    notify: Notify,
+    calendar: Calendar,
+    messages: Messages,
+    telling: Option<Telling>,
     metering: Metering,
     portal: Option<Portal>,
     outbox: Option<Outbox>,
@@ -117,6 +129,7 @@ pub struct House {
     people: People,
     signin: SignIn,
     _extract: Arc<SignIn>,
+    _told_of: Arc<telling::Keepers>,
     journal: Journal,
     courier: Courier,
     limits: web::Limits,
@@ -237,6 +250,10 @@ impl House {
         let cameras = Cameras::open(store.clone(), clock.clone(), bus.clone(), section, zone, web::secret_name).await;
         let registry = devices.clone();
         cameras.devices_are_in(move |device| registry.room_of(&device.to_string()));
+        let alerts = Alerts::open(store.clone(), clock.clone(), bus.clone(), &settings.home, &settings.alerts).await;
+        let (reflex, registry) = (safety.clone(), devices.clone());
+        alerts.hazards_are(move || reflex.open_dangers());
+        alerts.rooms_are(move |device| registry.room_of(&device.to_string()).map(|room| room.to_string()));
         let people =
             People::open(store.clone(), clock.clone(), journal.clone()).await?.in_zone(settings.home.time_zone.clone());
         if people.damaged() > 0 {
@@ -251,6 +268,30 @@ impl House {
         let signin = signin.speaking(settings.home.language);
         let extract = extract::connect(&people, &signin, &metering);
         let certificates = open_certificates(&settings, &store, &clock, &bus).await;
+        let page = front.origins.first().cloned();
+        let tools = carriers::tools(&settings, &store, &clock, &ingest, &devices, &safety);
+        let (carried, missing) = channels::all(&settings, &tools);
+        for error in missing {
+            without.add("messages", &error.to_string());
+        }
+        let notify = Notify::open(
+            store.clone(),
+            clock.clone(),
+            bus.clone(),
+            people.clone(),
+            settings.home.time_zone.clone(),
+            settings.home.language,
+            settings.notify.clone(),
+            carried,
+        )
+        .await;
+        notify.page_is_at(page);
+        let zone = settings.home.time_zone.clone();
+        let calendar = Calendar::open(store.clone(), clock.clone(), bus.clone(), zone, &settings.calendar).await;
+        let pace = MessagePace::default();
+        let messages = Messages::open(portal.clone(), store.clone(), clock.clone(), bus.clone(), pace).await;
+        let told_of = telling::keep_with(&people, &alerts, &notify, &calendar);
+        let telling = Some(Telling::connect(&bus, &alerts, &calendar, &notify));
         let gate = HubGate::new(Arc::clone(&ingest), settings.mqtt.clone());
         let log = store.broker_log();
         let mut left = log.load().await?;
@@ -279,6 +320,11 @@ impl House {
             devices,
             safety,
             cameras,
+            alerts,
+            notify,
+            calendar,
+            messages,
+            telling,
             metering,
             portal,
             outbox,
@@ -287,6 +333,7 @@ impl House {
             people,
             signin,
             _extract: extract,
+            _told_of: told_of,
             journal,
             courier,
             limits: web::Limits::default(),
@@ -347,6 +394,10 @@ impl House {
             devices: self.devices.clone(),
             safety: self.safety.clone(),
             cameras: self.cameras.clone(),
+            alerts: self.alerts.clone(),
+            notify: self.notify.clone(),
+            calendar: self.calendar.clone(),
+            messages: self.messages.clone(),
             metering: self.metering.clone(),
             portal: self.portal.clone(),
             outbox: self.outbox.clone(),
@@ -375,118 +426,6 @@ impl House {
                 Arc::new(move |username: &str| broker.forget(username))
             },
         }
-    }
-
-    /// Runs until `shutdown` is there, then stops in the reverse order: first the sockets, last the store.
-    pub async fn run(mut self, sockets: Sockets, shutdown: impl Future<Output = ()>) -> Result<(), HouseError> {
-        let mut rooms = JoinSet::new();
-        // First: nothing that follows may keep it waiting.
-        let (safety, stop) = (self.safety.clone(), self.stop.subscribe());
-        rooms.spawn(async move { safety.run(stop).await });
-        if let Err(error) = self.start_external(&mut rooms).await {
-            self.ingest.external_cannot(&error.to_string());
-            self.without.add("external-broker", &error.to_string());
-        }
-        self.start_rooms(&mut rooms);
-        if !self.is_standby {
-            self.cameras.hub_listens_at(sockets.addresses());
-            let (cameras, stop) = (self.cameras.clone(), self.stop.subscribe());
-            rooms.spawn(async move { Box::pin(cameras.run(stop)).await });
-            let copy = self.store.standby(&self.settings.store.data_dir);
-            rooms.spawn(standby::keep_copy(copy, self.bus.clone(), self.stop.subscribe()));
-        }
-        let (ingest, journal, stop) = (Arc::clone(&self.ingest), self.journal.clone(), self.stop.subscribe());
-        rooms.spawn(async move { ingest.tell_refusals(journal, stop).await });
-        let port =
-            |listeners: &[TcpListener]| listeners.first().and_then(|one| one.local_addr().ok()).map(|at| at.port());
-        self.devices.broker_is_at(port(&sockets.mqtt), port(&sockets.mqtt_tls));
-        self.start_broker(&mut rooms, sockets.mqtt, sockets.mqtt_tls);
-        let (ingest, stop) = (Arc::clone(&self.ingest), self.stop.subscribe());
-        rooms.spawn(async move { ingest.speak(stop).await });
-        if let Some(listener) = sockets.control {
-            let desk = self.desk(true);
-            let mut stopped = self.stop.subscribe();
-            rooms.spawn(async move {
-                web::serve(listener, desk, async move {
-                    let _ = stopped.wait_for(|stop| *stop).await;
-                })
-                .await;
-            });
-        }
-        if !self.is_standby {
-            self.start_web(&mut rooms, sockets.https, sockets.help, sockets.in_clear);
-        }
-        let mut died = false;
-        tokio::select! {
-            () = shutdown => tracing::info!("stopping"),
-            // No room ends by itself: a daemon that takes readings in and forgets them is worse than none.
-            ended = rooms.join_next() => {
-                died = true;
-                tracing::error!("a room has died ({ended:?}); the daemon stops so that it can be started whole");
-            }
-        }
-        self.feed.end();
-        self.stop.send_replace(true);
-        let grace = tokio::time::timeout(Duration::from_secs(8), async { while rooms.join_next().await.is_some() {} });
-        if grace.await.is_err() {
-            tracing::warn!("some rooms did not stop in time and are left behind");
-            rooms.shutdown().await;
-        }
-        let _ = std::fs::remove_file(&self.settings.control.socket);
-        // What a room did last, after the journal's own room had stopped.
-        if let Err(error) = self.journal.flush().await {
-            tracing::error!("the journal could not be written: {error}");
-        }
-        self.store.close().await;
-        if died { Err(HouseError::RoomDied) } else { Ok(()) }
-    }
-
-    /// Runs the rooms that need no socket, for a command that does its work without a daemon.
-    pub fn start_rooms(&self, rooms: &mut JoinSet<()>) {
-        let (journal, stop) = (self.journal.clone(), self.stop.subscribe());
-        rooms.spawn(async move { journal.run(stop).await });
-        let (recorder, stop) =
-            (Recorder::new(self.store.clone(), self.bus.clone(), self.clock.clone()), self.stop.subscribe());
-        rooms.spawn(async move { recorder.run(stop).await });
-        let (devices, stop) = (self.devices.clone(), self.stop.subscribe());
-        rooms.spawn(async move { devices.run(stop).await });
-        let (without, store, clock, bus) =
-            (self.without.clone(), self.store.clone(), self.clock.clone(), self.bus.clone());
-        let mut stop = self.stop.subscribe();
-        rooms.spawn(async move {
-            tokio::select! {
-                () = without.tell(&store, &clock, &bus) => {}
-                _ = stop.wait_for(|stop| *stop) => return,
-            }
-            // An error means that the house is gone, which is a stop too.
-            let _ = stop.wait_for(|stop| *stop).await;
-        });
-        let metering = self.metering.clone();
-        let stop = self.stop.subscribe();
-        rooms.spawn(async move { metering.run_ledger(stop).await });
-        let metering = self.metering.clone();
-        let stop = self.stop.subscribe();
-        let every = self.settings.submission.check_every;
-        rooms.spawn(async move { metering.run_clerk(every, stop).await });
-        if let Some(outbox) = &self.outbox {
-            let outbox = outbox.clone();
-            let stop = self.stop.subscribe();
-            rooms.spawn(async move { outbox.run(stop).await });
-        }
-    }
-
-    /// Stops what `start_rooms` started, and closes the store.
-    pub async fn close(self, mut rooms: JoinSet<()>) {
-        self.stop.send_replace(true);
-        let grace = tokio::time::timeout(Duration::from_secs(5), async { while rooms.join_next().await.is_some() {} });
-        if grace.await.is_err() {
-            rooms.shutdown().await;
-        }
-        // What a room did last, after the journal's own room had stopped.
-        if let Err(error) = self.journal.flush().await {
-            tracing::error!("the journal could not be written: {error}");
-        }
-        self.store.close().await;
     }
 }
 

@@ -1,8 +1,10 @@
 //! The home daemon as a library: rooms that talk by bus events and the named functions of their front doors.
 //! The binary `domovoi` is a thin edge around it. The map is docs/architecture.md.
 
+pub mod alerts;
 pub mod audit;
 pub mod bus;
+pub mod calendar;
 pub mod cameras;
 pub mod certificates;
 pub mod cli;
@@ -16,6 +18,7 @@ pub mod extract;
 pub mod house;
 pub mod ingest;
 pub mod metering;
+pub mod notify;
 pub mod people;
 pub mod policy;
 pub mod portal;

@@ -20,6 +20,11 @@ macro_rules! files {
             include_str!(concat!("../../config/locales/", $language, "/trust.ftl")),
             include_str!(concat!("../../config/locales/", $language, "/requests.ftl")),
             include_str!(concat!("../../config/locales/", $language, "/cameras.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/alerts.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/notify.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/house.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/channels.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/calendar.ftl")),
         ]
     };
 }
@@ -138,6 +143,7 @@ mod tests {
             include_str!("certificates/renewal.rs"),
             include_str!("house/without.rs"),
             include_str!("devices/upkeep.rs"),
+            include_str!("notify/engine.rs"),
         ];
         let kinds = [
             "clock_untrusted",
@@ -193,6 +199,7 @@ mod tests {
             "safety_accept_again",
             "safety_rules_unreadable",
             "opened_without",
+            "telling_way_failing",
         ];
         for kind in kinds {
             assert!(sources.iter().any(|source| source.contains(&format!("\"{kind}\""))), "{kind} is raised by nobody");

@@ -349,3 +349,106 @@ CREATE TABLE camera_mark (
     id     BLOB NOT NULL PRIMARY KEY,                   -- the camera's id
     sealed BLOB NOT NULL
 ) WITHOUT ROWID;
+
+-- Alerts: what somebody in the home should have known, kept as evidence after it is over.
+CREATE TABLE alert (
+    id        BLOB    NOT NULL PRIMARY KEY,             -- random; stays through all updates
+    raised_at INTEGER NOT NULL,                         -- when the hub heard of it, as its clock stood
+    ended_at  INTEGER,                                  -- NULL while it stands
+    sealed    BLOB    NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX alert_by_time ON alert (raised_at, id);
+CREATE INDEX alert_standing ON alert (raised_at) WHERE ended_at IS NULL;
+
+-- The messages that alerts were made of, each once, so that one that is heard again is known; and those that were taken
+-- back or replaced, some of them before they were heard at all, so that a late original is not shown. Each is kept until a
+-- while after its message means nothing any more.
+CREATE TABLE alert_mark (
+    id         BLOB    NOT NULL PRIMARY KEY,            -- keyed hash of the message's name
+    keep_until INTEGER NOT NULL,
+    sealed     BLOB    NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX alert_mark_by_time ON alert_mark (keep_until);
+
+-- How far each feed was read.
+CREATE TABLE alert_feed (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of the feed's name
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- What people want to be told and how: a document for each person and for each way of reaching them, one for the household.
+-- Addresses are in `sealed`. `person` is a keyed hash: all that is somebody's can be taken away without opening the rest.
+CREATE TABLE telling_wish (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- random, or a keyed hash
+    person BLOB,                                        -- NULL: the home's
+    sealed BLOB NOT NULL
+);
+
+-- What was told: the news and how far each has come, why somebody was or was not told, each letter with its fate, the inboxes,
+-- what is kept back until morning. Rows lie in the order of their ids, and those begin with the time.
+CREATE TABLE telling (
+    id      BLOB    NOT NULL PRIMARY KEY,               -- 48 bits of time, then random ones
+    kind    INTEGER NOT NULL,                           -- 0 news, 1 why, 2 letter, 3 inbox, 4 kept back, 5 summary
+    subject BLOB    NOT NULL,                           -- keyed hash of what it is about
+    person  BLOB,                                       -- keyed hash; NULL: the home's
+    at      INTEGER NOT NULL,
+    open    INTEGER NOT NULL,                           -- 1: something is still to be done about it, or to be seen
+    sealed  BLOB    NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX telling_by_subject ON telling (subject, id);
+CREATE INDEX telling_by_person ON telling (person, kind, id) WHERE person IS NOT NULL;
+CREATE INDEX telling_open ON telling (kind, id) WHERE open = 1;
+CREATE INDEX telling_by_time ON telling (at) WHERE open = 0;
+
+-- Events that somebody of the household wrote down.
+CREATE TABLE calendar_event (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- random
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- How far an event's reminders were told, and which of its occurrences are done. Events that other rooms or calendars
+-- elsewhere give have no row of their own, only this one.
+CREATE TABLE calendar_mark (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- the event's id: random, or a keyed hash of where it is from
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- Calendars elsewhere: their addresses, which are secrets, and how the last look at each went.
+CREATE TABLE calendar_source (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- random
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- What was last read there, so that it is known after a restart without the network too.
+CREATE TABLE calendar_document (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- the source's id
+    sealed BLOB NOT NULL
+);
+
+-- The secret addresses under which phones read this calendar.
+CREATE TABLE calendar_feed (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of the secret, which itself is nowhere
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- Messages that the portal sent.
+CREATE TABLE message (
+    id     BLOB    NOT NULL PRIMARY KEY,                -- keyed hash of the portal's id
+    at     INTEGER NOT NULL,
+    sealed BLOB    NOT NULL
+);
+CREATE INDEX message_by_time ON message (at, id);
+
+-- Messages for the portal, and what became of them.
+CREATE TABLE message_out (
+    id     BLOB    NOT NULL PRIMARY KEY,                -- random, made before the first try: the same in every try
+    at     INTEGER NOT NULL,
+    sealed BLOB    NOT NULL
+);
+CREATE INDEX message_out_by_time ON message_out (at, id);
+
+-- How far the portal's messages were read.
+CREATE TABLE message_mark (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of the mark's name
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;

@@ -4,6 +4,7 @@
 
 pub mod reflex;
 mod siege;
+mod telling;
 
 use e2e::{Dice, seed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

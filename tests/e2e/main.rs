@@ -28,4 +28,5 @@ mod process;
 mod raw_files;
 mod safety;
 mod spellings;
+mod telling;
 mod tidy;

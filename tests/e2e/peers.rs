@@ -6,9 +6,11 @@
 #![expect(clippy::panic, reason = "a test that cannot go on fails, and says where")]
 
 mod authorization;
+mod channels;
 mod citizen;
 mod documents;
 mod foreign;
+mod icalendar;
 mod identity;
 mod mosquitto;
 mod pebble;

@@ -3,8 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
+use domovoi::alerts::FeedRef;
+use domovoi::calendar::{Draft, EventKind, Priority};
 use domovoi::metering::{NewMeter, NewPoint, parse_binding, parse_values, photo};
-use domovoi_model::{Id, Moment, PersonId, Reminder, Resource};
+use domovoi::notify::NewWay;
+use domovoi::notify::channels::Address;
+use domovoi::notify::record::HouseUse;
+use domovoi::people::{NewPerson, Profile};
+use domovoi::policy::Role;
+use domovoi_model::{AlertOrigin, Id, Moment, PersonId, Reminder, Resource};
 use domovoi_store::{Deed, Drawer, Notice, Paper};
 use e2e::{
     Home, NOON, POINT, SUPPLIER, WATER_ACCOUNT, WATER_ID, hand_clock, png, sandbox, settings_text, until, water_world,
@@ -21,6 +28,12 @@ const SECRET: &str = "correct horse battery staple";
 const PHONE: &str = "+79161230047";
 const DEED: &str = "contact.confirmed";
 const NOTED: &str = "Соседка снизу жаловалась";
+const WARNING: &str = "Плотина в Нижних Выселках";
+const WARNED_BY: &str = "dispatcher@vyselki.example";
+const HOOK: &str = "https://hooks.example.org/agrafena-8814";
+const HOOK_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+const BIRTHDAY: &str = "День рождения Аграфены";
+const TOLD: &str = "Квартплата за подвал номер семь";
 
 /// Something that must not be found, and how it is spelt.
 struct Needle {
@@ -159,6 +172,7 @@ async fn journey(home: &Home, portal: &SandboxPortal) -> Vec<Needle> {
     home.store.audit().append(&[deed]).await.unwrap();
     let acts = home.all_received(2).await;
     world.stop().await;
+    told(home, portal).await;
 
     let mut needles = Vec::new();
     for (what, said) in [
@@ -185,6 +199,13 @@ async fn journey(home: &Home, portal: &SandboxPortal) -> Vec<Needle> {
         ("secret", SECRET),
         ("secret's name", "owner.broker"),
         ("notice", NOTED),
+        ("alert", WARNING),
+        ("alert's sender", WARNED_BY),
+        ("way", HOOK),
+        ("way", "agrafena-8814"),
+        ("way's secret", HOOK_SECRET),
+        ("event", BIRTHDAY),
+        ("message", TOLD),
         ("phone", PHONE),
         ("deed", DEED),
         ("notice's kind", "reading_rejected"),
@@ -219,6 +240,60 @@ async fn journey(home: &Home, portal: &SandboxPortal) -> Vec<Needle> {
     needles
 }
 
+/// An alert, an event, a way to be told, a message to the portal: each with words that must not be found.
+async fn told(home: &Home, portal: &SandboxPortal) {
+    let desk = &home.desk;
+    let feed = FeedRef { name: "meteo".into(), origin: AlertOrigin::Feed, local: true, senders: Vec::new() };
+    let sent = NOON.to_string().replace(".000Z", "+00:00");
+    let cap = format!(
+        "<alert xmlns=\"urn:oasis:names:tc:emergency:cap:1.2\"><identifier>a-1</identifier><sender>{WARNED_BY}</sender>\
+         <sent>{sent}</sent><status>Actual</status><msgType>Alert</msgType><scope>Public</scope><info>\
+         <language>ru</language><category>Infra</category><event>{WARNING}</event><urgency>Expected</urgency>\
+         <severity>Minor</severity><certainty>Likely</certainty><headline>{WARNING}</headline></info></alert>"
+    );
+    let heard = desk.alerts.hear_cap(&feed, cap.as_bytes());
+    let stands = |alert: &std::sync::Arc<domovoi_model::Alert>| alert.origin == AlertOrigin::Feed;
+    assert!(desk.alerts.standing().iter().any(stands), "{heard:?}");
+    desk.alerts.settled().await;
+    let draft = Draft {
+        title: BIRTHDAY.into(),
+        notes: BIRTHDAY.into(),
+        kind: EventKind::Birthday,
+        priority: Priority::Normal,
+        start: "2026-12-01".into(),
+        zone: None,
+        minutes: 1440,
+        rule: None,
+        remind: None,
+        todo: false,
+    };
+    desk.calendar.add(&draft, None).await.unwrap();
+    let person = NewPerson {
+        name: PERSON.into(),
+        role: Role::Owner,
+        contacts: vec!["agrafena".into()],
+        profile: Profile::default(),
+        until: None,
+    };
+    let person = desk.people.add(person).await.unwrap().id;
+    let address = [("url", HOOK), ("secret", HOOK_SECRET)].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let way = NewWay {
+        channel: "webhook".into(),
+        label: PERSON.into(),
+        address: Address(address.into()),
+        used: HouseUse::Silent,
+        test_anyway: false,
+    };
+    desk.notify.add_route(Some(person), way).await.unwrap();
+    portal.notify_household("charge", TOLD, None).unwrap();
+    until("the portal's message is here", || async {
+        desk.messages.nudge();
+        let page = desk.messages.list(None, 10, false).await.ok()?;
+        page.iter().any(|message| message.text == TOLD).then_some(())
+    })
+    .await;
+}
+
 /// The DPoP key's 32 bytes, however the link spells them.
 fn unbase64(spelled: &str) -> Vec<u8> {
     let value = |letter: u8| match letter {
@@ -251,7 +326,10 @@ async fn nothing_of_the_household_is_in_the_raw_files() {
         settings.accounts.push(second);
     })
     .await;
-    let home = Home::start(folder.path(), &settings_text(Some(&portal)), clock.clone()).await;
+    let scopes =
+        "scopes = [\"accounts.read\", \"acts.write\", \"acts.read\", \"notifications.read\", \"offline_access\"]\n";
+    let settings = format!("{}{scopes}", settings_text(Some(&portal)));
+    let home = Home::start(folder.path(), &settings, clock.clone()).await;
     let data = folder.path().join("hub");
     let needles = journey(&home, &portal).await;
 

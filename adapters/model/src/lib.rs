@@ -4,6 +4,7 @@
 //! module that owns the wire, which writes a small DTO of its own and a `From`.
 
 mod act;
+mod alert;
 mod command;
 mod id;
 mod metering;
@@ -12,6 +13,10 @@ mod quantity;
 mod time;
 
 pub use act::{Act, ActReading, ActState, PhotoRef, PortalVerdict, PreviousReading, Receipt};
+pub use alert::{
+    Acknowledged, Alert, AlertCategory, AlertOrigin, AlertState, AlertStatus, AlertText, AlertUrgency, Certainty,
+    Concern, Peril, Severity,
+};
 pub use command::{Command, CommandTarget};
 pub use id::{AccountId, ActId, BootId, Id, MeterId, ParseIdError, PersonId, PhotoId, PointId, ReadingId};
 pub use metering::{

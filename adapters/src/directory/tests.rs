@@ -287,3 +287,18 @@ fn a_config_of_a_large_device_touches_only_what_is_another() {
     directory.learn(&Announcement { gone: true, ..more });
     assert!(directory.hearers("homeassistant", "d/999/state").is_empty() && !directory.takes("homeassistant", "d/set"));
 }
+
+#[test]
+fn who_announces_himself_below_a_base_that_gives_way_is_told_there() {
+    let announced = |topic: &str| {
+        let mut directory = Directory::default();
+        let device =
+            Announcement { listens: vec![topic.to_owned()], ..Announcement::of(DeviceRef::new("homeassistant", "x")) };
+        let learned = directory.learn_from(&device, &by("bridge"));
+        codes(&learned).first().map(|code| (*code).to_owned())
+    };
+    // A script that announces Shellies of the first generation in the way of Home Assistant was there before their dialect.
+    assert_eq!(announced("shellies/shelly1-B929CC/relay/0/command"), None);
+    assert_eq!(announced("solar/116180123456/cmd/power"), None);
+    assert_eq!(announced("zigbee2mqtt/lock/set").as_deref(), Some("foreign"));
+}

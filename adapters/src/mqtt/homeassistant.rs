@@ -20,7 +20,6 @@ mod naming;
 mod options;
 mod reading;
 mod saying;
-mod template;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +29,7 @@ use std::time::Duration;
 use domovoi_model::{Command, DeviceRef, Observation};
 
 use self::facts::Facts;
-use self::template::Message;
+use crate::template::Message;
 use crate::{Claim, DecodeError, Decoded, Dialect, Directory, EncodeError, Envelope, Outgoing, plain};
 
 const NAME: &str = "homeassistant";

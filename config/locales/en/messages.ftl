@@ -28,6 +28,7 @@ message-invited =
 
 # What a consent is for: purpose-<code, dots as dashes>.
 purpose-portal-readings = Meter readings to the portal without asking each time
+purpose-portal-messages = Messages of this home to the portal: readings accepted, alerts known, faults
 purpose-portal-profile = Name and contacts to the portal
 purpose-code-mail = Sign-in codes by e-mail
 purpose-code-sms = Sign-in codes by text message

@@ -269,7 +269,7 @@ fn read_place(table: &mut Section<'_>) -> (Option<String>, Option<CameraPlace>) 
     (name, place)
 }
 
-fn network(text: &str) -> Result<Network, Wrong> {
+pub(crate) fn network(text: &str) -> Result<Network, Wrong> {
     let example = "write for example \"192.168.0.0/16\" or \"192.168.1.20\"";
     let network = Network::parse(text)
         .ok_or_else(|| Wrong::new(format!("{} is not a network", scalar::quoted(text))).hint(example))?;

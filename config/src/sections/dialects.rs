@@ -1,5 +1,7 @@
 //! `[dialects]`: where on the broker each dialect of devices is spoken.
 
+use domovoi_adapters::mqtt::DIALECTS;
+
 use crate::mistake::Wrong;
 use crate::reader::Section;
 use crate::scalar;
@@ -17,7 +19,13 @@ pub struct Dialects {
     pub tasmota_full_topics: Vec<String>,
     /// The discovery prefix of those who announce themselves as Home Assistant wants it; without any that is not heard.
     pub homeassistant_prefixes: Vec<String>,
+    /// Every other dialect, by its name, with its base topics: its own unless `[dialects.bases]` says otherwise. One without
+    /// any is not heard.
+    pub others: Vec<(&'static str, Vec<String>)>,
 }
+
+/// Dialects with a key of their own; a dialect that is added is found in `[dialects.bases]`.
+const NAMED: [&str; 4] = ["wmbusmeters", "zigbee2mqtt", "tasmota", "homeassistant"];
 
 impl Dialects {
     /// The dialects that are spoken in this home, each with its base topics as `domovoi_adapters::Directory::set_bases`
@@ -33,6 +41,7 @@ impl Dialects {
         if !self.homeassistant_prefixes.is_empty() {
             spoken.push(("homeassistant", self.homeassistant_prefixes.clone()));
         }
+        spoken.extend(self.others.iter().filter(|(_, bases)| !bases.is_empty()).cloned());
         spoken
     }
 }
@@ -43,7 +52,9 @@ pub(crate) fn read(mut section: Section<'_>) -> Dialects {
     let tasmota = section.take_bool("tasmota").unwrap_or(true);
     let mut taken: Vec<String> = Vec::new();
     let mut base = |text: &str| {
-        let base = scalar::topic_base(text)?;
+        // Wiren Board's topics begin with a slash.
+        let bare = scalar::topic_base(text.strip_prefix('/').unwrap_or(text))?;
+        let base = if text.starts_with('/') { format!("/{bare}") } else { bare };
         let first_level = base.split('/').next().unwrap_or_default();
         if tasmota && TASMOTA_PREFIXES.contains(&first_level) {
             return Err(Wrong::new(format!("topics below `{first_level}` are Tasmota's"))
@@ -64,6 +75,14 @@ pub(crate) fn read(mut section: Section<'_>) -> Dialects {
     let zigbee2mqtt_bases = section.take_list("zigbee2mqtt_bases", 0..=16, |item| item.parsed(&mut base));
     let homeassistant_prefixes = section.take_list("homeassistant_prefixes", 0..=16, |item| item.parsed(&mut base));
     let tasmota_full_topics = section.take_list("tasmota_full_topics", 1..=16, |item| item.parsed(full_topic));
+    let mut table = section.take_section("bases");
+    let others = DIALECTS.iter().filter(|dialect| !NAMED.contains(&dialect.name)).map(|dialect| {
+        let usual = || dialect.bases.iter().map(|base| (*base).to_owned()).collect();
+        let given = table.take_list(dialect.name, 0..=16, |item| item.parsed(&mut base));
+        (dialect.name, given.unwrap_or_else(usual))
+    });
+    let others = others.collect();
+    table.finish();
     section.finish();
     Dialects {
         wmbusmeters_base: wmbusmeters_base.unwrap_or_else(|| "wmbusmeters".to_owned()),
@@ -71,6 +90,7 @@ pub(crate) fn read(mut section: Section<'_>) -> Dialects {
         tasmota,
         tasmota_full_topics: tasmota_full_topics.unwrap_or_else(|| vec!["%prefix%/%topic%".to_owned()]),
         homeassistant_prefixes: homeassistant_prefixes.unwrap_or_else(|| vec!["homeassistant".to_owned()]),
+        others,
     }
 }
 

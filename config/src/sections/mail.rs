@@ -87,7 +87,7 @@ pub(crate) fn read(mut section: Section<'_>) -> Mail {
 }
 
 /// An address in ASCII, as a mail server is told it. What a person may be called is for others.
-fn address(text: &str) -> Result<String, Wrong> {
+pub(crate) fn address(text: &str) -> Result<String, Wrong> {
     scalar::plain(text, 254)?;
     let wrong = || {
         Wrong::new(format!("{} is not an e-mail address", scalar::quoted(text)))

@@ -8,6 +8,7 @@ use crate::mistake::Wrong;
 use crate::reader::Section;
 use crate::scalar;
 
+/// What readings need. Messages, bills and alerts of the portal are asked for by whoever names their scopes too.
 const DEFAULT_SCOPES: [&str; 4] = ["accounts.read", "acts.write", "acts.read", "offline_access"];
 
 /// The portal, or the operator's gateway before it.

@@ -1,5 +1,5 @@
-//! `[sms]`: an HTTP gateway that sends short messages. What a gateway wants to hear is a template of the owner; its key
-//! is in the vault.
+//! `[sms]`: an HTTP gateway that sends short messages. What a gateway wants to hear is a template of the owner, but for two
+//! that are known; its key is in the vault.
 
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use crate::scalar;
 /// How to hand in a short message: one POST.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sms {
+    /// Which one it is: how its answers are read.
+    pub gateway: SmsGateway,
     /// Where to.
     pub url: Url,
     /// How the template is written.
@@ -30,6 +32,33 @@ pub struct Sms {
     pub timeout: Duration,
 }
 
+/// Whose answers the gateway gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmsGateway {
+    /// sms.ru.
+    SmsRu,
+    /// smsc.ru.
+    SmscRu,
+    /// One of which only the template is known.
+    Other,
+}
+
+impl SmsGateway {
+    /// Where it takes messages, and what it wants to hear.
+    fn manner(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            SmsGateway::SmsRu => Some(("https://sms.ru/sms/send", "api_id={secret}&to={digits}&msg={text}&json=1")),
+            SmsGateway::SmscRu => {
+                Some(("https://smsc.ru/sys/send.php", "apikey={secret}&phones={digits}&mes={text}&charset=utf-8&fmt=3"))
+            }
+            SmsGateway::Other => None,
+        }
+    }
+}
+
+const GATEWAYS: [(&str, SmsGateway); 3] =
+    [("sms.ru", SmsGateway::SmsRu), ("smsc.ru", SmsGateway::SmscRu), ("other", SmsGateway::Other)];
+
 /// How a template is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmsFormat {
@@ -43,13 +72,19 @@ const PLACES: [&str; 4] = ["{to}", "{digits}", "{text}", "{secret}"];
 
 /// `None` if what is there cannot be used at all; a mistake has been reported then.
 pub(crate) fn read(mut section: Section<'_>) -> Option<Sms> {
-    section.must_have("url", "\"https://sms.example/send\"");
-    section.must_have("template", "'{\"to\": \"{to}\", \"text\": \"{text}\"}'");
+    let gateway = section.take_enum("gateway", &GATEWAYS).unwrap_or(SmsGateway::Other);
+    let manner = gateway.manner();
+    if manner.is_none() {
+        section.must_have("url", "\"https://sms.example/send\"");
+        section.must_have("template", "'{\"to\": \"{to}\", \"text\": \"{text}\"}'");
+    }
+    let answer_at = section.place_of("answer");
     let place = |key| section.place_of(key);
     let (header_at, value_at, key_at) = (place("header"), place("header_value"), place("key_secret"));
-    let url = section.take_url("url");
+    let url = section.take_url("url").or_else(|| manner.and_then(|(url, _)| Url::parse(url).ok()));
     let format = section.take_enum("format", &[("json", SmsFormat::Json), ("form", SmsFormat::Form)]);
-    let template = section.take_parsed("template", template);
+    let own = section.take_parsed("template", template);
+    let template = own.or_else(|| manner.map(|(_, template)| template.to_owned()));
     let header = section.take_parsed("header", header_name);
     let header_value = section.take_parsed("header_value", header_value);
     let answer = section.take_string("answer", 200);
@@ -71,10 +106,16 @@ pub(crate) fn read(mut section: Section<'_>) -> Option<Sms> {
         let wrong = Wrong::new("is missing, and {secret} stands for it");
         section.wrong_at(None, "key_secret", wrong.hint("write for example `key_secret = \"sms\"`"));
     }
+    if answer_at.is_some() && manner.is_some() {
+        let wrong = Wrong::new("has no effect with a gateway whose answers are known");
+        section.wrong_at(answer_at, "answer", wrong.hint("remove it"));
+    }
     section.finish();
+    let usual = if manner.is_some() { SmsFormat::Form } else { SmsFormat::Json };
     Some(Sms {
+        gateway,
         url: url?,
-        format: format.unwrap_or(SmsFormat::Json),
+        format: format.unwrap_or(usual),
         template: template?,
         header,
         header_value,

@@ -40,6 +40,7 @@ use tokio::{
 };
 
 pub(crate) use disk::replace_file;
+pub(crate) use jose::random as random_bytes;
 pub use misbehave::{Endpoint, Misbehaviour, Reach};
 pub use settings::{
     ALL_SCOPES, AccountSpec, AccountState, Lifetimes, MeteringPointSpec, PortalSettings, Resource, WindowDay,
@@ -263,6 +264,16 @@ impl SandboxPortal {
         due: &str,
     ) -> io::Result<()> {
         self.portal.charge(account, period, amount_kopecks, due)
+    }
+
+    /// The citizen reads a notification on the portal's own page, which the hub then learns of. `false`: there is none.
+    pub fn read_on_the_portal(&self, id: &str) -> io::Result<bool> {
+        self.portal.read_there(id)
+    }
+
+    /// The citizen pays a charge; ids are `c1`, `c2`, … in the order of their adding. `false`: there is none.
+    pub fn pay_charge(&self, id: &str) -> io::Result<bool> {
+        self.portal.pay(id)
     }
 
     /// A CAP 1.2 document for the feed. Kept until the portal stops.

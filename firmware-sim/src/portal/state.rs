@@ -135,6 +135,8 @@ pub struct PortalView {
     pub live_grants: usize,
     /// Photos held, by hash.
     pub photos: Vec<String>,
+    /// Notifications to the household, with whether they were read.
+    pub notifications: Vec<serde_json::Value>,
     /// Notifications that the hub posted.
     pub notifications_from_hub: Vec<serde_json::Value>,
     pub devices: Vec<serde_json::Value>,
@@ -164,6 +166,7 @@ impl State {
             keys: self.keys.iter().filter(|(_, key)| !key.deleted).map(|(kid, _)| kid.clone()).collect(),
             live_grants: self.oauth.live_grants(),
             photos: self.photos.keys().cloned().collect(),
+            notifications: self.home.notifications.clone(),
             notifications_from_hub: self.home.from_hub.clone(),
             devices: self.home.devices.clone(),
             service_requests: self.home.service_requests.clone(),

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use super::alert_args::AlertsCommand;
+pub use super::calendar_args::{CalendarCommand, MessagesCommand};
 pub use super::camera_args::CameraCommand;
 pub use super::device_args::{DeviceCommand, RoomCommand};
 pub use super::history_args::{HistoryCommand, HistoryOf, HistorySpan};
 pub use super::safety_args::SafetyCommand;
+pub use super::telling_args::TellingCommand;
 
 /// Domovoi, the home daemon: reads the meters, keeps what it read, tells the portal once.
 #[derive(Debug, Parser)]
@@ -78,6 +81,18 @@ pub enum Command {
     /// Cameras: which there are, what they show, what they recorded
     #[command(subcommand)]
     Camera(CameraCommand),
+    /// Alerts: what stands, what has stood, what to do about it
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
+    /// Who is told what, by which way: wishes, ways, inboxes, what was told and why
+    #[command(subcommand)]
+    Telling(TellingCommand),
+    /// The calendar: what is to be remembered, what is overdue
+    #[command(subcommand)]
+    Calendar(CalendarCommand),
+    /// Messages of the portal and to it
+    #[command(subcommand)]
+    Messages(MessagesCommand),
     /// API tokens
     #[command(subcommand)]
     Token(TokenCommand),

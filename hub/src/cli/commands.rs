@@ -14,7 +14,9 @@ use super::args::{
 };
 use super::client::{Client, segment};
 use super::offline::beside;
-use super::{Failure, Said, cameras, devices, exit, history, linking, people, safety, text};
+use super::{
+    Failure, Said, alerts, calendar, cameras, devices, exit, history, linking, messages, people, safety, telling, text,
+};
 use crate::words::{Words, words};
 
 /// How often the progress of a rotation is looked at.
@@ -33,6 +35,10 @@ pub async fn perform(client: &Client, command: Command, common: &Common, languag
         Command::History(command) => history::perform(client, command).await,
         Command::Safety(command) => safety::perform(client, command).await,
         Command::Camera(command) => Box::pin(cameras::perform(client, command)).await,
+        Command::Alerts(command) => Box::pin(alerts::perform(client, command)).await,
+        Command::Telling(command) => Box::pin(telling::perform(client, command)).await,
+        Command::Calendar(command) => Box::pin(calendar::perform(client, command)).await,
+        Command::Messages(command) => Box::pin(messages::perform(client, command)).await,
         Command::Token(command) => people::token(client, command).await,
         Command::Certificate(command) => people::certificate(client, command).await,
         Command::Secret(SecretCommand::Set { name }) => secret(client, &name).await,

@@ -1,6 +1,10 @@
 //! The command line: words in, one answer out, as text or as JSON, and an exit code that scripts can rely on.
 
+mod alert_args;
+mod alerts;
 pub mod args;
+mod calendar;
+mod calendar_args;
 mod camera_args;
 mod cameras;
 mod client;
@@ -13,10 +17,13 @@ mod history;
 mod history_args;
 mod linking;
 mod log;
+mod messages;
 mod offline;
 mod people;
 mod safety;
 mod safety_args;
+mod telling;
+mod telling_args;
 mod text;
 
 use std::io::Write as _;

@@ -93,7 +93,7 @@ async fn everybody(client: &Client) -> Result<Value, Failure> {
 }
 
 /// The person whom a word names: an id, a contact, or a name that only one has.
-async fn find(client: &Client, word: &str) -> Result<Value, Failure> {
+pub async fn find(client: &Client, word: &str) -> Result<Value, Failure> {
     let answer = everybody(client).await?;
     let wanted = word.trim().to_lowercase();
     let digits: String = wanted.chars().filter(char::is_ascii_digit).collect();

@@ -1,24 +1,29 @@
 //! Carries a short message to a contact: one-time codes, news about one's own account. Pluggable channels, tried in the
 //! order of the settings. It decides nothing about who should hear what; that is for the rooms that send.
 
+mod gateway;
 mod mail;
+mod post;
 mod sms;
 mod terminal;
 #[cfg(test)]
 mod tests;
 mod written;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use domovoi_config::Settings;
 use domovoi_store::Store;
+use domovoi_vault::Secret;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use crate::people::{Contact, ContactKind};
 
+pub use gateway::{Gateway, GatewayError, Standing};
 pub use mail::Mail;
+pub use post::{Post, PostError};
 pub use sms::Sms;
 pub use terminal::Terminal;
 pub use written::Tells;
@@ -86,16 +91,15 @@ impl Courier {
 
     /// With the channels of the settings. `vault_name` makes of a secret's name in the settings its name in the vault.
     pub fn open(settings: &Settings, store: &Store, vault_name: fn(&str) -> String) -> Result<Self, ChannelError> {
-        let key = |name: &Option<String>, key: &'static str| {
-            name.as_ref().map(|name| Key { store: store.clone(), name: name.clone(), kept_as: vault_name(name), key })
-        };
+        let key =
+            |name: &Option<String>, key: &'static str| name.as_ref().map(|name| Key::new(store, name, vault_name, key));
         let mut channels: Vec<Box<dyn Channel>> = Vec::new();
         if let Some(section) = &settings.mail {
             let password = key(&section.password_secret, "mail.password_secret");
-            channels.push(Box::new(Mail::open(section, &settings.home.name, password)?));
+            channels.push(Box::new(Mail::open(Post::open(section, &settings.home.name, password)?)));
         }
         if let Some(section) = &settings.sms {
-            channels.push(Box::new(Sms::open(section, key(&section.key_secret, "sms.key_secret"))?));
+            channels.push(Box::new(Sms::open(Gateway::open(section, key(&section.key_secret, "sms.key_secret"))?)));
         }
         Ok(Courier::new(channels))
     }
@@ -133,24 +137,45 @@ impl Courier {
     }
 }
 
-/// A secret that a channel needs. It is looked up for each message, so that it can be set while the daemon runs.
-pub(super) struct Key {
+/// A secret that a channel needs. It is looked up for each message, so that it can be set while the daemon runs; what was read
+/// last is used when the store does not answer, because somebody may have to be told that the disk is gone. Clones share it.
+#[derive(Clone)]
+pub struct Key {
     store: Store,
     name: String,
     kept_as: String,
     /// The key in the settings file.
     key: &'static str,
+    last: Arc<Mutex<Option<Secret<String>>>>,
 }
 
+/// A store that works answers in a thousandth of this.
+const STORE_PATIENCE: Duration = Duration::from_millis(500);
+
 impl Key {
-    async fn read(&self) -> Result<domovoi_vault::Secret<String>, Undelivered> {
-        let secret = self.store.secrets().get(&self.kept_as).await.map_err(|error| Undelivered(error.to_string()))?;
+    /// Of the name that the settings give under `key`.
+    pub fn new(store: &Store, name: &str, vault_name: fn(&str) -> String, key: &'static str) -> Self {
+        Key { store: store.clone(), name: name.to_owned(), kept_as: vault_name(name), key, last: Arc::default() }
+    }
+
+    /// Looks it up.
+    pub async fn read(&self) -> Result<Secret<String>, Undelivered> {
         let (key, name) = (self.key, &self.name);
-        let secret = secret.ok_or_else(|| {
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let secrets = self.store.secrets();
+        let found = match tokio::time::timeout(STORE_PATIENCE, secrets.get(&self.kept_as)).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => return last().ok_or_else(|| Undelivered(error.to_string())),
+            Err(_) => return last().ok_or_else(|| Undelivered(format!("{key}: the store does not answer"))),
+        };
+        let found = found.ok_or_else(|| {
             Undelivered(format!("{key}: no secret «{name}»: set it with `domovoi secret set {name}`"))
         })?;
-        let text = String::from_utf8(secret.expose().clone());
-        text.map(domovoi_vault::Secret::new).map_err(|_| Undelivered(format!("{key}: the secret «{name}» is not text")))
+        let text = String::from_utf8(found.expose().clone());
+        let secret =
+            text.map(Secret::new).map_err(|_| Undelivered(format!("{key}: the secret «{name}» is not text")))?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret.clone());
+        Ok(secret)
     }
 }
 

@@ -44,7 +44,7 @@ impl Vault {
     }
 
     fn key(&self, name: &str) -> Option<Key> {
-        Some(Key { store: self.store.clone(), name: name.into(), kept_as: format!("owner.{name}"), key: "test.key" })
+        Some(Key::new(&self.store, name, |name| format!("owner.{name}"), "test.key"))
     }
 }
 
@@ -172,7 +172,7 @@ fn section(port: u16, tls: MailTls) -> domovoi_config::Mail {
 }
 
 fn mail(section: &domovoi_config::Mail, password: Option<Key>) -> Courier {
-    Courier::new(vec![Box::new(Mail::open(section, "Дом\r\nBcc: spy@example.org", password).unwrap())])
+    Courier::new(vec![Box::new(Mail::open(Post::open(section, "Дом\r\nBcc: spy@example.org", password).unwrap()))])
 }
 
 async fn undelivered(courier: &Courier, to: &Contact) -> String {
@@ -284,7 +284,7 @@ async fn a_silent_peer_is_waited_for_no_longer_than_the_settings_say() {
     let why = undelivered(&courier, &to(ContactKind::Email, ADDRESS)).await;
     assert!(why.contains("did not answer in time"), "{why}");
     let gateway = domovoi_config::Sms { timeout: short, ..gateway(port) };
-    let courier = Courier::new(vec![Box::new(Sms::open(&gateway, None).unwrap())]);
+    let courier = Courier::new(vec![Box::new(Sms::open(Gateway::open(&gateway, None).unwrap()))]);
     let why = undelivered(&courier, &to(ContactKind::Phone, "+79161234567")).await;
     assert!(why.contains("did not answer in time"), "{why}");
 }
@@ -316,6 +316,7 @@ async fn an_address_cannot_speak_smtp() {
 
 fn gateway(port: u16) -> domovoi_config::Sms {
     domovoi_config::Sms {
+        gateway: domovoi_config::SmsGateway::Other,
         url: format!("http://127.0.0.1:{port}/send").parse().unwrap(),
         format: SmsFormat::Json,
         template: r#"{"messages":[{"to":"{to}","text":"{text}"}],"n":1}"#.into(),
@@ -362,7 +363,7 @@ fn answer(status: &str, body: &str) -> String {
 }
 
 fn sms(section: &domovoi_config::Sms, key: Option<Key>) -> Courier {
-    Courier::new(vec![Box::new(Sms::open(section, key).unwrap())])
+    Courier::new(vec![Box::new(Sms::open(Gateway::open(section, key).unwrap()))])
 }
 
 #[tokio::test]
@@ -428,7 +429,7 @@ async fn a_gateway_that_did_not_take_the_message_is_not_believed() {
 #[test]
 fn a_template_that_is_no_json_is_named_at_the_start() {
     let section = domovoi_config::Sms { template: "{to} {text}".into(), ..gateway(1) };
-    let why = Sms::open(&section, None).err().unwrap().to_string();
+    let why = Gateway::open(&section, None).err().unwrap().to_string();
     assert!(why.starts_with("sms.template"), "{why}");
 }
 

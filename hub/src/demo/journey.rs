@@ -209,7 +209,10 @@ impl Journey {
             | Event::Rooms
             | Event::Command(_)
             | Event::Safety(_)
-            | Event::Camera(_) => {}
+            | Event::Camera(_)
+            | Event::Alert(_)
+            | Event::Calendar
+            | Event::Messages => {}
         }
     }
 

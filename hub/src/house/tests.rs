@@ -5,6 +5,7 @@ use std::path::Path;
 use domovoi_adapters::Road;
 use domovoi_model::{DeviceRef, Id, Timestamp, Value};
 use domovoi_store::{Drawer, Paper};
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::devices::{DeviceView, Wish};

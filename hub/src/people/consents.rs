@@ -12,8 +12,11 @@ use super::{Consent, People, PeopleError, finish, new_id, paper, roster};
 /// Acts with readings are approved without asking each time, signed and sent to the portal.
 pub const READINGS: &str = "portal.readings";
 
+/// The hub's own messages (a reading was accepted, an alert is known, something fails) are sent to the portal.
+pub const MESSAGES: &str = "portal.messages";
+
 /// What a consent can be for. The locale files name each `purpose-<code>`, dots as hyphens.
-pub const PURPOSES: [&str; 4] = [READINGS, "portal.profile", "code.mail", "code.sms"];
+pub const PURPOSES: [&str; 5] = [READINGS, MESSAGES, "portal.profile", "code.mail", "code.sms"];
 
 /// Consents of one person, withdrawn ones among them.
 const MAX_CONSENTS: usize = 200;

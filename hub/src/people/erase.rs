@@ -1,15 +1,27 @@
 //! Erasing a person. What they did stays in the journal under a number that means nobody any more; what they were called
 //! and how they were reached does not.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use domovoi_model::PersonId;
-use domovoi_store::Drawer;
+use domovoi_store::{Drawer, StoreError};
+use futures_util::future::BoxFuture;
 
 use super::{PURPOSES, People, PeopleError, Person, finish, paper};
 use crate::audit::{Actor, Change, Entry, Origin, Outcome};
 
+/// Removes what a room keeps about one person.
+pub(super) type Forgets = Arc<dyn Fn(PersonId) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
+
 impl People {
+    /// A room that keeps something about people says here how it forgets one.
+    pub fn also_forgets(
+        &self,
+        forget: impl Fn(PersonId) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync + 'static,
+    ) {
+        self.hooks.write().unwrap_or_else(PoisonError::into_inner).forgetters.push(Arc::new(forget));
+    }
+
     /// Erases a person: record, contacts, factors, sessions, tokens, consents, and the key under which the journal
     /// keeps the person's data. The proof stands in the journal.
     ///
@@ -40,6 +52,11 @@ impl People {
                 person.grants.retain(|grant| grant.from != Some(id));
                 room.store.papers().put(Drawer::Person, &paper::of_person(&person)?).await?;
                 room.roster.write().unwrap_or_else(PoisonError::into_inner).insert(person);
+            }
+            // Before the person: whoever is gone could not be forgotten once more if the disk failed in between.
+            let forgetters = room.hooks.read().unwrap_or_else(PoisonError::into_inner).forgetters.clone();
+            for forget in forgetters {
+                forget(id).await?;
             }
             let documents = room.store.papers().erase(id).await?;
             // The one notice that names a person.

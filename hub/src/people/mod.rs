@@ -28,7 +28,7 @@ use crate::audit::Journal;
 use crate::clock::Clock;
 use crate::policy::Now;
 
-pub use consents::{PURPOSES, READINGS};
+pub use consents::{MESSAGES, PURPOSES, READINGS};
 pub use contacts::Proof;
 pub use export::Told;
 pub use mark::mark;
@@ -79,6 +79,8 @@ struct Hooks {
     keepers: Vec<(&'static str, Told)>,
     /// Stops what the last standing consent of a purpose allowed.
     stop: Option<consents::Stop>,
+    /// Rooms that forget whoever is erased.
+    forgetters: Vec<erase::Forgets>,
 }
 
 impl People {

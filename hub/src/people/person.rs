@@ -133,7 +133,7 @@ pub struct Edit {
 pub struct Consent {
     /// Opaque; made when it is given.
     pub id: String,
-    /// What for: `portal.readings`, `portal.profile`, `code.mail`, …
+    /// What for: `portal.readings`, `portal.messages`, `portal.profile`, `code.mail`, …
     pub purpose: String,
     /// Who receives it.
     pub recipient: String,

@@ -100,6 +100,14 @@ kinds! {
     Journal = "journal",
     /// What the household should know.
     Notice = "notice",
+    /// An alert: to command it is to say "I know" and to tick its steps off.
+    Alert = "alert",
+    /// A message of the portal, or to it.
+    Message = "message",
+    /// The calendar and its events.
+    Calendar = "calendar",
+    /// What somebody wants to be told and how; what was told.
+    Telling = "telling",
     /// MQTT credentials.
     Credential = "credential",
     /// An MQTT topic or filter.

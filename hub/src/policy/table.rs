@@ -124,6 +124,8 @@ fn bit(verb: Verb) -> Verbs {
 /// - To see a camera is to see what it shows now, to edit it is to add it, change it and forget it. What it recorded is a
 ///   thing of its own: to see it is to play it, to export it is to take it away, to edit it is to erase it. The wall tablet
 ///   shows the door, and not who came yesterday. Neither a child nor a guest has any of it unless it is given by name.
+/// - Whoever is at home may say that an alert is known, and hears of it: a guest sees it too. Messages of the portal are
+///   about money and contracts. What somebody wants to be told is that person's own; the owner sees whether it arrived.
 /// - A reading is handed in by any adult. Acts go to the portal in the name of the account that the owner linked, so
 ///   approving them is the owner's until it is delegated.
 /// - A program has nothing but what its token names, and the table is the most that a token can name.
@@ -143,6 +145,12 @@ const TABLE: &[(Kind, Whose, [Verbs; 9])] = &[
     (K::Act,         Any,    [S|E|U|X,   S|X,     O,      O,      S|X,    S|E|U|X,   S|E|U,     O,    S|U|X    ]),
     (K::Portal,      Any,    [S|E|U|X,   S,       O,      O,      S,      S|E|U|X,   S|U,       O,    S        ]),
     (K::Notice,      Any,    [S|E,       S|E,     S,      O,      S,      S|E,       S|E,       S,    S|E      ]),
+    (K::Alert,       Any,    [S|C|E|X,   S|C|X,   S|C,    S,      S|C,    S|C|E|X,   S|C|E,     S|C,  S|C|E|X  ]),
+    (K::Message,     Any,    [S|C|E|U|X, S|C,     O,      O,      S,      S|C|E|U|X, S|C|U,     O,    S|C|X    ]),
+    (K::Calendar,    Any,    [S|E|X,     S|E|X,   S,      O,      S,      S|E|X,     S|E,       S,    S|E|X    ]),
+    (K::Telling,     Any,    [S,         O,       O,      O,      O,      S|C|E,     S|C,       O,    O        ]),
+    (K::Telling,     Ward,   [S|C|E,     O,       O,      O,      O,      O,         O,         O,    O        ]),
+    (K::Telling,     Own,    [S|C|E,     S|C|E,   S|C|E,  S|C|E,  S,      O,         O,         O,    O        ]),
     (K::Journal,     Any,    [S|X,       O,       O,      O,      O,      S|X,       S,         O,    S|X      ]),
     (K::Journal,     Own,    [O,         S|X,     S|X,    S,      O,      O,         O,         O,    O        ]),
     (K::System,      Any,    [S|C|E|X,   S,       O,      O,      S,      S|C|E|X,   S|C|E,     O,    S        ]),

@@ -146,6 +146,7 @@ pub(super) fn clock() -> Clock {
 #[derive(Clone)]
 pub(super) struct TestShelf {
     pub shelf: Shelf,
+    pub store: Store,
     _folder: Arc<TempDir>,
 }
 
@@ -161,7 +162,7 @@ pub(super) async fn shelf() -> TestShelf {
     let folder = tempfile::tempdir().unwrap();
     let settings = domovoi_store::Settings::new(folder.path().join("data"));
     let store = Store::open(&settings, &MasterKey::generate().unwrap()).await.unwrap();
-    TestShelf { shelf: Shelf::new(store), _folder: Arc::new(folder) }
+    TestShelf { shelf: Shelf::new(store.clone()), store, _folder: Arc::new(folder) }
 }
 
 fn metadata(base: &str, asked: &Asked) -> Option<Told> {

@@ -13,6 +13,7 @@ pub mod esia;
 mod http;
 mod identity;
 mod link;
+mod messages;
 mod outbox;
 mod problem;
 mod scopes;
@@ -47,6 +48,9 @@ pub use self::dpop::thumbprint;
 pub use self::http::HttpSetupError;
 pub use self::identity::{Identity, IdentityError, PendingSignIn};
 pub use self::link::LinkState;
+pub use self::messages::{
+    MessageError, MessagePace, Messages, Outgoing as OutgoingMessage, OutgoingState, OwnMessage, PortalMessage,
+};
 pub use self::outbox::{Outbox, Pace};
 pub use self::problem::{CallError, Problem};
 pub use self::scopes::scopes_in_words;

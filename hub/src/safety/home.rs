@@ -2,7 +2,7 @@
 //! gives and the reflex keeps, so that in danger it asks nobody and waits for no lock but its own. It decides nothing.
 
 use domovoi_adapters::{Category, Directory, Outgoing, PropertyInfo, Shape};
-use domovoi_model::{DeviceRef, Value};
+use domovoi_model::{Command, CommandTarget, DeviceRef, Value};
 use rust_decimal::Decimal;
 
 use super::rule::Place;
@@ -159,6 +159,17 @@ impl Home {
             Shape::Switch { .. } | Shape::Unknown => Some(Value::Bool(false)),
             Shape::Text => None,
         }
+    }
+
+    /// What makes an accepted siren sound, or fall silent; empty if it is none.
+    pub fn siren(&self, device: &DeviceRef, sounds: bool) -> Vec<Command> {
+        let of_it = self.sirens.iter().filter(|siren| siren.place.device == *device);
+        let said = |siren: &Found| {
+            let value = if sounds { siren.value.clone() } else { self.quiet(&siren.place)? };
+            let target = CommandTarget { device: device.clone(), property: siren.place.property.clone() };
+            Some(Command { target, value })
+        };
+        of_it.filter_map(said).collect()
     }
 
     /// The accepted devices whose words count in danger: sensors of it, and what is closed, cut and sounded.

@@ -207,6 +207,13 @@ impl Safety {
         Arc::clone(&self.0.standing.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What is open in earnest, as it was told when it began.
+    pub fn open_dangers(&self) -> Vec<crate::bus::SafetyNews> {
+        let standing = self.standing();
+        let began = standing.dangers.iter().map(|(key, open, _)| danger::News::Began(key.clone(), open.clone()));
+        began.map(|news| view::told(&news, &standing.home)).collect()
+    }
+
     /// Adds a rule, or puts it in the place of the one of its id.
     pub async fn put_rule(&self, rule: Rule) -> Result<Rule, SafetyError> {
         let _editing = self.0.editing.lock().await;

@@ -74,9 +74,12 @@ pub fn told(news: &News, home: &Home) -> SafetyNews {
             tries,
             at,
             test,
+            accepted: true,
         };
     let of_danger = |what, key: &Key, open: &Open| {
-        about(what, &key.place, Some(key.danger), Some(&open.value), 0, Some(open.since), key.test.is_some())
+        let told =
+            about(what, &key.place, Some(key.danger), Some(&open.value), 0, Some(open.since), key.test.is_some());
+        SafetyNews { accepted: open.accepted, ..told }
     };
     let of_deed = |what, place: &Place, pursuit: &Pursuit| {
         about(
@@ -115,5 +118,6 @@ fn bare(what: &'static str, danger: Option<&'static str>, test: bool) -> SafetyN
         tries: 0,
         at: None::<Moment>,
         test,
+        accepted: true,
     }
 }

@@ -3,6 +3,7 @@
 
 mod answers;
 pub mod api;
+mod calendar_words;
 mod caller;
 mod camera_words;
 mod control;
@@ -11,6 +12,7 @@ mod doors;
 mod feed;
 mod headers;
 pub mod help;
+pub mod ics;
 mod limits;
 mod origin;
 pub mod pages;
@@ -26,8 +28,10 @@ use domovoi_model::Timestamp;
 use domovoi_store::Store;
 use domovoi_vault::Secret;
 
+use crate::alerts::Alerts;
 use crate::audit::Journal;
 use crate::bus::Bus;
+use crate::calendar::Calendar;
 use crate::cameras::Cameras;
 use crate::certificates::Certificates;
 use crate::clock::Clock;
@@ -36,9 +40,10 @@ use crate::devices::Devices;
 use crate::doctor::Doctor;
 use crate::ingest::Ingest;
 use crate::metering::Metering;
+use crate::notify::Notify;
 use crate::people::People;
 use crate::policy::Now;
-use crate::portal::{Outbox, Portal};
+use crate::portal::{Messages, Outbox, Portal};
 use crate::safety::Safety;
 use crate::signin::SignIn;
 
@@ -63,6 +68,10 @@ pub struct Desk {
     pub devices: Devices,
     pub safety: Safety,
     pub cameras: Cameras,
+    pub alerts: Alerts,
+    pub notify: Notify,
+    pub calendar: Calendar,
+    pub messages: Messages,
     pub metering: Metering,
     pub portal: Option<Portal>,
     pub outbox: Option<Outbox>,

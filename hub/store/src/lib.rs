@@ -5,10 +5,12 @@
 //! What stands unsealed, and why, is written in `schema.sql`.
 
 mod acts;
+mod alerts;
 mod at_hand;
 mod audit;
 mod boots;
 mod broker_log;
+mod calendar;
 mod cameras;
 mod checkpoint;
 mod credentials;
@@ -20,7 +22,9 @@ mod history;
 mod keys;
 mod ledger;
 mod lock;
+mod messages;
 mod notices;
+mod notify;
 mod papers;
 mod person_keys;
 mod photos;
@@ -42,9 +46,11 @@ use std::time::Duration;
 use domovoi_vault::MasterKey;
 
 pub use acts::{ActFilter, Acts};
+pub use alerts::{AlertBatch, AlertFeedRow, AlertMark, AlertRow, AlertShelf, AlertSpan};
 pub use audit::{Audit, AuditEnd, DEED_LIMIT, DEED_PERSONS, Deed, Flaw, KeptDeed};
 pub use boots::Boots;
 pub use broker_log::{BrokerLog, LogLeft};
+pub use calendar::{CalendarDrawer, CalendarPaper, CalendarShelf, DOCUMENT_LIMIT, EVENT_LIMIT};
 pub use cameras::{CAMERA_LIMIT, CameraCard, CameraDay, CameraShelf, PlanSpan, RecordingPlan, StreamTrust};
 pub use credentials::{Credential, CredentialCertificate, CredentialInfo, Credentials, Opened};
 pub use devices::{DeviceCard, DeviceShelf, DeviceWord, Farewell, Forgotten, RoomCard, WORD_LIMIT};
@@ -57,7 +63,9 @@ pub use history::{
 pub use keys::{Damage, KeyStatus, Keys, Rotation, Status};
 pub use ledger::{Appended, Ledger, LedgerEntry, LedgerRow};
 pub use lock::{FolderLock, LockError};
+pub use messages::{MESSAGE_LIMIT, MessageBox, MessageRow, MessageShelf};
 pub use notices::{Notice, Notices, OpenNotice};
+pub use notify::{TELLING_LIMIT, TellingFilter, TellingKind, TellingRow, Tellings, WishRow};
 pub use papers::{Drawer, PAPER_LIMIT, Paper, Papers};
 pub use photos::{PHOTO_LIMIT, Photo, Photos};
 pub use register::Register;
@@ -238,6 +246,21 @@ impl Store {
         standby::open(settings, memory, master).await
     }
 
+    /// Alerts, their messages, their feeds.
+    pub fn alerts(&self) -> AlertShelf {
+        AlertShelf::new(Arc::clone(&self.db))
+    }
+
+    /// The calendar.
+    pub fn calendar(&self) -> CalendarShelf {
+        CalendarShelf::new(Arc::clone(&self.db))
+    }
+
+    /// Messages of the portal, and to it.
+    pub fn messages(&self) -> MessageShelf {
+        MessageShelf::new(Arc::clone(&self.db))
+    }
+
     /// MQTT credentials.
     pub fn credentials(&self) -> Credentials {
         Credentials::new(Arc::clone(&self.db))
@@ -246,6 +269,11 @@ impl Store {
     /// Warnings and reminders.
     pub fn notices(&self) -> Notices {
         Notices::new(Arc::clone(&self.db))
+    }
+
+    /// What people want to be told, and what was told.
+    pub fn tellings(&self) -> Tellings {
+        Tellings::new(Arc::clone(&self.db))
     }
 
     /// Rotation and verification.

@@ -21,6 +21,9 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_history.sql"),
     include_str!("../migrations/0004_devices.sql"),
     include_str!("../migrations/0005_cameras.sql"),
+    include_str!("../migrations/0006_alerts.sql"),
+    include_str!("../migrations/0007_notify.sql"),
+    include_str!("../migrations/0008_calendar.sql"),
 ];
 
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;

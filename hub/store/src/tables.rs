@@ -62,13 +62,23 @@ pub(crate) static CAMERA_DAY: Table = Table { name: "camera_day", numbered: true
 pub(crate) static SEGMENT: Table = Table { name: "segment", numbered: false, version: 1, batch: 200 };
 pub(crate) static CAMERA_MARK: Table = table("camera_mark");
 
-pub(crate) static SEALED: [&Table; 35] = [
-    &CAMERA,
-    &CAMERA_DAY,
-    &SEGMENT,
-    &CAMERA_MARK,
-    &SAFETY_RULE,
-    &DANGER,
+pub(crate) static ALERT: Table = table("alert");
+pub(crate) static ALERT_MARK: Table = table("alert_mark");
+pub(crate) static ALERT_FEED: Table = table("alert_feed");
+
+pub(crate) static TELLING_WISH: Table = table("telling_wish");
+pub(crate) static TELLING: Table = Table { name: "telling", numbered: false, version: 1, batch: 200 };
+
+pub(crate) static CALENDAR_EVENT: Table = table("calendar_event");
+pub(crate) static CALENDAR_MARK: Table = table("calendar_mark");
+pub(crate) static CALENDAR_SOURCE: Table = table("calendar_source");
+pub(crate) static CALENDAR_DOCUMENT: Table = Table { name: "calendar_document", numbered: false, version: 1, batch: 1 };
+pub(crate) static CALENDAR_FEED: Table = table("calendar_feed");
+pub(crate) static MESSAGE: Table = table("message");
+pub(crate) static MESSAGE_OUT: Table = table("message_out");
+pub(crate) static MESSAGE_MARK: Table = table("message_mark");
+
+pub(crate) static SEALED: [&Table; 48] = [
     &JOURNAL,
     &BOOT,
     &CURSOR,
@@ -98,6 +108,25 @@ pub(crate) static SEALED: [&Table; 35] = [
     &DEVICE,
     &DEVICE_WORD,
     &FAREWELL,
+    &SAFETY_RULE,
+    &DANGER,
+    &CAMERA,
+    &CAMERA_DAY,
+    &SEGMENT,
+    &CAMERA_MARK,
+    &ALERT,
+    &ALERT_MARK,
+    &ALERT_FEED,
+    &TELLING_WISH,
+    &TELLING,
+    &CALENDAR_EVENT,
+    &CALENDAR_MARK,
+    &CALENDAR_SOURCE,
+    &CALENDAR_DOCUMENT,
+    &CALENDAR_FEED,
+    &MESSAGE,
+    &MESSAGE_OUT,
+    &MESSAGE_MARK,
 ];
 
 impl Table {

@@ -2,11 +2,12 @@
 //! and, where it is installed, Mosquitto, loads them in turn from this process, and prints each figure with its target
 //! and its ratio. It asserts nothing: machines differ, and a figure that is missed is printed as missed.
 //!
-//! Sections: ingest, disk, broker, fanout, idle, history, reflex, devices, cameras. `--json FILE` writes the figures there too,
+//! Sections: ingest, disk, broker, fanout, idle, history, reflex, alerts, devices, cameras. `--json FILE` writes the figures there too,
 //! `--brief` measures a fifth of the time. `--serve-broker` is this program's own other half.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on says so and ends")]
 
+mod alerts;
 mod alone;
 mod broker;
 mod cameras;
@@ -27,7 +28,7 @@ use figures::Figures;
 
 type Section = (&'static str, fn(&mut Figures));
 
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     ("ingest", ingest::ingest),
     ("disk", ingest::disk),
     ("broker", broker::broker),
@@ -35,6 +36,7 @@ const SECTIONS: [Section; 9] = [
     ("idle", broker::idle),
     ("history", history::history),
     ("reflex", reflex::reflex),
+    ("alerts", alerts::alerts),
     ("devices", devices::devices),
     ("cameras", cameras::cameras),
 ];

@@ -90,7 +90,7 @@ pub fn reflex(figures: &mut Figures) {
 }
 
 /// A house in which a leak sensor and a valve were accepted.
-fn furnished() -> House {
+pub fn furnished() -> House {
     House::found("", async |store| {
         let cards: Vec<DeviceCard> = [LEAK, VALVE].iter().map(|id| accepted(id)).collect();
         store.devices().put(&cards).await.unwrap();
@@ -155,8 +155,7 @@ fn on_wire(port: u16, login: Option<(&str, &str)>, course: Course, times: usize)
             Course::Delivery => ("zigbee2mqtt/valve/set", &br#"{"state":"CLOSE"}"#[..]),
         };
         if course == Course::Reflex {
-            sensor.publish("zigbee2mqtt/bridge/devices", list().as_bytes()).await;
-            sensor.calm().await;
+            sensor.announce().await;
         }
         let mut took = Histogram::default();
         let warming = 20;
@@ -238,21 +237,38 @@ impl Wire {
         self.send(kind, &body).await;
     }
 
+    /// The bridge lists both, and both are well.
+    pub async fn announce(&mut self) {
+        self.publish("zigbee2mqtt/bridge/devices", list().as_bytes()).await;
+        self.calm().await;
+    }
+
     /// The valve is closed and the leak is over; the reflex has time to believe it.
-    async fn calm(&mut self) {
+    pub async fn calm(&mut self) {
         self.publish("zigbee2mqtt/valve", br#"{"state":"CLOSE"}"#).await;
         self.publish("zigbee2mqtt/leak", br#"{"water_leak":false}"#).await;
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 
     pub async fn hear_publish(&mut self) {
+        self.hear_body().await;
+    }
+
+    /// The payload of the next publish at QoS 0.
+    pub async fn hear_payload(&mut self) -> Vec<u8> {
+        let body = self.hear_body().await;
+        let topic = body.first_chunk::<2>().map_or(0, |length| usize::from(u16::from_be_bytes(*length)));
+        body.get(2 + topic..).unwrap_or_default().to_vec()
+    }
+
+    async fn hear_body(&mut self) -> Vec<u8> {
         loop {
-            let Ok((kind, _)) = tokio::time::timeout(Duration::from_secs(60), self.hear()).await else {
-                eprintln!("the command has not come within a minute");
+            let Ok((kind, body)) = tokio::time::timeout(Duration::from_secs(60), self.hear()).await else {
+                eprintln!("what was waited for has not come within a minute");
                 std::process::exit(1);
             };
             if kind & 0xF0 == 0x30 {
-                return;
+                return body;
             }
         }
     }

@@ -10,7 +10,7 @@ use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
 use domovoi::people::{NewPerson, Profile};
 use domovoi::policy::{Decision, Refusal, Role, decide};
-use domovoi::web::{self, Desk, Door, Doors, Whose, api, pages};
+use domovoi::web::{self, Desk, Door, Doors, Whose, api, ics, pages};
 use domovoi_config::Language;
 use domovoi_model::PersonId;
 use domovoi_store::{ActFilter, Drawer};
@@ -178,7 +178,7 @@ async fn a_refused_request_never_reaches_its_handler() {
 async fn every_caller_hears_at_every_door_what_the_matrix_says() {
     let opened = opened().await;
     let desk = &opened.desk;
-    let app = api::doors(desk).and(pages::doors(desk)).into_router().with_state(desk.clone());
+    let app = api::doors(desk).and(pages::doors(desk)).and(ics::doors(desk)).into_router().with_state(desk.clone());
     let mut home = Household::whole(desk, None).await;
     let mut complaints = Vec::new();
     let before = contents(desk).await;

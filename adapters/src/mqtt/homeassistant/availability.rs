@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::options::{Bad, Options};
-use super::template::{Out, Template};
+use crate::template::{Out, Template};
 use crate::{Reach, What};
 
 /// Topics of one entity. More is no availability but a mistake.
@@ -88,7 +88,7 @@ impl Availability {
 
 impl Source {
     /// What a message on its topic says; other words say nothing.
-    pub(super) fn available(&self, message: &super::template::Message<'_>) -> Result<Option<bool>, crate::Fault> {
+    pub(super) fn available(&self, message: &crate::template::Message<'_>) -> Result<Option<bool>, crate::Fault> {
         let out = self.template.read(message)?;
         let Out::Text(text) = &out else { return Ok(None) };
         Ok(if same(text, &self.yes) {

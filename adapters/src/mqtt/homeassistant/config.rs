@@ -17,8 +17,8 @@ use super::entity::{Channel, Entity, Extra, Hears, Key, Plan};
 use super::facts::{Facts, MAX_ENTITIES};
 use super::naming;
 use super::options::{Bad, Options};
-use super::template::Template;
 use crate::json::{self, MAX_PAYLOAD};
+use crate::template::Template;
 use crate::{DecodeError, Decoded, Directory, Envelope, Fault, What};
 
 /// The keys of a device's root that its components inherit, beside those of availability.

@@ -12,8 +12,8 @@ use super::components::Component;
 use super::options::{Bad, Options};
 use super::reading::Sink;
 use super::saying::Form;
-use super::template::{Out, Template};
 use crate::fault::printable;
+use crate::template::{Out, Template};
 use crate::{Category, PropertyInfo, Shape, What};
 
 /// What an entity is recognised by, whatever topic its config has.

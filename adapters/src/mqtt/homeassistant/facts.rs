@@ -11,7 +11,7 @@ use super::device::Card;
 use super::entity::{Entity, Extra, Hears, Key, Property};
 use super::naming;
 use super::reading::naming_of;
-use super::template::Template;
+use crate::template::Template;
 use crate::{Announcement, Lore, Reach};
 
 /// Entities of one device.

@@ -3,28 +3,10 @@
 //! A name is a pure function of all the entities that a device has, never of the order in which they came: after a restart
 //! the same configs come in another order, and a scenario must still find its lamp.
 
+use crate::slug::slug;
+
 /// Characters of a name before a checksum takes the place of the rest.
 const MAX_STEM: usize = 64;
-
-/// `Living Room/Temp-1` → `living_room_temp_1`; letters of any alphabet stay.
-pub(super) fn slug(text: &str) -> String {
-    slug_with(text, "_")
-}
-
-/// With another separator.
-pub(super) fn slug_with(text: &str, separator: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        if c.is_alphanumeric() {
-            out.extend(c.to_lowercase());
-        } else if !out.is_empty() && !out.ends_with(separator) {
-            out.push_str(separator);
-        }
-    }
-    let kept = out.strip_suffix(separator).map_or(out.len(), str::len);
-    out.truncate(kept);
-    out
-}
 
 /// The stem of an entity's names: its `unique_id` without the id of its device, or what the topic calls it.
 pub(super) fn stem(unique_id: Option<&str>, called: &str, ids: &[String]) -> String {

@@ -12,11 +12,11 @@ use rust_decimal::Decimal;
 
 use super::abbreviations::{Place, long};
 use super::filter;
-use super::template::{self, Template};
 use crate::bases::is_base;
 use crate::fault::What;
 use crate::json::{self, Json, MAX_MEMBERS};
 use crate::number;
+use crate::template::{self, Template};
 
 /// Why a config, or one key of it, cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]

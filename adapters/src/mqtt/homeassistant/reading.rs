@@ -8,11 +8,10 @@ use rust_decimal::Decimal;
 use super::availability::same;
 use super::entity::{Channel, Entity, Hears, Property, Reading};
 use super::facts::{Ear, Facts};
-use super::naming;
 use super::options::scalar;
-use super::template::{Message, Out};
 use crate::json::{self, Json, MAX_MEMBERS};
 use crate::secret::is_secret;
+use crate::template::{Message, Out};
 use crate::{Decoded, Envelope, Fault, Reached, Shape, What, number};
 
 /// Attributes of one entity that are reported.
@@ -223,7 +222,7 @@ impl Sink<'_, '_> {
             return self.fault("attributes", &document);
         };
         for (key, raw) in members.list.iter().take(MAX_ATTRIBUTES) {
-            let suffix = naming::slug(key);
+            let suffix = crate::slug::slug(key);
             let name = naming_of(self.stem, &suffix);
             if suffix.is_empty()
                 || suffix.len() > 64

@@ -10,8 +10,8 @@ use rust_decimal::Decimal;
 use super::components::Component;
 use super::entity::{Entity, Extra, Property, Reading, Say};
 use super::facts::Facts;
-use super::template::{Given, Template};
 use crate::colour::Colour;
+use crate::template::{Given, Template};
 use crate::{Announcement, EncodeError, Outgoing, Shape};
 
 /// What a command's value becomes.

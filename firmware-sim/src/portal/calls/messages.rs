@@ -17,6 +17,7 @@ use crate::portal::{
     guard::{authorise, body, json},
     problem::Problem,
     settings::AccountSpec,
+    state::HomeState,
 };
 
 const PAGE: usize = 100;
@@ -154,7 +155,26 @@ impl Portal {
         })
     }
 
-    fn change(&self, change: impl FnOnce(&mut crate::portal::state::HomeState)) -> io::Result<()> {
+    /// The citizen reads a notification on the portal's own page. `false`: there is none of this id.
+    pub(crate) fn read_there(&self, id: &str) -> io::Result<bool> {
+        self.mark(|home| &mut home.notifications, id, "read")
+    }
+
+    /// The citizen pays a charge. `false`: there is none of this id.
+    pub(crate) fn pay(&self, id: &str) -> io::Result<bool> {
+        self.mark(|home| &mut home.charges, id, "paid")
+    }
+
+    fn mark(&self, list: fn(&mut HomeState) -> &mut Vec<Value>, id: &str, what: &str) -> io::Result<bool> {
+        self.update(|state| {
+            let found = list(&mut state.home).iter_mut().find(|held| held["id"] == id).and_then(Value::as_object_mut);
+            let there = found.map(|held| held.insert(what.into(), true.into())).is_some();
+            self.keep("home.json", &state.home)?;
+            Ok(there)
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut HomeState)) -> io::Result<()> {
         self.update(|state| {
             change(&mut state.home);
             self.keep("home.json", &state.home)
@@ -162,7 +182,7 @@ impl Portal {
     }
 }
 
-impl crate::portal::state::HomeState {
+impl HomeState {
     fn push_notification(&mut self, given: &Notification) {
         if let Ok(shown) = with_id(given, format!("n{}", self.notifications.len() + 1)) {
             self.notifications.push(shown);

@@ -228,7 +228,14 @@ async fn messages_alerts_devices_and_requests_travel() {
     assert_eq!(hub.call("PUT", "/notifications/n1/read").send().await.unwrap().status(), 204);
     assert_eq!(hub.get("/notifications").await.1["notifications"][0]["read"], true);
 
+    portal.notify_household("a_kind_of_tomorrow", "Новости", None).unwrap();
+    assert!(portal.read_on_the_portal("n2").unwrap() && !portal.read_on_the_portal("n9").unwrap());
+    assert_eq!(hub.get("/notifications?after=1").await.1["notifications"][0]["read"], true);
+    assert_eq!(portal.view().notifications.len(), 2);
+
     portal.add_charge(&AccountSpec::default(), (2026, 10), 12_345, "2026-11-10").unwrap();
+    assert!(portal.pay_charge("c1").unwrap());
+    assert_eq!(hub.get("/charges").await.1["charges"][0]["paid"], true);
     assert_eq!(hub.get("/charges?account=1234567890").await.1["charges"][0]["amount_kopecks"], 12345);
 
     portal.publish_alert("storm-1", "<alert/>");

@@ -1,6 +1,6 @@
 //! What people agreed to, what is told to them, and what is left of them when they are erased.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use domovoi_config::Language;
 use domovoi_model::{PhotoId, Source};
@@ -271,4 +271,25 @@ fn sealed_bytes(home: &Home, person: PersonId) -> Vec<Vec<u8>> {
     found.sort();
     found.dedup();
     found
+}
+
+#[tokio::test]
+async fn whoever_is_erased_is_forgotten_by_the_other_rooms_first_or_stays() {
+    let home = Home::new();
+    let people = home.people().await;
+    add(&people, "Анна", Role::Owner).await;
+    let gone = add(&people, "Гость", Role::Adult).await;
+    let (told, fails) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(true)));
+    let (heard, failing) = (Arc::clone(&told), Arc::clone(&fails));
+    people.also_forgets(move |id| {
+        heard.lock().unwrap().push(id);
+        let away = failing.load(Ordering::SeqCst);
+        Box::pin(std::future::ready(if away { Err(StoreError::Io("the disk is away".into())) } else { Ok(()) }))
+    });
+    assert!(people.erase(gone, Actor::Console).await.is_err());
+    assert!(people.get(gone).is_some(), "a person whose traces stay somewhere is not called erased");
+    fails.store(false, Ordering::SeqCst);
+    people.erase(gone, Actor::Console).await.unwrap();
+    assert!(people.get(gone).is_none());
+    assert_eq!(*told.lock().unwrap(), [gone, gone]);
 }

@@ -23,6 +23,8 @@ pub struct Charge {
     pub amount_kopecks: i64,
     /// To be paid by.
     pub due: Date,
+    /// The portal says that nothing of it is left to be paid.
+    pub paid: bool,
     /// A line of GOST R 56042, as the portal gave it; to be parsed as a stranger's text.
     pub payment_qr: Option<String>,
 }
@@ -41,6 +43,8 @@ struct ChargeDto {
     period: wire::PeriodDto,
     amount_kopecks: i64,
     due: String,
+    #[serde(default)]
+    paid: bool,
     payment_qr: Option<String>,
 }
 
@@ -57,6 +61,7 @@ pub async fn call(portal: &Portal, account: Option<&str>, after: Option<&str>) -
             period: dto.period.period()?,
             amount_kopecks: dto.amount_kopecks,
             due: wire::date("due", &dto.due)?,
+            paid: dto.paid,
             payment_qr: dto.payment_qr,
         })
     };

@@ -52,8 +52,15 @@ impl NotificationKind {
         (NotificationKind::Other, "other"),
     ];
 
-    pub(super) fn word(self) -> &'static str {
+    /// Its word in the contract.
+    pub fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(kind, _)| *kind == self).map_or("other", |(_, word)| word)
+    }
+
+    /// The kind of a word. One that this program does not know is read as `Other`: a portal that learns a new kind must not
+    /// silence all the others on its page.
+    pub fn from_word(word: &str) -> Self {
+        Self::WORDS.iter().find(|(_, known)| *known == word).map_or(NotificationKind::Other, |(kind, _)| *kind)
     }
 }
 
@@ -84,13 +91,11 @@ impl NotificationDto {
     }
 
     pub fn notification(self) -> Result<Notification, CallError> {
-        let words = NotificationKind::WORDS;
-        let kind = words.iter().find(|(_, word)| *word == self.kind).map(|(kind, _)| *kind);
-        let want = "outage, planned_work, meter, charge, security or other";
         Ok(Notification {
             id: self.id.map(|text| tame(&text, 64)),
-            at: self.at.as_deref().map(|text| wire::time("at", text)).transpose()?,
-            kind: kind.ok_or_else(|| wire::odd("kind", &self.kind, want))?,
+            // A time that cannot be read is none: it must not silence the others on its page.
+            at: self.at.as_deref().and_then(|text| wire::time("at", text).ok()),
+            kind: NotificationKind::from_word(&self.kind),
             text: tame(&self.text, 4000),
             account_number: self.account_number.map(|text| tame(&text, 30)),
             read: self.read.unwrap_or(false),

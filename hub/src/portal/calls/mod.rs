@@ -1,7 +1,7 @@
 //! One file per call of portal-api.yaml: what is asked, what is answered, each with its own DTO. They decide nothing.
 //!
 //! Unknown JSON members are let through (a portal may grow); an unknown word where the contract lists the words is not
-//! guessed at, it is refused with the words that are known.
+//! guessed at, it is refused with the words that are known; but for the kind of a message, which is read as `other`.
 
 pub mod delete_hub_key;
 pub mod get_accounts;

@@ -37,7 +37,7 @@ pub struct ConsentsView {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentForm {
-    /// What for: `portal.readings`, `portal.profile`, `code.mail`, …
+    /// What for: `portal.readings`, `portal.messages`, `portal.profile`, `code.mail`, …
     #[schema(min_length = 1, max_length = 100)]
     pub purpose: String,
     /// Who receives it.

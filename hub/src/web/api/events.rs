@@ -56,9 +56,9 @@ pub struct EventsQuery {
 }
 
 /// Every kind of news.
-pub const KINDS: [&str; 13] = [
+pub const KINDS: [&str; 16] = [
     "sample", "state", "command", "device", "rooms", "reading", "act", "register", "notice", "safety", "danger",
-    "camera", "reset",
+    "camera", "alert", "calendar", "messages", "reset",
 ];
 
 impl EventsQuery {

@@ -1,6 +1,16 @@
 //! The API: `/api/v1`, JSON over HTTP. Alone it knows our JSON.
 
 mod acts;
+mod alert_feeds;
+pub(super) mod alerts;
+mod alerts_export;
+#[cfg(test)]
+mod alerts_tests;
+mod calendar;
+mod calendar_elsewhere;
+mod calendar_feeds;
+#[cfg(test)]
+mod calendar_tests;
 mod camera_archive;
 mod camera_check;
 mod camera_export;
@@ -25,6 +35,7 @@ mod history_import;
 mod history_tests;
 mod journal;
 mod keys;
+mod messages;
 mod meters;
 mod mqtt;
 mod openapi;
@@ -40,6 +51,11 @@ mod sessions;
 mod setup;
 mod sign_in;
 mod system;
+mod telling;
+pub(super) mod telling_ledger;
+#[cfg(test)]
+mod telling_tests;
+mod telling_wishes;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -109,7 +125,11 @@ pub fn doors(desk: &Desk) -> Doors {
         .and(device_doors(desk))
         .and(connect::doors(desk))
         .and(cameras::doors(desk))
+        .and(calendar::doors(desk))
+        .and(messages::doors(desk))
         .and(safety::doors(desk))
+        .and(alerts::doors(desk))
+        .and(telling::doors(desk))
         .and(history_doors(desk))
         .and(people_doors(desk))
         .and(factor_doors(desk))

@@ -13,7 +13,7 @@ use domovoi_store::Recorded;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::bus::{CameraChange, CommandLife, Event, PropertyState, SafetyNews};
+use crate::bus::{AlertChange, CameraChange, CommandLife, Event, PropertyState, SafetyNews};
 use crate::policy::{Kind, Object};
 
 /// As many properties are remembered as a home has tens of times over; a publisher that invents them has all forgotten.
@@ -336,6 +336,28 @@ fn told(event: &Event) -> Option<(&'static str, Object, serde_json::Value)> {
             let body = json!({ "camera": camera, "what": what, "picture": picture });
             ("camera", Object::one(Kind::Camera, camera), body)
         }
+        Event::Alert(news) => {
+            let alert = &news.alert;
+            let change = match news.change {
+                AlertChange::Raised => "raised",
+                AlertChange::Updated { worse: true } => "worse",
+                AlertChange::Updated { worse: false } => "updated",
+                AlertChange::Over => "over",
+                AlertChange::Acknowledged => "acknowledged",
+            };
+            let body = json!({
+                "alert": alert.id.to_string(),
+                "change": change,
+                "severity": alert.severity.code(),
+                "peril": alert.peril.code(),
+                "life": alert.life,
+                "status": alert.status.code(),
+                "state": alert.state.code(),
+            });
+            ("alert", Object::one(Kind::Alert, alert.id.to_string()), body)
+        }
+        Event::Calendar => ("calendar", Object::all(Kind::Calendar), json!({})),
+        Event::Messages => ("messages", Object::all(Kind::Message), json!({})),
         Event::Notice(key) => ("notice", Object::one(Kind::Notice, key.to_string()), json!({ "key": key.to_string() })),
     })
 }

@@ -3,6 +3,7 @@
 
 mod acts;
 mod alarms;
+mod alert;
 mod assets;
 mod camera_archive;
 mod camera_edit;
@@ -16,6 +17,7 @@ mod entry;
 mod form;
 mod home;
 mod journal;
+mod known;
 mod look;
 mod me;
 mod meters;
@@ -87,6 +89,8 @@ fn threshold(desk: &Desk) -> Doors {
         .door(post, "/setup", rule(Submit, Threshold), setup::set_up)
         .door(get, "/entry", rule(See, Threshold), entry::show)
         .door(post, "/entry", rule(Submit, Threshold), entry::enter)
+        .door(get, "/known", rule(See, Threshold), known::show)
+        .door(post, "/known", rule(Submit, Threshold), known::say)
         .door(get, "/sign-in", rule(See, Threshold), signin::show)
         .door(post, "/sign-in", rule(Submit, Threshold), signin::with_password)
         .door(post, "/sign-in/second", rule(Submit, Threshold), signin::second_factor)
@@ -286,13 +290,20 @@ fn things(desk: &Desk) -> Doors {
 
 /// Cameras, what they show and what they recorded. The rules are those of the same doors of the API.
 fn watching(desk: &Desk) -> Doors {
-    use Kind::{Camera, Home, Recording};
-    use Verb::{Edit, Export, See};
+    use Kind::{Alert, Camera, Home, Recording};
+    use Verb::{Command, Edit, Export, See};
     let (get, post) = (&Method::GET, &Method::POST);
     let edit = rule(Edit, Camera).which("camera");
     let play = rule(See, Recording).which("camera");
     let (take, erase) = (rule(Export, Recording).which("camera"), rule(Edit, Recording).which("camera"));
     Doors::new(desk, MAX_FORM)
+        .door(get, "/alerts/{alert}", rule(See, Alert).which("alert"), alert::show)
+        .door(
+            post,
+            "/alerts/{alert}/acknowledge",
+            rule(Command, Alert).which("alert").deed("alert.acknowledged"),
+            alert::acknowledge,
+        )
         .door(get, "/cameras", rule(See, Home), cameras::list)
         .door(get, "/cameras/new", rule(Edit, Camera).dangerous(), camera_edit::new)
         .door(post, "/cameras", rule(Edit, Camera).dangerous().deed("camera.added"), camera_edit::add)

@@ -1,5 +1,6 @@
 //! The rooms together, on real files.
 
+mod alerts;
 mod at_hand;
 mod audit;
 mod cameras;
@@ -7,6 +8,7 @@ mod full;
 mod history;
 mod journal;
 mod keys;
+mod notify;
 mod opening;
 mod papers;
 mod rooms;
@@ -261,6 +263,8 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
             kept.await.unwrap();
         }
         furnish_devices(store, n).await;
+        notify::furnish(store, person, n).await;
+        furnish_calendar(store, n).await;
         // Into blocks and rollups, and not into the journal.
         let past = Sample { at: Moment::Wall(Timestamp(1_000_000 + i64::from(n))), ..sample(n.into()) };
         store.history().import(vec![past]).await.unwrap();
@@ -269,6 +273,22 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
         meters.push(meter);
     }
     (accounts, meters)
+}
+
+/// A row in every table of the calendar and of messages.
+async fn furnish_calendar(store: &Store, n: u8) {
+    let calendar = store.calendar();
+    for drawer in CalendarDrawer::ALL {
+        let body = zeroize::Zeroizing::new(b"{\"title\":\"dentist-appointment\"}".to_vec());
+        let hashed = calendar.id_of("calendar_feed", &[&[n], b"feed-secret"]);
+        calendar.put(drawer, &[CalendarPaper { id: hashed, body }]).await.unwrap();
+    }
+    let messages = store.messages();
+    for which in [MessageBox::In, MessageBox::Out] {
+        let id = messages.id_of(&format!("portal-message-{n}"));
+        let row = MessageRow { id, at: Timestamp(1_795_300_000_000 + i64::from(n)), body: b"water-cut-off".to_vec() };
+        messages.put(which, &[row], Some((&format!("cursor-{n}"), "cursor-value-77"))).await.unwrap();
+    }
 }
 
 /// A row in every table of devices and of safety.
@@ -306,6 +326,7 @@ async fn furnish_devices(store: &Store, n: u8) {
     assert_eq!(damaged, 0);
     dangers.push(SafetyRow { id: format!("flood-{n}"), body: b"{\"where\":\"stopcock\"}".to_vec() });
     store.safety().keep_dangers(&dangers).await.unwrap();
+    alerts::furnish(store, n).await;
 }
 
 fn entry(reading: RegisterReading, seq: u64) -> LedgerEntry {

@@ -324,3 +324,53 @@ fn every_call_can_be_spawned(house: &'static House, store: &'static Store, act: 
     spawnable(async { store.keys().status().await });
     spawnable(store.clone().close());
 }
+
+#[tokio::test]
+async fn the_calendar_gives_back_what_it_got() {
+    let house = House::new();
+    let store = house.open().await;
+    let paper = |n: u8| CalendarPaper { id: Id([n; 16]), body: zeroize::Zeroizing::new(vec![n; 10]) };
+    let shelf = store.calendar();
+    for drawer in CalendarDrawer::ALL {
+        shelf.put(drawer, &[paper(1), paper(2)]).await.unwrap();
+        shelf
+            .put(drawer, &[CalendarPaper { body: zeroize::Zeroizing::new(b"new".to_vec()), ..paper(2) }])
+            .await
+            .unwrap();
+        shelf.remove(&[(drawer, Id([1; 16])), (drawer, Id([9; 16]))]).await.unwrap();
+        let (all, damaged) = shelf.all(drawer).await.unwrap();
+        assert_eq!((all.len(), damaged), (1, 0));
+        assert_eq!(all[0].body.as_slice(), b"new");
+    }
+    let long = CalendarPaper { body: zeroize::Zeroizing::new(vec![0; EVENT_LIMIT + 1]), ..paper(3) };
+    assert!(matches!(
+        shelf.put(CalendarDrawer::Event, std::slice::from_ref(&long)).await,
+        Err(StoreError::TooLarge { .. })
+    ));
+    shelf.put(CalendarDrawer::Document, &[long]).await.unwrap();
+    let mut raw = house.raw().await;
+    sqlx::query("UPDATE calendar_event SET sealed = randomblob(80)").execute(&mut raw).await.unwrap();
+    assert_eq!(shelf.all(CalendarDrawer::Event).await.unwrap(), (vec![], 1), "told and passed over");
+}
+
+#[tokio::test]
+async fn messages_are_listed_newest_first_and_thinned() {
+    let house = House::new();
+    let store = house.open().await;
+    let shelf = store.messages();
+    let row = |n: u8| MessageRow { id: Id([n; 16]), at: Timestamp(i64::from(n / 2)), body: vec![n] };
+    let rows: Vec<MessageRow> = (0..10).map(row).collect();
+    shelf.put(MessageBox::In, &rows, Some(("cursor", "10"))).await.unwrap();
+    assert_eq!(shelf.mark("cursor").await.unwrap().as_deref(), Some("10"));
+    assert_eq!(shelf.mark("other").await.unwrap(), None);
+    let first = shelf.before(MessageBox::In, None, 3).await.unwrap();
+    assert_eq!(first, [row(9), row(8), row(7)]);
+    let next = shelf.before(MessageBox::In, Some((first[2].at, first[2].id)), 2).await.unwrap();
+    assert_eq!(next, [row(6), row(5)]);
+    assert_eq!(shelf.thin(4).await.unwrap(), 6);
+    assert_eq!(shelf.before(MessageBox::In, None, 100).await.unwrap().len(), 4);
+    assert_eq!(shelf.get(MessageBox::In, Id([9; 16])).await.unwrap(), Some(row(9)));
+    assert_eq!(shelf.get(MessageBox::Out, Id([9; 16])).await.unwrap(), None);
+    shelf.remove(MessageBox::In, Id([9; 16])).await.unwrap();
+    assert_eq!(shelf.get(MessageBox::In, Id([9; 16])).await.unwrap(), None);
+}

@@ -5,7 +5,7 @@ use domovoi_model::Value;
 use super::super::entity::{Entity, Extra, Plan, Property, Reading, Say};
 use super::super::options::Bad;
 use super::super::saying::{Form, Own, one_of, with};
-use super::super::template::Given;
+use crate::template::Given;
 use crate::{Outgoing, Shape};
 
 /// A state that can be asked for: the key of its payload, the default, the feature that it needs.

@@ -13,9 +13,9 @@ use super::super::entity::{Entity, Extra, Hears, Plan, Property, Reading, Say};
 use super::super::options::{Bad, Options, scalar};
 use super::super::reading::{Sink, value};
 use super::super::saying::{Form, Own, Scale, one_of, publish};
-use super::super::template::Out;
 use super::value::half;
 use crate::fault::What;
+use crate::template::Out;
 use crate::{Outgoing, Shape, json};
 
 /// The words of a state: the key, its default, what it is called here, whether it is then open.

@@ -6,8 +6,8 @@ use super::super::availability::same;
 use super::super::entity::{Channel, Entity, Extra, Hears, Plan, Reading};
 use super::super::options::{Bad, scalar};
 use super::super::reading::Sink;
-use super::super::template::{Out, Template};
 use crate::fault::What;
+use crate::template::{Out, Template};
 use crate::{Shape, json};
 
 /// An event: its value is the type. The other members of its payload belong to that moment and are not kept.

@@ -14,11 +14,11 @@ use super::super::entity::{Entity, Extra, Hears, Plan, Reading};
 use super::super::options::{Bad, scalar};
 use super::super::reading::Sink;
 use super::super::saying::{Form, Own};
-use super::super::template::{Out, Template};
 use crate::Shape;
 use crate::colour::Colour;
 use crate::fault::What;
 use crate::json::{self, Members};
+use crate::template::{Out, Template};
 
 /// What a lamp knows besides its properties.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use super::super::entity::{Entity, Hears, Plan, Property, Reading, Say};
 use super::super::options::{Bad, scalar};
 use super::super::reading::Sink;
 use super::super::saying::{Form, Own, bounded, one_of, with};
-use super::super::template::{Given, Out, Template};
+use crate::template::{Given, Out, Template};
 use crate::{Outgoing, Shape, json};
 
 pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {

@@ -5,7 +5,7 @@ use domovoi_model::Value;
 use super::super::entity::{Extra, Plan, Reading, Say};
 use super::super::options::{Bad, Options};
 use super::super::saying::{Form, Own, one_of, publish};
-use super::super::template::fits;
+use crate::template::fits;
 use crate::{Outgoing, Shape};
 
 use super::super::entity::{Entity, Property};
@@ -111,17 +111,15 @@ fn say_lock(entity: &Entity, _: &Property, say: &Say, value: &Value) -> Result<V
     }
     match code {
         Some(code) => {
-            let given = [
-                ("value", super::super::template::Given::Text(payload)),
-                ("code", super::super::template::Given::Text(code)),
-            ];
+            let given =
+                [("value", crate::template::Given::Text(payload)), ("code", crate::template::Given::Text(code))];
             super::super::saying::with(&say.topic, say.template.as_ref(), payload, &given).map(|out| vec![out])
         }
         None => publish(say, payload, None).map(|out| vec![out]),
     }
 }
 
-fn hear_lock(entity: &Entity, out: &super::super::template::Out<'_>, sink: &mut super::super::reading::Sink<'_, '_>) {
+fn hear_lock(entity: &Entity, out: &crate::template::Out<'_>, sink: &mut super::super::reading::Sink<'_, '_>) {
     let Some(text) = out.said() else { return };
     let Some(state) = entity.place("state").and_then(|place| entity.properties.get(place)) else { return };
     if super::super::reading::value(state, text).is_none() {

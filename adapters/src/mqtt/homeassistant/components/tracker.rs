@@ -5,8 +5,8 @@ use super::super::availability::same;
 use super::super::entity::{Entity, Extra, Hears, Plan, Reading};
 use super::super::options::Bad;
 use super::super::reading::Sink;
-use super::super::template::Out;
 use crate::Shape;
+use crate::template::Out;
 
 /// `home`, `not_home`, or the name of a place; where only attributes are sent, those.
 pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {

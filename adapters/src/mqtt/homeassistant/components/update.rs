@@ -6,7 +6,7 @@ use super::super::entity::{Channel, Entity, Hears, Plan, Reading};
 use super::super::options::{Bad, scalar};
 use super::super::reading::Sink;
 use super::super::saying::Form;
-use super::super::template::{Out, Template};
+use crate::template::{Out, Template};
 use crate::{Shape, json};
 
 pub(super) fn build(plan: &mut Plan<'_, '_>) -> Result<(), Bad> {

@@ -10,7 +10,7 @@ use super::super::entity::{Entity, Extra, Hears, Plan, Property, Reading, Say};
 use super::super::options::{Bad, scalar};
 use super::super::reading::Sink;
 use super::super::saying::{Form, one_of, with};
-use super::super::template::{Given, Out};
+use crate::template::{Given, Out};
 use crate::{Outgoing, Shape, json};
 
 /// A word, the key of its payload, the default, the state that it leads to.

@@ -91,7 +91,7 @@ fn say_text(entity: &Entity, _: &Property, say: &Say, value: &Value) -> Result<V
         return Err(format!("a text of {min} to {max} characters"));
     }
     if let Some(pattern) = word("pattern")
-        && !super::super::template::fits(pattern, &text)
+        && !crate::template::fits(pattern, &text)
     {
         return Err(format!("a text that fits {pattern}"));
     }

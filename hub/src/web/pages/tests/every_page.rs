@@ -70,7 +70,24 @@ async fn furnished(name: &str) -> (Home, Visitor, Vec<String>) {
         ..Default::default()
     };
     let camera = home.desk.cameras.add(&draft).await.unwrap().id;
+    let feed = crate::alerts::FeedRef {
+        name: "meteo".into(),
+        origin: domovoi_model::AlertOrigin::Feed,
+        local: true,
+        senders: Vec::new(),
+    };
+    let text = name.replace('&', "&amp;").replace('<', "&lt;");
+    let cap = format!(
+        "<alert><identifier>a-1</identifier><sender>{text}</sender><sent>2026-11-21T12:00:00+00:00</sent>\
+         <status>Actual</status><msgType>Alert</msgType><info><event>{text}</event><severity>Extreme</severity>\
+         <headline>{text}</headline><description>{text}</description><instruction>{text}</instruction></info></alert>"
+    );
+    let heard = home.desk.alerts.hear_cap(&feed, cap.as_bytes());
+    let alerts = home.desk.alerts.standing();
+    let alert = alerts.iter().find(|alert| alert.feed.as_deref() == Some("meteo"));
+    let alert = alert.unwrap_or_else(|| panic!("{heard:?}")).id;
     let paths = vec![
+        ("{alert}", alert.to_string()),
         ("{camera}", camera.to_string()),
         ("{device}", device.to_string()),
         ("{type}", "zigbee-leak".to_owned()),

@@ -5,9 +5,9 @@ use rust_decimal::Decimal;
 
 use super::super::super::entity::{Entity, Extra, Property, Say};
 use super::super::super::saying::{bounded, one_of, with};
-use super::super::super::template::Given;
 use super::{COLOURS, First, Lamp, Schema};
 use crate::colour::{self, Colour};
+use crate::template::Given;
 use crate::{Outgoing, Shape, json};
 
 type Answer = Result<Vec<Outgoing>, String>;
