@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use domovoi_model::{Act, Alert, Command, DeviceRef, Id, Moment, PointId, RegisterReading, Sample, Unit, Value};
+use domovoi_model::{
+    Act, Alert, Command, DeviceRef, Id, Moment, PersonId, PointId, RegisterReading, Sample, Unit, Value,
+};
 use domovoi_store::Recorded;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -51,6 +53,25 @@ pub enum Event {
     Calendar,
     /// Messages of the portal, or to it, are otherwise than before.
     Messages,
+    /// Somebody came home or left, or it is not known any more.
+    Presence(PresenceNews),
+    /// A scenario, or one of its runs, is otherwise than before.
+    Scenario(Id),
+    /// The link with a maker's cloud is otherwise than before; its name.
+    Cloud(Arc<str>),
+}
+
+/// Whether somebody is at home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PresenceNews {
+    /// Who.
+    pub person: PersonId,
+    /// `None`: nobody can say.
+    pub home: Option<bool>,
+    /// Whether anybody is at home, after it; `None`: nobody can say.
+    pub anybody: Option<bool>,
+    /// Since when.
+    pub at: Moment,
 }
 
 /// What is otherwise about an alert.

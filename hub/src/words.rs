@@ -25,6 +25,11 @@ macro_rules! files {
             include_str!(concat!("../../config/locales/", $language, "/house.ftl")),
             include_str!(concat!("../../config/locales/", $language, "/channels.ftl")),
             include_str!(concat!("../../config/locales/", $language, "/calendar.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/scenarios.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/clouds.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/insight.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/mappings.ftl")),
+            include_str!(concat!("../../config/locales/", $language, "/presence.ftl")),
         ]
     };
 }

@@ -212,7 +212,10 @@ impl Journey {
             | Event::Camera(_)
             | Event::Alert(_)
             | Event::Calendar
-            | Event::Messages => {}
+            | Event::Messages
+            | Event::Presence(_)
+            | Event::Scenario(_)
+            | Event::Cloud(_) => {}
         }
     }
 

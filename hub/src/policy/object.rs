@@ -108,6 +108,12 @@ kinds! {
     Calendar = "calendar",
     /// What somebody wants to be told and how; what was told.
     Telling = "telling",
+    /// A scenario: to command it is to start it or to stop its run.
+    Scenario = "scenario",
+    /// Whether somebody is at home: to command it is to say so.
+    Presence = "presence",
+    /// The link with a maker's cloud.
+    Cloud = "cloud",
     /// MQTT credentials.
     Credential = "credential",
     /// An MQTT topic or filter.

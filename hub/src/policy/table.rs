@@ -126,6 +126,8 @@ fn bit(verb: Verb) -> Verbs {
 ///   shows the door, and not who came yesterday. Neither a child nor a guest has any of it unless it is given by name.
 /// - Whoever is at home may say that an alert is known, and hears of it: a guest sees it too. Messages of the portal are
 ///   about money and contracts. What somebody wants to be told is that person's own; the owner sees whether it arrived.
+/// - A scenario does what its author may, whoever starts it: so whoever may start it must be trusted with that, and a child
+///   only sees it. Whether somebody is at home is known to the household, not to guests. A maker's cloud is the owner's.
 /// - A reading is handed in by any adult. Acts go to the portal in the name of the account that the owner linked, so
 ///   approving them is the owner's until it is delegated.
 /// - A program has nothing but what its token names, and the table is the most that a token can name.
@@ -151,6 +153,11 @@ const TABLE: &[(Kind, Whose, [Verbs; 9])] = &[
     (K::Telling,     Any,    [S,         O,       O,      O,      O,      S|C|E,     S|C,       O,    O        ]),
     (K::Telling,     Ward,   [S|C|E,     O,       O,      O,      O,      O,         O,         O,    O        ]),
     (K::Telling,     Own,    [S|C|E,     S|C|E,   S|C|E,  S|C|E,  S,      O,         O,         O,    O        ]),
+    (K::Scenario,    Any,    [S|C|E|X,   S|C|E|X, S,      O,      S|C,    S|C|E|X,   S|C|E,     S|C,  S|C|E|X  ]),
+    (K::Presence,    Any,    [S|E,       S,       S,      O,      S,      S|C|E,     S|C,       S,    S|C      ]),
+    (K::Presence,    Ward,   [S|C|E,     O,       O,      O,      O,      O,         O,         O,    O        ]),
+    (K::Presence,    Own,    [S|C|E,     S|C|E,   S|C,    S|C,    S,      O,         O,         S|C,  O        ]),
+    (K::Cloud,       Any,    [S|C|E,     S,       O,      O,      S,      S|C|E,     S|C,       O,    S        ]),
     (K::Journal,     Any,    [S|X,       O,       O,      O,      O,      S|X,       S,         O,    S|X      ]),
     (K::Journal,     Own,    [O,         S|X,     S|X,    S,      O,      O,         O,         O,    O        ]),
     (K::System,      Any,    [S|C|E|X,   S,       O,      O,      S,      S|C|E|X,   S|C|E,     O,    S        ]),

@@ -24,6 +24,11 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0006_alerts.sql"),
     include_str!("../migrations/0007_notify.sql"),
     include_str!("../migrations/0008_calendar.sql"),
+    include_str!("../migrations/0009_scenarios.sql"),
+    include_str!("../migrations/0010_clouds.sql"),
+    include_str!("../migrations/0011_tariffs.sql"),
+    include_str!("../migrations/0012_mappings.sql"),
+    include_str!("../migrations/0013_presence.sql"),
 ];
 
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -358,6 +358,17 @@ fn told(event: &Event) -> Option<(&'static str, Object, serde_json::Value)> {
         }
         Event::Calendar => ("calendar", Object::all(Kind::Calendar), json!({})),
         Event::Messages => ("messages", Object::all(Kind::Message), json!({})),
+        Event::Presence(news) => {
+            let person = news.person.to_string();
+            let body = json!({ "person": person, "home": news.home, "anybody": news.anybody });
+            ("presence", Object::of(Kind::Presence, news.person), body)
+        }
+        Event::Scenario(id) => {
+            ("scenario", Object::one(Kind::Scenario, id.to_string()), json!({ "scenario": id.to_string() }))
+        }
+        Event::Cloud(name) => {
+            ("cloud", Object::one(Kind::Cloud, name.to_string()), json!({ "cloud": name.to_string() }))
+        }
         Event::Notice(key) => ("notice", Object::one(Kind::Notice, key.to_string()), json!({ "key": key.to_string() })),
     })
 }

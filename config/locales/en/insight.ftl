@@ -1,0 +1,1 @@
+# Consumption, tariffs, evidence.

@@ -1,0 +1,1 @@
+-- Scenarios: what the family wants to happen by itself, and how far each run has come.

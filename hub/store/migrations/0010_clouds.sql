@@ -1,0 +1,1 @@
+-- Makers' clouds: what is linked, and the devices that came from there.

@@ -1,0 +1,1 @@
+-- Tariffs: what a unit of a resource costs, from when on.

@@ -1,0 +1,1 @@
+-- The owner's own mappings of topics, and the keys of meters that are heard by radio.

@@ -1,0 +1,1 @@
+-- Who is at home: by what it is known, and since when.
