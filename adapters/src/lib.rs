@@ -18,6 +18,7 @@ mod complaints;
 mod dangers;
 mod directory;
 mod errand;
+pub mod expression;
 mod fault;
 mod filters;
 mod json;

@@ -9,6 +9,7 @@ mod check;
 mod document;
 mod engine;
 mod filters;
+mod formula;
 mod lists;
 mod numbers;
 mod plain;
@@ -27,6 +28,7 @@ use domovoi_model::Timestamp;
 
 use self::document::{Found, Index};
 use self::engine::{Budget, Program};
+pub(crate) use self::formula::{Asked, Formula};
 use self::plain::Step;
 use crate::fault::{DecodeError, Fault, What};
 use crate::json::{self, Json, MAX_PAYLOAD};

@@ -24,6 +24,7 @@ pub mod policy;
 pub mod portal;
 pub mod recorder;
 pub mod safety;
+pub mod scenarios;
 pub mod signin;
 #[cfg(test)]
 mod tests;

@@ -250,6 +250,12 @@ pub(super) fn told(variables: &[(&str, Given<'_>)], budget: &Arc<Budget>) -> Val
     Value::from(context)
 }
 
+/// What a formula is given.
+pub(super) fn with(mut context: HashMap<&'static str, Value>, budget: &Arc<Budget>) -> Value {
+    context.insert(BUDGET, Value::from_dyn_object(Arc::clone(budget)));
+    Value::from(context)
+}
+
 /// Renders. `None` when it printed only what does not exist, or stumbled over it: what was known stays.
 pub(super) fn render(program: &Program, root: Value, budget: &Budget) -> Result<Option<String>, String> {
     let answer = match &program.compiled {

@@ -31,6 +31,7 @@ mod photos;
 mod register;
 mod rows;
 mod safety;
+mod scenarios;
 mod schema;
 mod secrets;
 mod segments;
@@ -70,6 +71,7 @@ pub use papers::{Drawer, PAPER_LIMIT, Paper, Papers};
 pub use photos::{PHOTO_LIMIT, Photo, Photos};
 pub use register::Register;
 pub use safety::{Safety, SafetyRow};
+pub use scenarios::{SCENARIO_LIMIT, ScenarioBatch, ScenarioDrawer, ScenarioShelf, ScenarioTrace};
 pub use secrets::{SECRET_LIMIT, Secrets};
 pub use segments::{
     Amount, ArchiveTotals, BrokenLink, ChainTag, Chained, Cursor, Finished, LOOK_LIMIT, Looked, Segment, SegmentBrief,
@@ -254,6 +256,11 @@ impl Store {
     /// The calendar.
     pub fn calendar(&self) -> CalendarShelf {
         CalendarShelf::new(Arc::clone(&self.db))
+    }
+
+    /// Scenarios, how far their runs have come, what came of them.
+    pub fn scenarios(&self) -> ScenarioShelf {
+        ScenarioShelf::new(Arc::clone(&self.db))
     }
 
     /// Messages of the portal, and to it.

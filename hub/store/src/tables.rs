@@ -78,7 +78,12 @@ pub(crate) static MESSAGE: Table = table("message");
 pub(crate) static MESSAGE_OUT: Table = table("message_out");
 pub(crate) static MESSAGE_MARK: Table = table("message_mark");
 
-pub(crate) static SEALED: [&Table; 48] = [
+pub(crate) static SCENARIO: Table = Table { name: "scenario", numbered: false, version: 1, batch: 20 };
+pub(crate) static SCENARIO_MARK: Table = table("scenario_mark");
+pub(crate) static SCENARIO_RUN: Table = table("scenario_run");
+pub(crate) static SCENARIO_TRACE: Table = table("scenario_trace");
+
+pub(crate) static SEALED: [&Table; 52] = [
     &JOURNAL,
     &BOOT,
     &CURSOR,
@@ -127,6 +132,10 @@ pub(crate) static SEALED: [&Table; 48] = [
     &MESSAGE,
     &MESSAGE_OUT,
     &MESSAGE_MARK,
+    &SCENARIO,
+    &SCENARIO_MARK,
+    &SCENARIO_RUN,
+    &SCENARIO_TRACE,
 ];
 
 impl Table {
