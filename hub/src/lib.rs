@@ -19,6 +19,7 @@ pub mod house;
 pub mod ingest;
 pub mod metering;
 pub mod notify;
+pub mod outside;
 pub mod people;
 pub mod policy;
 pub mod portal;

@@ -1,43 +1,21 @@
-//! Fetching a feed or a message: one client, no proxy of the environment, no compression, sizes capped while it streams,
-//! redirects followed by hand and only to where the settings allow. It knows no XML.
+//! Fetching a feed or a message, from where the settings allow. It knows no XML; how HTTP is asked stands in
+//! [`crate::outside`].
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
-use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
-    RETRY_AFTER,
-};
+use domovoi_config::AlertFeed;
 use url::{Host, Url};
 
-const MAX_REDIRECTS: usize = 3;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const TIMEOUT: Duration = Duration::from_secs(20);
+use crate::outside::{self, Ask, Fetched, Known, Terms, Trouble};
+
+const CONNECT: Duration = Duration::from_secs(10);
+const WHOLE: Duration = Duration::from_secs(20);
 
 /// A feed cannot put us off for longer than this.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(6 * 3600);
+const PATIENCE: Duration = Duration::from_secs(6 * 3600);
 
-/// A tag of a server that is longer is not kept.
-const MAX_TAG: usize = 1024;
-
-/// Why nothing came: a code with a sentence in the locale files (`alert-feed-<code>`), and the particulars.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trouble {
-    pub code: &'static str,
-    pub detail: String,
-    /// The server wants to be left alone so long.
-    pub retry_after: Option<Duration>,
-}
-
-impl Trouble {
-    pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
-        Trouble {
-            code,
-            detail: detail.into().chars().filter(|c| !c.is_control()).take(200).collect(),
-            retry_after: None,
-        }
-    }
-}
+const ACCEPTED: &str =
+    "application/cap+xml, application/atom+xml, application/rss+xml, application/xml, text/xml;q=0.9, */*;q=0.1";
 
 /// From where a feed's documents may come.
 #[derive(Debug, Clone)]
@@ -48,7 +26,7 @@ pub(super) struct Allowed {
 }
 
 impl Allowed {
-    pub fn of(feed: &domovoi_config::AlertFeed) -> Self {
+    pub fn of(feed: &AlertFeed) -> Self {
         let own = feed.address.host_str().unwrap_or_default();
         let hosts = feed.hosts.iter().map(String::as_str).chain([own]).map(str::to_ascii_lowercase).collect();
         Allowed { hosts, in_clear: feed.address.scheme() == "http" }
@@ -74,120 +52,22 @@ impl Allowed {
     }
 }
 
-/// What came.
-#[derive(Debug)]
-pub(super) enum Fetched {
-    /// The same as the last time.
-    Same,
-    /// A document.
-    Document { bytes: Vec<u8>, etag: Option<String>, modified: Option<String> },
-}
-
-/// The client of this room.
+/// The client of this room. The settings name the hosts, so no guard looks at where their names lead.
 pub(super) fn client() -> Result<reqwest::Client, Trouble> {
-    // reqwest takes the process's provider; another room may have installed it already, with the same choice.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = || {
-        reqwest::Client::builder()
-            .user_agent(concat!("domovoi/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .pool_max_idle_per_host(2)
-            .pool_idle_timeout(Duration::from_secs(30))
-    };
-    // A bare machine has no certificate authorities: then no https feed can be read, and the reason is told with the feed.
-    let made = builder().build().or_else(|_| builder().tls_certs_only([]).build());
-    made.map_err(|error| Trouble::new("no-client", error.to_string()))
+    let terms = Terms { connect: CONNECT, whole: Some(WHOLE), idle: 2, ..Terms::default() };
+    outside::client(terms).map_err(|why| Trouble::new("no-client", why))
 }
 
-/// Fetches once. What the server said of the document the last time is sent along.
+/// Fetches once.
 pub(super) async fn fetch(
     client: &reqwest::Client,
-    from: &Url,
+    url: &Url,
     allowed: &Allowed,
     most: usize,
-    known: (Option<&str>, Option<&str>),
+    known: &Known,
 ) -> Result<Fetched, Trouble> {
-    let mut url = from.clone();
-    for _ in 0..=MAX_REDIRECTS {
-        allowed.check(&url)?;
-        let request = client.get(url.clone()).headers(headers(known));
-        let mut response = request.send().await.map_err(|error| unsent(&error))?;
-        let status = response.status();
-        if status == StatusCode::NOT_MODIFIED {
-            return Ok(Fetched::Same);
-        }
-        if status.is_redirection() {
-            let to = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            let to = to.and_then(|to| url.join(to).ok());
-            url = to.ok_or_else(|| Trouble::new("status", status.as_u16().to_string()))?;
-            continue;
-        }
-        if !status.is_success() {
-            let mut trouble = Trouble::new("status", status.as_u16().to_string());
-            trouble.retry_after = retry_after(response.headers());
-            return Err(trouble);
-        }
-        let tag = |name| {
-            let value: Option<&HeaderValue> = response.headers().get(name);
-            value.and_then(|value| value.to_str().ok()).filter(|tag| tag.len() <= MAX_TAG).map(str::to_owned)
-        };
-        let (etag, modified) = (tag(ETAG), tag(LAST_MODIFIED));
-        let too_large = || Trouble::new("too-large", most.to_string());
-        if response.content_length().is_some_and(|length| length > most as u64) {
-            return Err(too_large());
-        }
-        let mut bytes = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if bytes.len().saturating_add(chunk.len()) > most => return Err(too_large()),
-                Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-                Ok(None) => return Ok(Fetched::Document { bytes, etag, modified }),
-                Err(error) => return Err(unsent(&error)),
-            }
-        }
-    }
-    Err(Trouble::new("redirects", MAX_REDIRECTS.to_string()))
-}
-
-fn headers((etag, modified): (Option<&str>, Option<&str>)) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(
-        ACCEPT,
-        HeaderValue::from_static("application/cap+xml, application/atom+xml, application/rss+xml, application/xml, text/xml;q=0.9, */*;q=0.1"),
-    );
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    for (name, value) in [(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, modified)] {
-        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
-            headers.insert(name, value);
-        }
-    }
-    headers
-}
-
-/// Retry-After in seconds. The form with a date would need a clock that is true; it counts as absent.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
-}
-
-/// Without the address: its query is nobody's business.
-fn unsent(error: &reqwest::Error) -> Trouble {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    let code = if error.is_timeout() {
-        "timeout"
-    } else if error.is_connect() {
-        "unreachable"
-    } else {
-        "broken"
-    };
-    Trouble::new(code, cause.to_string())
+    let ask = Ask { url, accept: ACCEPTED, known, most, patience: PATIENCE };
+    outside::document(client, &ask, |url| allowed.check(url)).await
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ use tokio::time::Instant;
 
 use super::board::FeedRef;
 use super::feeds::{Row, entry_hash};
-use super::fetch::{self, Allowed, Fetched, Trouble};
+use super::fetch::{self, Allowed};
 use super::{Alerts, Heard, own, part};
+use crate::outside::{Fetched, Known, Trouble};
 
 /// Messages that are fetched after one look at a feed; the rest comes with the next.
 const MAX_FETCHED: usize = 200;
@@ -104,7 +105,7 @@ impl Alerts {
             }
         });
         self.tell_of_silence(feed, outcome.as_ref().err());
-        let asked = outcome.err().and_then(|trouble| trouble.retry_after);
+        let asked = outcome.err().and_then(|trouble| trouble.after);
         pause(feed.every, failures, asked)
     }
 
@@ -124,10 +125,10 @@ impl Alerts {
     async fn look(&self, feed: &AlertFeed, client: &reqwest::Client) -> Result<(), Trouble> {
         let feeds = &self.0.feeds;
         let allowed = Allowed::of(feed);
-        let (etag, modified) = feeds.with(&feed.name, |state| (state.etag.clone(), state.modified.clone()));
-        let known = (etag.as_deref(), modified.as_deref());
-        let fetched = fetch::fetch(client, &feed.address, &allowed, cap::MAX_FEED, known).await?;
-        let Fetched::Document { bytes, etag, modified } = fetched else { return Ok(()) };
+        let known =
+            feeds.with(&feed.name, |state| Known { etag: state.etag.clone(), modified: state.modified.clone() });
+        let fetched = fetch::fetch(client, &feed.address, &allowed, cap::MAX_FEED, &known).await?;
+        let Fetched::Document { bytes, known: Known { etag, modified } } = fetched else { return Ok(()) };
         let read = tokio::task::spawn_blocking(move || cap::read_document(&bytes)).await;
         let document = read
             .map_err(|error| Trouble::new("unreadable", error.to_string()))?
@@ -258,7 +259,7 @@ async fn messages_of(
             trouble = trouble.or(Some(Trouble::new("bad-link", &link.address)));
             continue;
         };
-        match fetch::fetch(client, &url, allowed, cap::MAX_MESSAGE, (None, None)).await {
+        match fetch::fetch(client, &url, allowed, cap::MAX_MESSAGE, &Known::default()).await {
             Ok(Fetched::Document { bytes, .. }) => match cap::read_document(&bytes) {
                 Ok(CapDocument::Messages(messages)) => return (messages, None),
                 Ok(CapDocument::Feed(_)) => trouble = trouble.or(Some(Trouble::new("unreadable", "a feed"))),

@@ -17,8 +17,9 @@ use zeroize::Zeroizing;
 use super::draft::{text, wrong};
 use super::editing::new_id;
 use super::event::{EventKind, MAX_TITLE, Origin};
-use super::fetch::{Failed, Fetched, Guard};
+use super::fetch::Guard;
 use super::{CLOCK_CHECK, Calendar, CalendarError, State, ics, kept};
+use crate::outside::{Fetched, Known, Trouble};
 
 /// After the first failure; doubled after each further one, up to a day.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
@@ -159,7 +160,7 @@ impl Calendar {
             return Err(wrong("label", "blank", "say what to call it").into());
         }
         let guard = Guard::new(&self.0.section.allow);
-        let refused = |failed: Failed| wrong("address", failed.code, failed.detail);
+        let refused = |failed: Trouble| wrong("address", failed.code, failed.detail);
         let url = guard.parse(draft.address.expose()).map_err(refused)?;
         let most = self.0.section.max_elsewhere;
         if self.state().elsewhere.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
@@ -186,7 +187,7 @@ impl Calendar {
             name: None,
         };
         let fetched = guard.read(&url, None).await.map_err(refused)?;
-        let Fetched::Document { etag, body } = fetched else {
+        let Fetched::Document { bytes: body, known: Known { etag, .. } } = fetched else {
             return Err(wrong("address", "status", "304 to a first question").into());
         };
         let reading = reading_of(id, &row, &self.0.store, &self.0.zone, &self.0.section, now);
@@ -343,14 +344,14 @@ impl Calendar {
             Err(failed) => Err(failed),
         };
         let taken = match read {
-            Ok(Fetched::NotModified) => Ok(None),
-            Ok(Fetched::Document { etag, body }) => {
+            Ok(Fetched::Same) => Ok(None),
+            Ok(Fetched::Document { bytes: body, known: Known { etag, .. } }) => {
                 let reading = reading_of(id, &row, &self.0.store, &self.0.zone, &self.0.section, now);
                 let document = body.clone();
                 let read = tokio::task::spawn_blocking(move || ics::read(&document, &reading)).await;
                 match read.ok().flatten() {
                     Some(read) => Ok(Some((etag, body, read))),
-                    None => Err(Failed { code: "not-a-calendar", detail: String::new(), after: None }),
+                    None => Err(Trouble::new("not-a-calendar", "")),
                 }
             }
             Err(failed) => Err(failed),

@@ -4,12 +4,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use domovoi_config::{SmsFormat, SmsGateway};
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use super::{ChannelError, Key, root_cause};
+use super::{ChannelError, Key};
+use crate::outside::{self, Cut, Terms};
 
 /// An answer is a line or two.
 const ANSWER_CAP: usize = 64 * 1024;
@@ -80,24 +82,9 @@ impl Gateway {
         };
         let header = section.header.as_ref().map(|name| HeaderName::from_bytes(name.as_bytes()));
         let header = header.transpose().map_err(|_| ChannelError("sms.header: is not the name of a header".into()))?;
-        // The process's provider; another room may have installed it already, with the same choice.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = || {
-            reqwest::Client::builder()
-                .user_agent(concat!("domovoi/", env!("CARGO_PKG_VERSION")))
-                // A redirect would carry the key and the code to an address that nobody checked.
-                .redirect(reqwest::redirect::Policy::none())
-                .no_proxy()
-                .referer(false)
-                // A code is sent once: twice costs money and makes the first one worthless.
-                .retry(reqwest::retry::never())
-                .timeout(section.timeout)
-                .connect_timeout(section.timeout)
-                .pool_max_idle_per_host(0)
-        };
-        // A machine without authorities still reaches a gateway of its own; it trusts nobody else.
-        let client = builder().build().or_else(|_| builder().tls_certs_only([]).build());
-        let client = client.map_err(|error| ChannelError(format!("sms: no HTTP client: {}", root_cause(&error))))?;
+        // A code is sent once: twice costs money and makes the first one worthless.
+        let terms = Terms { connect: section.timeout, whole: Some(section.timeout), ..Terms::default() };
+        let client = outside::client(terms).map_err(|why| ChannelError(format!("sms: no HTTP client: {why}")))?;
         Ok(Gateway { client, section: section.clone(), template, header, key })
     }
 
@@ -142,7 +129,7 @@ impl Gateway {
         }))
     }
 
-    async fn post(&self, url: Url, template: &Template, to: &str, text: &str) -> Result<Vec<u8>, GatewayError> {
+    async fn post(&self, url: Url, template: &Template, to: &str, text: &str) -> Result<Bytes, GatewayError> {
         let secret = match &self.key {
             Some(key) => Some(key.read().await.map_err(|why| GatewayError::Never(why.0))?),
             None => None,
@@ -169,15 +156,14 @@ impl Gateway {
                 _ => GatewayError::Never(why),
             });
         }
-        let mut answer = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.why(&error))? {
-            if answer.len() + chunk.len() > ANSWER_CAP {
+        match outside::take(&mut response, ANSWER_CAP).await {
+            Ok(answer) => Ok(answer),
+            Err(Cut::Broken(error)) => Err(self.why(&error)),
+            Err(Cut::TooLong) => {
                 let why = format!("the answer of the gateway {} is too long", self.host());
-                return Err(GatewayError::Later { why, after: None });
+                Err(GatewayError::Later { why, after: None })
             }
-            answer.extend_from_slice(&chunk);
         }
-        Ok(answer)
     }
 
     fn host(&self) -> &str {
@@ -188,7 +174,7 @@ impl Gateway {
         let why = if error.is_timeout() {
             format!("the gateway {} did not answer in time", self.host())
         } else {
-            format!("the gateway {} cannot be reached: {}", self.host(), root_cause(error))
+            format!("the gateway {} cannot be reached: {}", self.host(), outside::cause(error))
         };
         GatewayError::Later { why, after: None }
     }

@@ -17,8 +17,8 @@ use super::LinkError;
 use super::discovery::Metadata;
 use super::dpop::DpopKey;
 use super::link::Inner;
-use super::problem::tame;
 use super::tokens::{Binding, Granted, granted, oauth_client, scopes, token_error};
+use crate::outside::tame;
 
 /// What a portal registers as `http://127.0.0.1/domovoi/linked`; the port varies (RFC 8252 section 7.3).
 pub const REDIRECT_PATH: &str = "/domovoi/linked";

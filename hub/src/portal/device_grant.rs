@@ -18,8 +18,8 @@ use super::address;
 use super::discovery::Metadata;
 use super::dpop::DpopKey;
 use super::link::Inner;
-use super::problem::tame;
 use super::tokens::{Binding, Granted, granted, oauth_client, scopes, token_error};
+use crate::outside::tame;
 
 const LIFE_MAX: Duration = Duration::from_secs(3600);
 const INTERVAL_MIN: Duration = Duration::from_secs(1);

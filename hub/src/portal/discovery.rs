@@ -11,8 +11,9 @@ use url::Url;
 
 use super::address;
 use super::http::{Http, Outgoing};
-use super::problem::{CallError, classify, tame};
+use super::problem::{CallError, classify};
 use super::settings::Issuer;
+use crate::outside::tame;
 
 const FRESH: Duration = Duration::from_secs(24 * 3600);
 

@@ -4,18 +4,17 @@
 //!
 //! Deliberately ignorant of OAuth and of the portal's JSON. Bodies, queries and tokens never reach a message or a log.
 
-use std::error::Error as _;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::address;
-use super::problem::tame;
 use super::settings::{PortalSettings, TlsFloor};
+use crate::outside::{self, Cut, Terms, cause, tame};
 
 /// Answers in general.
 pub(crate) const ANSWER_CAP: usize = 256 * 1024;
@@ -116,11 +115,9 @@ impl Answer {
         })
     }
 
-    /// Retry-After in seconds. The date form is rare and would need a trusted clock; it counts as absent.
+    /// How long the portal wants to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
-        let value = self.headers.get(RETRY_AFTER)?.to_str().ok()?;
-        let seconds: u64 = value.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+        outside::retry_after(&self.headers, RETRY_AFTER_MAX)
     }
 }
 
@@ -130,51 +127,19 @@ pub(crate) struct Http {
 
 impl Http {
     pub fn new(settings: &PortalSettings) -> Result<Self, HttpSetupError> {
-        // reqwest takes the process's provider; another room may have installed it already, with the same choice.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = || {
-            reqwest::Client::builder()
-                .user_agent(concat!("domovoi/", env!("CARGO_PKG_VERSION")))
-                // A redirect would carry proofs and forms to an address that nobody checked.
-                .redirect(reqwest::redirect::Policy::none())
-                // What the environment says about proxies is no setting of this program.
-                .no_proxy()
-                .referer(false)
-                .retry(reqwest::retry::never())
-                .connect_timeout(settings.connect_timeout)
-                .timeout(settings.total_timeout)
-                .pool_max_idle_per_host(2)
-                .pool_idle_timeout(Duration::from_secs(30))
-                .tls_version_min(match settings.tls_floor {
-                    TlsFloor::V1_3 => reqwest::tls::Version::TLS_1_3,
-                    TlsFloor::V1_2 => reqwest::tls::Version::TLS_1_2,
-                })
+        let terms = Terms {
+            connect: settings.connect_timeout,
+            whole: Some(settings.total_timeout),
+            idle: 2,
+            guard: None,
+            tls: Some(match settings.tls_floor {
+                TlsFloor::V1_3 => reqwest::tls::Version::TLS_1_3,
+                TlsFloor::V1_2 => reqwest::tls::Version::TLS_1_2,
+            }),
+            roots: settings.extra_roots.as_deref().map(roots).transpose()?,
         };
-        if let Some(path) = &settings.extra_roots {
-            let shown = path.display();
-            let pem = std::fs::read(path)
-                .map_err(|why| HttpSetupError(format!("cannot read the certificates in {shown}: {why}")))?;
-            let roots = reqwest::Certificate::from_pem_bundle(&pem).ok().filter(|roots| !roots.is_empty());
-            let Some(roots) = roots else {
-                return Err(HttpSetupError(format!("{shown} holds no certificate in PEM form")));
-            };
-            let client = builder().tls_certs_merge(roots).build();
-            return client
-                .map(|client| Http { client })
-                .map_err(|why| HttpSetupError(format!("the certificates in {shown} cannot be used: {}", chain(&why))));
-        }
-        match builder().build() {
-            Ok(client) => Ok(Http { client }),
-            Err(why) => {
-                // A bare machine has no certificate authorities. It can still talk to a portal on its own loopback, so
-                // trusting nobody is better than not starting.
-                tracing::warn!(why = %chain(&why), "no certificate authorities: no https portal can be reached; install ca-certificates");
-                let client = builder().tls_certs_only([]).build();
-                client
-                    .map(|client| Http { client })
-                    .map_err(|why| HttpSetupError(format!("no HTTP client can be made: {}", chain(&why))))
-            }
-        }
+        let client = outside::client(terms);
+        client.map(|client| Http { client }).map_err(|why| HttpSetupError(format!("no HTTP client can be made: {why}")))
     }
 
     /// Sends once and reads the whole answer.
@@ -187,54 +152,32 @@ impl Http {
             .body(outgoing.body.clone());
         let mut response = request.send().await.map_err(|why| {
             if why.is_connect() || why.is_builder() {
-                SendError::NotSent(format!("{from} cannot be reached: {}", chain(&why)))
+                SendError::NotSent(format!("{from} cannot be reached: {}", cause(&why)))
             } else if why.is_timeout() {
                 SendError::Unknown { detail: format!("{from} did not answer in time"), status: None }
             } else {
-                let detail = format!("the connection to {from} broke before the answer came: {}", chain(&why));
+                let detail = format!("the connection to {from} broke before the answer came: {}", cause(&why));
                 SendError::Unknown { detail, status: None }
             }
         })?;
         let status = response.status();
         let headers = response.headers().clone();
-        let too_large = || SendError::Unknown {
-            detail: format!("the answer of {from} is larger than {} bytes; it was not read", outgoing.cap),
-            status: Some(status),
-        };
-        if response.content_length().is_some_and(|length| length > outgoing.cap as u64) {
-            return Err(too_large());
-        }
-        let mut body = BytesMut::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > outgoing.cap => return Err(too_large()),
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => break,
-                Err(why) => {
-                    let detail = format!("the answer of {from} was cut: {}", chain(&why));
-                    return Err(SendError::Unknown { detail, status: Some(status) });
-                }
+        let unknown = |detail: String| SendError::Unknown { detail, status: Some(status) };
+        let body = outside::take(&mut response, outgoing.cap).await.map_err(|cut| match cut {
+            Cut::TooLong => {
+                unknown(format!("the answer of {from} is larger than {} bytes; it was not read", outgoing.cap))
             }
-        }
-        Ok(Answer { status, headers, body: body.freeze(), from })
+            Cut::Broken(why) => unknown(format!("the answer of {from} was cut: {}", cause(&why))),
+        })?;
+        Ok(Answer { status, headers, body, from })
     }
 }
 
-/// The causes of an error without the address, whose query is not for logs.
-fn chain(why: &reqwest::Error) -> String {
-    let mut words: Vec<String> = Vec::new();
-    let mut source = why.source();
-    while let Some(cause) = source {
-        let text = tame(&cause.to_string(), 200);
-        // Wrappers repeat what they wrap.
-        if words.last() != Some(&text) {
-            words.push(text);
-        }
-        source = cause.source();
-    }
-    match words.last() {
-        Some(last) => last.clone(),
-        None if why.is_timeout() => "timed out".to_owned(),
-        None => "no cause given".to_owned(),
-    }
+/// The authorities in a file of the owner's.
+fn roots(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, HttpSetupError> {
+    let shown = path.display();
+    let pem =
+        std::fs::read(path).map_err(|why| HttpSetupError(format!("cannot read the certificates in {shown}: {why}")))?;
+    let roots = reqwest::Certificate::from_pem_bundle(&pem).ok().filter(|roots| !roots.is_empty());
+    roots.ok_or_else(|| HttpSetupError(format!("{shown} holds no certificate in PEM form")))
 }

@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 
 use super::http::{Answer, SendError};
+use crate::outside::tame;
 
 /// What the portal said when it refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,12 +83,6 @@ struct ProblemDto {
     detail: Option<String>,
     #[serde(default)]
     opens_at: Option<String>,
-}
-
-/// A stranger's text, made fit for a log line and a screen: no control characters, no bidirectional overrides, capped.
-pub(crate) fn tame(text: &str, max_chars: usize) -> String {
-    let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !hidden(*c)).take(max_chars).collect()
 }
 
 /// The problem document of an answer, if it is one.

@@ -25,8 +25,8 @@ use url::Url;
 
 use super::dpop::{self, DpopKey, Nonces};
 use super::http::{ANSWER_CAP, Http, Outgoing, SendError};
-use super::problem::tame;
 use crate::clock::Clock;
+use crate::outside::tame;
 
 /// Beside the standard members of a token response.
 #[derive(Clone, Deserialize, Serialize)]

@@ -3,20 +3,18 @@
 //!
 //! Its sentences name neither address nor body: both hold secrets of people.
 
-use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use domovoi_config::Network;
-use domovoi_video::address::Policy;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::RETRY_AFTER;
 use reqwest::{RequestBuilder, StatusCode};
 use url::{Host, Url};
 
 use super::Failed;
 use crate::courier::ChannelError;
+use crate::outside::{self, Barred, Cut, Guard, Reach, Terms};
 
 /// Answers are a line or two.
 const ANSWER_CAP: usize = 64 * 1024;
@@ -34,92 +32,19 @@ pub(super) struct Http {
     guard: Option<Arc<Guard>>,
 }
 
-/// Which addresses that somebody gave may lead where.
-struct Guard {
-    allow: Vec<Network>,
-    own: Vec<SocketAddr>,
-    strict: Policy,
-}
-
-/// An address leads where it must not.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the address leads to the hub's own machine or to no host of others")]
-struct Barred;
-
 /// What came back.
 pub(super) struct Answer {
     pub status: StatusCode,
     pub retry_after: Option<Duration>,
-    pub body: Vec<u8>,
-}
-
-impl Guard {
-    fn new(allow: &[Network], own: &[SocketAddr]) -> Self {
-        // Any address of this machine: no port is known where names are looked up, and nothing that people are reached
-        // through is on the hub itself, unless its owner says so.
-        let strict = Policy { own: vec![SocketAddr::from(([0, 0, 0, 0], 0))], ..Policy::default() };
-        Guard { allow: allow.to_vec(), own: own.to_vec(), strict }
-    }
-
-    fn is_named(&self, ip: IpAddr) -> bool {
-        self.allow.iter().any(|network| network.contains(ip))
-    }
-
-    fn admits(&self, ip: IpAddr) -> Result<(), Barred> {
-        if self.is_named(ip) {
-            return Ok(());
-        }
-        self.strict.check(SocketAddr::new(ip, 0)).map_err(|_| Barred)
-    }
-
-    /// Even where the owner lets in all of this machine: never the hub itself.
-    fn is_own(&self, ip: IpAddr, port: u16) -> bool {
-        let here =
-            |own: &SocketAddr| own.ip() == ip || own.ip().is_unspecified() && (ip.is_loopback() || self.is_named(ip));
-        self.own.iter().any(|own| own.port() == port && here(own))
-    }
-}
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let guard = Guard { allow: self.allow.clone(), own: Vec::new(), strict: self.strict.clone() };
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            // One bad address among good ones is no accident.
-            for address in &found {
-                guard.admits(address.ip())?;
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
+    pub body: Bytes,
 }
 
 impl Http {
     /// `None`: for addresses from the owner's settings.
     pub(super) fn new(guard: Option<(&[Network], &[SocketAddr])>) -> Result<Self, ChannelError> {
-        let guard = guard.map(|(allow, own)| Arc::new(Guard::new(allow, own)));
-        // The process's provider; another room may have installed it already, with the same choice.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = || {
-            let builder = reqwest::Client::builder()
-                .user_agent(concat!("domovoi/", env!("CARGO_PKG_VERSION")))
-                // A redirect would carry secrets to an address that nobody checked.
-                .redirect(reqwest::redirect::Policy::none())
-                .no_proxy()
-                .referer(false)
-                .retry(reqwest::retry::never())
-                .timeout(LONGEST)
-                .connect_timeout(CONNECT)
-                .pool_max_idle_per_host(2)
-                .pool_idle_timeout(Duration::from_secs(30));
-            match &guard {
-                Some(guard) => builder.dns_resolver(guard.clone()),
-                None => builder,
-            }
-        };
-        // A machine without authorities still reaches a server of its own; it trusts nobody else.
-        let client = builder().build().or_else(|_| builder().tls_certs_only([]).build());
-        let client = client.map_err(|error| ChannelError(format!("channels: no HTTP client: {}", cause(&error))))?;
+        let guard = guard.map(|(allow, own)| Arc::new(Guard::new(Reach::BeyondUs, allow, own)));
+        let terms = Terms { connect: CONNECT, whole: Some(LONGEST), idle: 2, guard: guard.clone(), ..Terms::default() };
+        let client = outside::client(terms).map_err(|why| ChannelError(format!("channels: no HTTP client: {why}")))?;
         Ok(Http { client, guard })
     }
 
@@ -151,12 +76,8 @@ impl Http {
             }
             _ => return Err("only https addresses are used".to_owned()),
         }
-        if let (Some(guard), Some(ip)) = (&self.guard, ip) {
-            let port = url.port_or_known_default().unwrap_or(0);
-            let barred = guard.admits(ip).is_err() || guard.is_own(ip, port);
-            if barred {
-                return Err(format!("{Barred}: write another, or name it in channels.allow"));
-            }
+        if let Some(Err(barred)) = self.guard.as_ref().map(|guard| guard.check(&url)) {
+            return Err(format!("{barred}: write another, or name it in channels.allow"));
         }
         Ok(url)
     }
@@ -170,17 +91,12 @@ impl Http {
     pub(super) async fn send(&self, request: RequestBuilder, whom: &str) -> Result<Answer, Failed> {
         let mut response = request.send().await.map_err(|error| broken(&error, whom))?;
         let status = response.status();
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        // The form with a date is rare, and wants a clock that both trust.
-        let retry_after = retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error, whom))? {
-            if body.len() + chunk.len() > ANSWER_CAP {
-                return Err(Failed::Again { why: format!("the answer of {whom} is too long"), after: None });
-            }
-            body.extend_from_slice(&chunk);
+        let retry_after = outside::retry_after(response.headers(), RETRY_AFTER_MAX);
+        match outside::take(&mut response, ANSWER_CAP).await {
+            Ok(body) => Ok(Answer { status, retry_after, body }),
+            Err(Cut::Broken(error)) => Err(broken(&error, whom)),
+            Err(Cut::TooLong) => Err(Failed::Again { why: format!("the answer of {whom} is too long"), after: None }),
         }
-        Ok(Answer { status, retry_after: retry_after.map(|after| after.min(RETRY_AFTER_MAX)), body })
     }
 }
 
@@ -208,30 +124,15 @@ fn is_of_a_home(ip: IpAddr) -> bool {
 }
 
 fn broken(error: &reqwest::Error, whom: &str) -> Failed {
-    let mut source = error.source();
-    while let Some(found) = source {
-        if found.is::<Barred>() {
-            return Failed::Refused(Barred.to_string());
-        }
-        source = found.source();
+    if Guard::barred(error) {
+        return Failed::Refused(Barred.to_string());
     }
     let why = if error.is_timeout() {
         format!("{whom} did not answer in time")
     } else {
-        format!("{whom} cannot be reached: {}", cause(error))
+        format!("{whom} cannot be reached: {}", outside::cause(error))
     };
     Failed::Again { why, after: None }
-}
-
-/// What lies under an error. The uppermost one repeats the address.
-fn cause(error: &reqwest::Error) -> String {
-    let mut cause = error.source();
-    let mut text = "no cause given".to_owned();
-    while let Some(inner) = cause {
-        text = inner.to_string();
-        cause = inner.source();
-    }
-    super::wording::one_line(&text).chars().take(200).collect()
 }
 
 #[cfg(test)]

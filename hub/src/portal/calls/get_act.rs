@@ -5,8 +5,8 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::wire;
+use crate::outside::tame;
 use crate::portal::http::Answer;
-use crate::portal::problem::tame;
 use crate::portal::{CallError, Portal};
 
 /// An act as the portal has it.

@@ -5,8 +5,8 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::wire;
+use crate::outside::tame;
 use crate::portal::http::RECEIPT_CAP;
-use crate::portal::problem::tame;
 use crate::portal::{CallError, Portal};
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
 use super::wire;
-use crate::portal::problem::tame;
+use crate::outside::tame;
 use crate::portal::{CallError, Portal};
 
 /// One request.

@@ -9,8 +9,8 @@ use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::outside::tame;
 use crate::portal::http::{Answer, Outgoing};
-use crate::portal::problem::tame;
 use crate::portal::{CallError, Portal, address};
 
 pub(super) const JSON: &str = "application/json";

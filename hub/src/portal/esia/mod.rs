@@ -21,9 +21,9 @@ use uuid::Uuid;
 
 use super::address::{self, AddressError};
 use super::http::{Http, HttpSetupError, Outgoing, SendError};
-use super::problem::tame;
 use super::settings::PortalSettings;
 use crate::clock::Clock;
+use crate::outside::tame;
 use sign::Signed;
 
 pub use self::fault::{EsiaFault, fault};

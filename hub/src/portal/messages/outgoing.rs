@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::kept::{self, Outgoing, OutgoingState};
 use super::{KEPT_OWN, MAX_WAITING, MessageError, Messages, OwnMessage};
+use crate::outside::tame;
 use crate::portal::calls::{OwnNotification, mark_notification_read, post_notification};
-use crate::portal::problem::tame;
 use crate::portal::{CallError, Portal};
 
 const MAX_TEXT: usize = 4000;
