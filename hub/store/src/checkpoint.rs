@@ -25,7 +25,8 @@ impl Db {
         }
     }
 
-    async fn fold(&self) -> Result<(), StoreError> {
+    pub(crate) async fn fold(&self) -> Result<(), StoreError> {
+        let _folding = self.folding.lock().await;
         let mut beside = self.writing.connect().await?;
         let folded = passive(&mut beside).await;
         let mut writer = self.writer().await?;

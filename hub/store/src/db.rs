@@ -56,6 +56,8 @@ pub(crate) struct Db {
     /// How the writer's connection is made, and another one for the checkpoints.
     pub(crate) writing: SqliteConnectOptions,
     readers: SqlitePool,
+    /// Held by whoever folds the log in on a connection of its own, and taken before the writer.
+    pub(crate) folding: tokio::sync::Mutex<()>,
     /// About how many pages were written since the log was last folded in whole.
     pub(crate) frames: AtomicU64,
     pub(crate) due: std::sync::Arc<tokio::sync::Notify>,
@@ -197,6 +199,7 @@ impl Db {
             at_hand: AtHand::default(),
             writer: tokio::sync::Mutex::new(Writer { conn, open: false, broken: false, careless: false, counted }),
             writing,
+            folding: tokio::sync::Mutex::default(),
             frames: AtomicU64::new(0),
             due: std::sync::Arc::new(tokio::sync::Notify::new()),
             readers: SqlitePoolOptions::new()
@@ -301,7 +304,9 @@ impl Db {
     /// Moves the write-ahead log into the database and empties it: what was overwritten is then in neither. Waits for
     /// those who read, and lets nobody begin to read meanwhile.
     pub async fn empty_log(&self) -> Result<(), StoreError> {
-        // The writer first: whoever writes may still ask for a reader.
+        // SQLite does not wait for another checkpoint, it gives up at once.
+        let _nobody_folds = self.folding.lock().await;
+        // The writer before the readers: whoever writes may still ask for a reader.
         let mut writer = self.writer().await?;
         let _nobody_reads = self.opening.write().await;
         let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut writer.conn).await?;

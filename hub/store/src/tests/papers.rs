@@ -193,3 +193,24 @@ async fn nothing_is_kept_of_somebody_who_was_erased_a_moment_ago() {
     assert!(papers.all(Drawer::Factor).await.unwrap().is_empty());
     papers.put(Drawer::Factor, &paper(other)).await.unwrap();
 }
+
+/// SQLite lets one checkpoint run and tells another at once that it is busy: who is to be forgotten waits for it instead.
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_is_erased_while_the_log_is_folded_in() {
+    let house = House::new();
+    let store = house.open().await;
+    let papers = store.papers();
+    for _ in 0..30 {
+        let person = PersonId(id());
+        for _ in 0..20 {
+            let body = vec![7; 2500].into();
+            papers.put(Drawer::Session, &Paper { body, ..paper(person) }).await.unwrap();
+        }
+        let folding = {
+            let db = Arc::clone(&store.db);
+            tokio::spawn(async move { db.fold().await })
+        };
+        assert!(papers.erase(person).await.unwrap() > 0);
+        folding.await.unwrap().unwrap();
+    }
+}
