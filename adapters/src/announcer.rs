@@ -86,6 +86,8 @@ pub enum Owner {
     Nobody,
     /// That of whoever a broker of others lets in: there are no names there.
     Link,
+    /// That of a maker's cloud: of each dialect there is one.
+    Cloud,
     /// A credential's, by its user name.
     Credential(String),
 }
@@ -95,6 +97,7 @@ impl fmt::Display for Owner {
         match self {
             Owner::Nobody => f.write_str("nobody"),
             Owner::Link => f.write_str("the home's broker"),
+            Owner::Cloud => f.write_str("the maker's cloud"),
             Owner::Credential(username) => write!(f, "the credential «{username}»"),
         }
     }
@@ -126,6 +129,7 @@ impl Announcer<'_> {
     pub(crate) fn owner(&self) -> Owner {
         match (self.road, self.sender) {
             (Road::External, _) => Owner::Link,
+            (Road::Cloud, _) => Owner::Cloud,
             (Road::Embedded, "") => Owner::Nobody,
             (Road::Embedded, username) => Owner::Credential(username.to_owned()),
         }

@@ -13,6 +13,7 @@ mod announcement;
 mod announcer;
 mod bases;
 pub mod cap;
+pub mod clouds;
 mod colour;
 mod complaints;
 mod dangers;
@@ -59,6 +60,8 @@ pub enum Road {
     Embedded,
     /// A broker that the home already had; the sender is whoever that broker let in.
     External,
+    /// A maker's cloud; the sender is the cloud, by its name.
+    Cloud,
 }
 
 /// One publish, stamped by the hub. Only the hub reads a clock, so the time comes with it. It borrows from whoever read
@@ -238,6 +241,14 @@ pub fn readings(envelope: &Envelope<'_>, directory: &Directory) -> Vec<Reading> 
     if topic.len() > MAX_TOPIC || topic.chars().any(|c| c.is_control() || matches!(c, '+' | '#')) {
         return Vec::new();
     }
+    // Neither road ever carries what belongs to the other.
+    if envelope.road == Road::Cloud {
+        let claimed = clouds::CLOUDS.iter().find_map(|cloud| {
+            let claim = (cloud.dialect.claim)(envelope, directory)?;
+            Some(Reading { dialect: &cloud.dialect, claim, only_hazards: false })
+        });
+        return claimed.into_iter().collect();
+    }
     let mut readings: Vec<Reading> = Vec::new();
     let mut guess: Option<Reading> = None;
     for dialect in mqtt::DIALECTS.iter().filter(|dialect| !directory.bases(dialect.name).is_empty()) {
@@ -275,6 +286,9 @@ fn is_provisional(device: &DeviceRef) -> bool {
 /// does not speak (`…/set`; ESPHome and Shelly: `…/command`; Shelly's second generation: `…/rpc`). A command that a broker
 /// retains switches its device again at each reconnect.
 pub fn is_command(topic: &str, directory: &Directory) -> bool {
+    if clouds::is_topic(topic) {
+        return true;
+    }
     let dialects = mqtt::DIALECTS;
     if dialects.iter().any(|dialect| (dialect.is_command)(topic, directory)) {
         return true;
@@ -290,5 +304,6 @@ pub fn is_command(topic: &str, directory: &Directory) -> bool {
 
 /// The dialect of this name.
 pub fn dialect(name: &str) -> Option<&'static Dialect> {
-    mqtt::DIALECTS.iter().find(|dialect| dialect.name == name)
+    let of_clouds = clouds::CLOUDS.iter().map(|cloud| &cloud.dialect);
+    mqtt::DIALECTS.iter().chain(of_clouds).find(|dialect| dialect.name == name)
 }

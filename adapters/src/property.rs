@@ -248,6 +248,8 @@ pub enum Hearsay {
     Estimated,
     /// It came by radio from whoever sends: nobody vouches that it is this device.
     Overheard,
+    /// A maker's cloud passed it on, later than it was, and cannot when the internet is away.
+    Relayed,
 }
 
 impl Hearsay {
@@ -256,6 +258,7 @@ impl Hearsay {
         match self {
             Hearsay::Estimated => "estimated",
             Hearsay::Overheard => "overheard",
+            Hearsay::Relayed => "relayed",
         }
     }
 }

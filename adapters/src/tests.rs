@@ -217,7 +217,7 @@ struct Said {
 
 fn envelope<'a>(topic: &'a str, payload: &'a [u8]) -> Envelope<'a> {
     Envelope {
-        road: Road::Embedded,
+        road: if clouds::is_topic(topic) { Road::Cloud } else { Road::Embedded },
         sender: "test",
         topic,
         payload,
@@ -521,7 +521,7 @@ fn folders() -> Vec<PathBuf> {
 fn every_dialect_understands_its_captures() {
     let mut failures = Vec::new();
     let folders = folders();
-    for dialect in mqtt::DIALECTS {
+    for dialect in mqtt::DIALECTS.iter().chain(clouds::CLOUDS.iter().map(|cloud| &cloud.dialect)) {
         let name = dialect.name;
         let Some(folder) = folders.iter().find(|folder| folder.ends_with(name)) else {
             failures.push(format!("{name}: no captures; put some into adapters/testdata/{name}/"));
