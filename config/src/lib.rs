@@ -24,6 +24,7 @@ use toml::de::DeTable;
 pub use mistake::Mistake;
 pub use sections::alerts::{AlertFeed, AlertsSection};
 pub use sections::calendar::CalendarSection;
+pub use sections::clouds::{CloudSection, CloudsSection};
 pub use sections::cameras::{CameraPlace, CamerasSection, Network, Patience, SpoolFull};
 pub use sections::channels::{BotSection, ChannelsSection, NtfySection, SirenSection, VoiceSection};
 pub use sections::devices::DevicesSection;
@@ -89,6 +90,8 @@ pub struct Settings {
     pub notify: NotifySection,
     /// The calendar.
     pub calendar: CalendarSection,
+    /// Makers' clouds.
+    pub clouds: CloudsSection,
     /// What is left out of history.
     pub sift: Vec<SiftRule>,
     /// Whom the hub may be linked with.
@@ -158,7 +161,7 @@ fn inspect(text: &str, file: &str, base_dir: &Path) -> (Settings, Vec<Mistake>, 
 /// Always answers with something; it counts only if no mistake was reported.
 fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) -> Settings {
     use sections::{
-        alerts, calendar, cameras, channels, devices, dialects, external_broker, history, home, log, mail, mqtt,
+        alerts, calendar, cameras, channels, clouds, devices, dialects, external_broker, history, home, log, mail, mqtt,
         notify, portal, sift, sign_in, sms, store, submission, supplier, vault, web,
     };
 
@@ -182,6 +185,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
     let alerts = alerts::read(root.take_section("alerts"), &home);
     let notify = notify::read(root.take_section("notify"));
     let calendar = calendar::read(root.take_section("calendar"));
+    let clouds = clouds::read(root.take_section("clouds"));
     let sift = sift::read_all(&mut root);
     let portal = root.take_table("portal").and_then(portal::read);
     let suppliers = supplier::read_all(&mut root, &home.time_zone);
@@ -208,6 +212,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
         alerts,
         notify,
         calendar,
+        clouds,
         sift,
         portal,
         submission,

@@ -5,6 +5,7 @@ pub(crate) mod alerts;
 pub(crate) mod calendar;
 pub(crate) mod cameras;
 pub(crate) mod channels;
+pub(crate) mod clouds;
 pub(crate) mod devices;
 pub(crate) mod dialects;
 pub(crate) mod external_broker;

@@ -11,6 +11,7 @@ mod audit;
 mod boots;
 mod broker_log;
 mod calendar;
+mod clouds;
 mod cameras;
 mod checkpoint;
 mod credentials;
@@ -51,6 +52,7 @@ pub use alerts::{AlertBatch, AlertFeedRow, AlertMark, AlertRow, AlertShelf, Aler
 pub use audit::{Audit, AuditEnd, DEED_LIMIT, DEED_PERSONS, Deed, Flaw, KeptDeed};
 pub use boots::Boots;
 pub use broker_log::{BrokerLog, LogLeft};
+pub use clouds::{CLOUD_LIMIT, CloudDrawer, CloudPaper, CloudShelf};
 pub use calendar::{CalendarDrawer, CalendarPaper, CalendarShelf, DOCUMENT_LIMIT, EVENT_LIMIT};
 pub use cameras::{CAMERA_LIMIT, CameraCard, CameraDay, CameraShelf, PlanSpan, RecordingPlan, StreamTrust};
 pub use credentials::{Credential, CredentialCertificate, CredentialInfo, Credentials, Opened};
@@ -261,6 +263,11 @@ impl Store {
     /// Scenarios, how far their runs have come, what came of them.
     pub fn scenarios(&self) -> ScenarioShelf {
         ScenarioShelf::new(Arc::clone(&self.db))
+    }
+
+    /// Makers' clouds.
+    pub fn clouds(&self) -> CloudShelf {
+        CloudShelf::new(Arc::clone(&self.db))
     }
 
     /// Messages of the portal, and to it.

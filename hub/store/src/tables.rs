@@ -74,6 +74,8 @@ pub(crate) static CALENDAR_MARK: Table = table("calendar_mark");
 pub(crate) static CALENDAR_SOURCE: Table = table("calendar_source");
 pub(crate) static CALENDAR_DOCUMENT: Table = Table { name: "calendar_document", numbered: false, version: 1, batch: 1 };
 pub(crate) static CALENDAR_FEED: Table = table("calendar_feed");
+pub(crate) static CLOUD_LINK: Table = table("cloud_link");
+pub(crate) static CLOUD_THING: Table = table("cloud_thing");
 pub(crate) static MESSAGE: Table = table("message");
 pub(crate) static MESSAGE_OUT: Table = table("message_out");
 pub(crate) static MESSAGE_MARK: Table = table("message_mark");
@@ -83,7 +85,7 @@ pub(crate) static SCENARIO_MARK: Table = table("scenario_mark");
 pub(crate) static SCENARIO_RUN: Table = table("scenario_run");
 pub(crate) static SCENARIO_TRACE: Table = table("scenario_trace");
 
-pub(crate) static SEALED: [&Table; 52] = [
+pub(crate) static SEALED: [&Table; 54] = [
     &JOURNAL,
     &BOOT,
     &CURSOR,
@@ -136,6 +138,8 @@ pub(crate) static SEALED: [&Table; 52] = [
     &SCENARIO_MARK,
     &SCENARIO_RUN,
     &SCENARIO_TRACE,
+    &CLOUD_LINK,
+    &CLOUD_THING,
 ];
 
 impl Table {

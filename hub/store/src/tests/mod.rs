@@ -283,6 +283,11 @@ async fn furnish_calendar(store: &Store, n: u8) {
         let hashed = calendar.id_of("calendar_feed", &[&[n], b"feed-secret"]);
         calendar.put(drawer, &[CalendarPaper { id: hashed, body }]).await.unwrap();
     }
+    let clouds = store.clouds();
+    for drawer in CloudDrawer::ALL {
+        let body = zeroize::Zeroizing::new(b"{\"token\":\"cloud-token-31415\"}".to_vec());
+        clouds.put(drawer, &[CloudPaper { id: clouds.id_of("cloud", &[&[n], b"yandex"]), body }]).await.unwrap();
+    }
     let messages = store.messages();
     for which in [MessageBox::In, MessageBox::Out] {
         let id = messages.id_of(&format!("portal-message-{n}"));

@@ -354,6 +354,26 @@ async fn the_calendar_gives_back_what_it_got() {
 }
 
 #[tokio::test]
+async fn makers_clouds_give_back_what_they_got() {
+    let house = House::new();
+    let store = house.open().await;
+    let shelf = store.clouds();
+    let paper = |n: u8, body: &[u8]| CloudPaper { id: Id([n; 16]), body: zeroize::Zeroizing::new(body.to_vec()) };
+    for drawer in CloudDrawer::ALL {
+        shelf.put(drawer, &[paper(1, b"one"), paper(2, b"two")]).await.unwrap();
+        shelf.put(drawer, &[paper(2, b"new")]).await.unwrap();
+        shelf.remove(&[(drawer, Id([1; 16])), (drawer, Id([9; 16]))]).await.unwrap();
+        assert_eq!(shelf.all(drawer).await.unwrap(), (vec![paper(2, b"new")], 0));
+        assert!(!format!("{:?}", paper(2, b"secret")).contains("115, 101"), "no token is printed");
+    }
+    let long = paper(3, &vec![0; CLOUD_LIMIT + 1]);
+    assert!(matches!(shelf.put(CloudDrawer::Link, &[long]).await, Err(StoreError::TooLarge { .. })));
+    let mut raw = house.raw().await;
+    sqlx::query("UPDATE cloud_link SET sealed = randomblob(80)").execute(&mut raw).await.unwrap();
+    assert_eq!(shelf.all(CloudDrawer::Link).await.unwrap(), (vec![], 1), "told and passed over");
+}
+
+#[tokio::test]
 async fn messages_are_listed_newest_first_and_thinned() {
     let house = House::new();
     let store = house.open().await;

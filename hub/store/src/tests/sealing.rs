@@ -68,6 +68,7 @@ const TELLING: &[&str] = &[
     "alert:0707",
     "dentist-appointment",
     "feed-secret",
+    "cloud-token-31415",
     "portal-message-",
     "water-cut-off",
     "cursor-value-77",
