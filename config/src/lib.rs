@@ -24,9 +24,9 @@ use toml::de::DeTable;
 pub use mistake::Mistake;
 pub use sections::alerts::{AlertFeed, AlertsSection};
 pub use sections::calendar::CalendarSection;
-pub use sections::clouds::{CloudSection, CloudsSection};
 pub use sections::cameras::{CameraPlace, CamerasSection, Network, Patience, SpoolFull};
 pub use sections::channels::{BotSection, ChannelsSection, NtfySection, SirenSection, VoiceSection};
+pub use sections::clouds::{CloudSection, CloudsSection};
 pub use sections::devices::DevicesSection;
 pub use sections::dialects::Dialects;
 pub use sections::external_broker::ExternalBroker;
@@ -161,8 +161,8 @@ fn inspect(text: &str, file: &str, base_dir: &Path) -> (Settings, Vec<Mistake>, 
 /// Always answers with something; it counts only if no mistake was reported.
 fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) -> Settings {
     use sections::{
-        alerts, calendar, cameras, channels, clouds, devices, dialects, external_broker, history, home, log, mail, mqtt,
-        notify, portal, sift, sign_in, sms, store, submission, supplier, vault, web,
+        alerts, calendar, cameras, channels, clouds, devices, dialects, external_broker, history, home, log, mail,
+        mqtt, notify, portal, sift, sign_in, sms, store, submission, supplier, vault, web,
     };
 
     let mut root = Section::root(source, base_dir, entries);

@@ -1,6 +1,7 @@
 //! The thin binary: a sandbox portal, or a world of pretend devices, from the command line, until Ctrl-C; or a load for
 //! a broker. All of it is in the library.
 
+mod cloud_command;
 mod devices_command;
 mod load_command;
 mod services_command;
@@ -32,6 +33,8 @@ enum What {
     Devices(Box<devices_command::Devices>),
     /// Run pretended services that carry messages: mail, push, SMS, ntfy, a bot, webhooks, feeds.
     Services(services_command::Services),
+    /// Run the pretended cloud of a maker: an OAuth server and an API of devices.
+    Cloud(cloud_command::Cloud),
     /// Load a broker and print what it did as JSON.
     Load(Box<load_command::Load>),
 }
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
                 What::World(three) => run_world(three).await,
                 What::Devices(home) => devices_command::run(*home).await,
                 What::Services(services) => services_command::run(services).await,
+                What::Cloud(cloud) => cloud_command::run(cloud).await,
                 What::Load(load) => load_command::run(*load).await,
             }
         })

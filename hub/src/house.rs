@@ -2,6 +2,7 @@
 //! broker; so that nothing acts before what it needs is there.
 
 mod carriers;
+mod clouds;
 mod correspondence;
 mod diary;
 mod doors;
@@ -34,6 +35,7 @@ use crate::calendar::Calendar;
 use crate::cameras::Cameras;
 use crate::certificates::Certificates;
 use crate::clock::Clock;
+use crate::clouds::Clouds;
 use crate::courier::Courier;
 use crate::devices::{Devices, DevicesError};
 use crate::doctor::Doctor;
@@ -119,6 +121,7 @@ pub struct House {
     alerts: Alerts,
     notify: Notify,
     calendar: Calendar,
+    clouds: Clouds,
     messages: Messages,
     telling: Option<Telling>,
     metering: Metering,
@@ -288,6 +291,11 @@ impl House {
         notify.page_is_at(page);
         let zone = settings.home.time_zone.clone();
         let calendar = Calendar::open(store.clone(), clock.clone(), bus.clone(), zone, &settings.calendar).await;
+        let of_store = store.clone();
+        let clouds =
+            Clouds::open(of_store, clock.clone(), bus.clone(), Arc::clone(&ingest), &settings.clouds, web::secret_name)
+                .await?;
+        clouds::connect(&clouds, &devices, &ingest);
         let pace = MessagePace::default();
         let messages = Messages::open(portal.clone(), store.clone(), clock.clone(), bus.clone(), pace).await;
         let told_of = telling::keep_with(&people, &alerts, &notify, &calendar);
@@ -323,6 +331,7 @@ impl House {
             alerts,
             notify,
             calendar,
+            clouds,
             messages,
             telling,
             metering,
@@ -397,6 +406,7 @@ impl House {
             alerts: self.alerts.clone(),
             notify: self.notify.clone(),
             calendar: self.calendar.clone(),
+            clouds: self.clouds.clone(),
             messages: self.messages.clone(),
             metering: self.metering.clone(),
             portal: self.portal.clone(),

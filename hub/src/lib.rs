@@ -9,6 +9,7 @@ pub mod cameras;
 pub mod certificates;
 pub mod cli;
 pub mod clock;
+pub mod clouds;
 pub mod courier;
 #[cfg(feature = "demo")]
 pub mod demo;

@@ -592,6 +592,7 @@ page-device-accept-again = Accept it again
 page-contest-lead = Somebody else speaks of this device. The house does not believe them, and all is as it was:
 page-contest-somebody = Somebody unknown
 page-contest-link = Somebody through your earlier broker
+page-contest-cloud = A maker's cloud
 page-contest-access = Somebody with the access “{ $name }”
 page-contest-device = { $who } claims to be it, too. If the device is connected like that now, remove it from the home, and it is found again.
 page-contest-topic = { $who } wants to speak at { $topic }, which is another device's place. Give one of them another name.

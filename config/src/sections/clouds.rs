@@ -99,7 +99,14 @@ mod tests {
     #[test]
     fn a_token_goes_nowhere_but_to_the_maker() {
         assert!(here("http://127.0.0.1:8080").is_ok() && here("http://[::1]:1/").is_ok());
-        for bad in ["http://localhost:1", "https://evil.example", "http://127.0.0.1/x", "http://u@127.0.0.1", "ftp://127.0.0.1", ""] {
+        for bad in [
+            "http://localhost:1",
+            "https://evil.example",
+            "http://127.0.0.1/x",
+            "http://u@127.0.0.1",
+            "ftp://127.0.0.1",
+            "",
+        ] {
             assert!(here(bad).is_err(), "{bad}");
         }
     }

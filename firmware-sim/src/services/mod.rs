@@ -1,5 +1,5 @@
 //! Pretended services of the outside world that carry messages to people or news into the home: a mail server, a push service,
-//! gateways for short messages, ntfy, a bot, a webhook's receiver, feeds. Each listens on a port of its own, checks what a real
+//! gateways for short messages, ntfy, a bot, a webhook's receiver, feeds, the cloud of a maker. Each listens on a port of its own, checks what a real
 //! one would check, keeps what it took, and fails on request. None of them sends anything anywhere.
 
 pub mod bot;
@@ -13,6 +13,7 @@ pub mod smtp;
 #[cfg(test)]
 mod tests;
 pub mod webhook;
+pub mod yandex;
 
 pub use record::{Record, Script};
 pub use served::Fault;

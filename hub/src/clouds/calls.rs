@@ -4,8 +4,8 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use domovoi_adapters::clouds::Request;
 use bytes::Bytes;
+use domovoi_adapters::clouds::Request;
 use reqwest::StatusCode;
 use tokio::time::Instant;
 
@@ -48,7 +48,8 @@ pub enum CallError {
 impl Inner {
     /// Calls, and hands the body back.
     pub(super) async fn call(self: &Arc<Self>, what: For, request: &Request) -> Result<Bytes, CallError> {
-        let url = self.api.join(&request.path).map_err(|_| CallError::NotSent(format!("{} is no path", request.path)))?;
+        let url =
+            self.api.join(&request.path).map_err(|_| CallError::NotSent(format!("{} is no path", request.path)))?;
         let mut access = self.access(None).await.map_err(no_access)?;
         let mut renewed = false;
         loop {
@@ -65,7 +66,10 @@ impl Inner {
                 }
                 StatusCode::UNAUTHORIZED => {
                     // A fresh token is refused as well: the cloud is at odds with itself, and the owner cannot mend it.
-                    return Err(self.put_off("the cloud refuses even a fresh token", Some(answer.retry_after.unwrap_or(10 * BUSY))));
+                    return Err(self.put_off(
+                        "the cloud refuses even a fresh token",
+                        Some(answer.retry_after.unwrap_or(10 * BUSY)),
+                    ));
                 }
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                     let why = format!("the cloud is busy (status {})", answer.status.as_u16());
@@ -84,13 +88,14 @@ impl Inner {
     fn spend(&self, what: For) -> Result<(), CallError> {
         let now = Instant::now();
         let until = *self.left_alone.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(after) = until.and_then(|until| until.checked_duration_since(now)).filter(|after| !after.is_zero()) {
+        if let Some(after) = until.and_then(|until| until.checked_duration_since(now)).filter(|after| !after.is_zero())
+        {
             return Err(CallError::Later { why: "the cloud asked for a pause".to_owned(), after });
         }
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        budget.take(what, now).map_err(|after| {
-            CallError::Later { why: "the hour's calls are spent (per_hour)".to_owned(), after }
-        })
+        budget
+            .take(what, now)
+            .map_err(|after| CallError::Later { why: "the hour's calls are spent (per_hour)".to_owned(), after })
     }
 
     fn put_off(&self, why: &str, after: Option<Duration>) -> CallError {

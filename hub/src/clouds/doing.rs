@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domovoi_adapters::Outgoing;
@@ -48,7 +48,10 @@ pub(super) struct Order {
 }
 
 /// Takes orders of a batch apart: one for each thing, in order.
-pub(super) fn orders(outgoing: Vec<Outgoing>, seconds: Option<NonZeroU32>) -> Result<Vec<(&'static str, Order)>, NotSaid> {
+pub(super) fn orders(
+    outgoing: Vec<Outgoing>,
+    seconds: Option<NonZeroU32>,
+) -> Result<Vec<(&'static str, Order)>, NotSaid> {
     let worth = seconds.map_or(WORTH, |seconds| Duration::from_secs(seconds.get().into()));
     let until = Instant::now() + worth;
     let mut orders: Vec<(&'static str, Order)> = Vec::new();
@@ -97,8 +100,12 @@ impl Inner {
 
     /// One order to its end.
     async fn carry_out(self: &Arc<Self>, order: Order) {
-        let actions: Vec<&str> =
-            order.outgoing.iter().filter_map(|out| std::str::from_utf8(&out.payload).ok()).filter(|text| !text.is_empty()).collect();
+        let actions: Vec<&str> = order
+            .outgoing
+            .iter()
+            .filter_map(|out| std::str::from_utf8(&out.payload).ok())
+            .filter(|text| !text.is_empty())
+            .collect();
         if actions.is_empty() {
             if let Err(error) = self.ask(&order.id, For::Looking).await {
                 tracing::debug!(cloud = self.cloud.name, id = %order.id, "it is not asked how it stands: {error}");
@@ -131,7 +138,9 @@ impl Inner {
                         return;
                     }
                 }
-                Err(CallError::NotSent(why)) if Instant::now() + again >= order.until => return self.refused(&order, &why),
+                Err(CallError::NotSent(why)) if Instant::now() + again >= order.until => {
+                    return self.refused(&order, &why);
+                }
                 Err(CallError::NotSent(_)) => {}
                 Err(CallError::Later { why, after }) => {
                     if Instant::now() + after >= order.until {

@@ -157,9 +157,7 @@ impl Inner {
         }
         match &link.standing {
             Standing::Good => LinkState::Linked { granted: link.granted.clone(), since: Timestamp(link.since) },
-            Standing::Ending { why } => {
-                LinkState::Ending { why: why.clone(), until: link.expires_at.map(Timestamp) }
-            }
+            Standing::Ending { why } => LinkState::Ending { why: why.clone(), until: link.expires_at.map(Timestamp) },
             Standing::Relink { why } => LinkState::RelinkNeeded { why: why.clone() },
         }
     }
@@ -273,7 +271,8 @@ impl Inner {
                 let kept = self.store.secrets().get(&(self.secret_name)(name)).await;
                 let kept = kept.map_err(|error| TokenError::Setting(error.to_string()))?;
                 let text = kept.and_then(|bytes| String::from_utf8(bytes.expose().clone()).ok());
-                let missing = || TokenError::Setting(format!("the secret «{name}» is not there: domovoi secret set {name}"));
+                let missing =
+                    || TokenError::Setting(format!("the secret «{name}» is not there: domovoi secret set {name}"));
                 Some(Secret::new(text.map(|text| text.trim().to_owned()).ok_or_else(missing)?))
             }
         };

@@ -108,7 +108,8 @@ impl Inner {
                 Box::pin(oauth.by_device(|code| inner.goes(turn, Progress::Code(code)))).await
             };
             let granted = granting.await;
-            inner.finish(turn, granted).await;
+            // Whoever asks how far it is hears why it failed.
+            let _ = inner.finish(turn, granted).await;
         });
         self.linking().task = Some(task.abort_handle());
         Ok(())
@@ -180,8 +181,14 @@ impl Inner {
 
     async fn keep_new(&self, granted: Granted) -> Result<(), String> {
         let link = self.linked(granted);
-        let missing: Vec<&str> =
-            self.cloud.link.needed.iter().copied().filter(|needed| !link.granted.iter().any(|one| one == needed)).collect();
+        let missing: Vec<&str> = self
+            .cloud
+            .link
+            .needed
+            .iter()
+            .copied()
+            .filter(|needed| !link.granted.iter().any(|one| one == needed))
+            .collect();
         if !missing.is_empty() {
             let (access, refresh) = (link.access.as_deref(), link.refresh.as_deref());
             if let Ok(oauth) = self.oauth().await {

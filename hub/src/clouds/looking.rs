@@ -46,18 +46,17 @@ impl Inner {
         let mut wait = Duration::ZERO;
         loop {
             let works = self.state.borrow().works();
-            let due = async {
-                if works { tokio::time::sleep(wait).await } else { std::future::pending().await }
-            };
-            tokio::select! {
-                () = due => {}
-                () = self.bell.notified() => {
-                    tokio::select! {
-                        () = tokio::time::sleep(if wait.is_zero() { Duration::ZERO } else { NOT_SOONER.min(wait) }) => {}
-                        _ = stop.wait_for(|stop| *stop) => return,
-                    }
-                }
+            let due = async { if works { tokio::time::sleep(wait).await } else { std::future::pending().await } };
+            let in_turn = tokio::select! {
+                () = due => true,
+                () = self.bell.notified() => false,
                 _ = stop.wait_for(|stop| *stop) => return,
+            };
+            if !in_turn {
+                tokio::select! {
+                    () = tokio::time::sleep(NOT_SOONER.min(wait)) => {}
+                    _ = stop.wait_for(|stop| *stop) => return,
+                }
             }
             self.tell_standing().await;
             if !self.state.borrow().works() {

@@ -22,7 +22,7 @@ mod things;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use domovoi_adapters::Outgoing;
 use domovoi_adapters::clouds::{CLOUDS, Cloud, Scene};
@@ -183,6 +183,16 @@ pub struct ThingView {
     pub gone_at: Option<Timestamp>,
 }
 
+/// The room's ear: gone with the room.
+pub struct Told(Weak<Vec<Arc<Inner>>>);
+
+impl Told {
+    /// Takes what the house says to things of clouds. Never waits.
+    pub fn say(&self, outgoing: Vec<Outgoing>, seconds: Option<NonZeroU32>) -> Result<(), NotSaid> {
+        Clouds(self.0.upgrade().ok_or(NotSaid::NobodyThere)?).say(outgoing, seconds)
+    }
+}
+
 impl Inner {
     fn device(&self, id: &str) -> DeviceRef {
         DeviceRef::new(self.cloud.dialect.name, id)
@@ -264,7 +274,7 @@ impl Clouds {
             let Some(cloud) = domovoi_adapters::clouds::named(section.name) else { continue };
             let base = |own: &Option<Url>, default: &str| own.clone().or_else(|| Url::parse(default).ok());
             let bases = base(&section.api, cloud.api).zip(base(&section.issuer, cloud.link.issuer));
-            let (Some((api, issuer)), Some(http)) = (bases, http::Http::new()) else {
+            let (Some((api, issuer)), Ok(http)) = (bases, http::Http::new()) else {
                 tracing::error!(cloud = cloud.name, "no HTTP client can be made: this cloud is left out");
                 continue;
             };
@@ -311,8 +321,12 @@ impl Clouds {
         }
     }
 
-    /// Takes what the house says to things of clouds. Never waits.
-    pub fn say(&self, outgoing: Vec<Outgoing>, seconds: Option<NonZeroU32>) -> Result<(), NotSaid> {
+    /// For whoever tells things of clouds something, and is held by this room.
+    pub fn told(&self) -> Told {
+        Told(Arc::downgrade(&self.0))
+    }
+
+    fn say(&self, outgoing: Vec<Outgoing>, seconds: Option<NonZeroU32>) -> Result<(), NotSaid> {
         for (name, order) in doing::orders(outgoing, seconds)? {
             let inner = self.0.iter().find(|inner| inner.cloud.name == name).ok_or(NotSaid::NobodyThere)?;
             if !inner.state.borrow().works() {
@@ -340,7 +354,10 @@ impl Clouds {
 
     /// Every cloud that there is, whether the settings name it or not.
     pub fn list(&self) -> Vec<CloudView> {
-        CLOUDS.iter().map(|cloud| self.of(cloud.name).map_or_else(|| CloudView::unset(cloud), |one| one.view())).collect()
+        CLOUDS
+            .iter()
+            .map(|cloud| self.of(cloud.name).map_or_else(|| CloudView::unset(cloud), |one| one.view()))
+            .collect()
     }
 
     /// One of them.

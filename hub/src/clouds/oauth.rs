@@ -22,7 +22,8 @@ use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 use url::{Url, form_urlencoded};
 
-use super::http::{Http, SendError, tame};
+use super::http::{Http, SendError};
+use crate::outside::tame;
 
 const LIFE_MAX: Duration = Duration::from_secs(3600);
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
@@ -143,7 +144,8 @@ impl OAuth<'_> {
     pub fn ask(&self) -> Result<Asked, TokenError> {
         let endpoint = self.cloud.link.authorization;
         let endpoint = endpoint.ok_or_else(|| TokenError::Setting("it offers no page to agree on".into()))?;
-        let client = self.client()?.set_auth_uri(AuthUrl::from_url(self.at(endpoint)?)).set_redirect_uri(self.redirect()?);
+        let client =
+            self.client()?.set_auth_uri(AuthUrl::from_url(self.at(endpoint)?)).set_redirect_uri(self.redirect()?);
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let mut request = client
             // Nothing comes back by a redirect, so the state is nobody's; the verifier ties the code to this asking.
@@ -177,7 +179,8 @@ impl OAuth<'_> {
     /// and knows one spelling only.
     pub async fn revoke(&self, access: Option<&str>, refresh: Option<&str>) -> Result<(), TokenError> {
         let endpoint = self.cloud.link.revocation;
-        let endpoint = self.at(endpoint.ok_or_else(|| TokenError::Setting("it has no way to take a token back".into()))?)?;
+        let endpoint =
+            self.at(endpoint.ok_or_else(|| TokenError::Setting("it has no way to take a token back".into()))?)?;
         let tokens: Vec<Vec<(&str, &str)>> = match self.cloud.link.revoke {
             // The refresh token first: as long as it lives, it could bring a new access token into the world.
             Revocation::Rfc7009 => {
@@ -187,12 +190,8 @@ impl OAuth<'_> {
             Revocation::Yandex => access.map(|token| vec![("access_token", token)]).into_iter().collect(),
         };
         for token in tokens {
-            let mut form = form_urlencoded::Serializer::new(String::new());
-            form.extend_pairs(token).append_pair("client_id", self.client_id);
-            if let Some(secret) = &self.secret {
-                form.append_pair("client_secret", secret.expose());
-            }
-            let answer = self.http.send(Method::POST, &endpoint, form_headers(), form.finish().into_bytes()).await;
+            let form = self.signed(&token);
+            let answer = self.http.send(Method::POST, &endpoint, form_headers(), form).await;
             let answer = answer.map_err(not_sent)?;
             if !answer.status.is_success() {
                 let (code, words) = (answer.status.as_u16().to_string(), "it does not take the token back".to_owned());
@@ -200,6 +199,16 @@ impl OAuth<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A form with who asks.
+    fn signed(&self, pairs: &[(&str, &str)]) -> Vec<u8> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(pairs).append_pair("client_id", self.client_id);
+        if let Some(secret) = &self.secret {
+            form.append_pair("client_secret", secret.expose());
+        }
+        form.finish().into_bytes()
     }
 
     fn client(&self) -> Result<Client, TokenError> {
@@ -334,9 +343,7 @@ fn granted(answer: &BasicTokenResponse) -> Result<Granted, TokenError> {
     })
 }
 
-fn basic(
-    why: RequestTokenError<TokenError, oauth2::basic::BasicErrorResponse>,
-) -> TokenError {
+fn basic(why: RequestTokenError<TokenError, oauth2::basic::BasicErrorResponse>) -> TokenError {
     match why {
         RequestTokenError::ServerResponse(error) => {
             let words = error.error_description().map_or("no reason given", String::as_str);

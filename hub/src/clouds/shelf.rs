@@ -42,7 +42,10 @@ pub(super) struct StoredLink {
 
 impl std::fmt::Debug for StoredLink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StoredLink").field("cloud", &self.cloud).field("standing", &self.standing).finish_non_exhaustive()
+        f.debug_struct("StoredLink")
+            .field("cloud", &self.cloud)
+            .field("standing", &self.standing)
+            .finish_non_exhaustive()
     }
 }
 

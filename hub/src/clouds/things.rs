@@ -36,7 +36,8 @@ impl Things {
     /// Compares. `is_ours`: whether a thing came from this very hub.
     pub fn compare(&self, cloud: &str, listing: &Listing, is_ours: impl Fn(&Piece) -> bool, now: i64) -> Changes {
         let mut changes = Changes::default();
-        let ours: Vec<&str> = listing.pieces.iter().filter(|piece| is_ours(piece)).map(|piece| piece.id.as_str()).collect();
+        let ours: Vec<&str> =
+            listing.pieces.iter().filter(|piece| is_ours(piece)).map(|piece| piece.id.as_str()).collect();
         for piece in &listing.pieces {
             // A group of nothing but our own would switch them by way of the internet.
             let is_group_of_ours =
@@ -124,7 +125,11 @@ mod tests {
         let (a, b) = (piece("a", None, &[]), piece("b", None, &[]));
         assert_eq!(step(&mut things, &listing(&[a.clone(), b.clone()]), 1).changed.len(), 2);
         assert_eq!(step(&mut things, &listing(&[a.clone(), b.clone()]), 2), Changes::default());
-        assert_eq!(step(&mut things, &listing(std::slice::from_ref(&a)), 3), Changes::default(), "one answer may be half of one");
+        assert_eq!(
+            step(&mut things, &listing(std::slice::from_ref(&a)), 3),
+            Changes::default(),
+            "one answer may be half of one"
+        );
         let gone = step(&mut things, &listing(std::slice::from_ref(&a)), 4);
         assert_eq!((gone.gone.as_slice(), things.known["b"].gone_at), (["b".to_owned()].as_slice(), Some(4)));
         assert_eq!(step(&mut things, &listing(std::slice::from_ref(&a)), 5), Changes::default(), "told once");

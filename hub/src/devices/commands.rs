@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domovoi_adapters::EncodeError;
+use domovoi_adapters::{EncodeError, Outgoing};
 use domovoi_model::{Command, DeviceRef, Id, Observation, Value};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -94,6 +94,8 @@ struct Life {
     by: Option<Asker>,
     /// What the property said before.
     before: Option<Value>,
+    /// How it was said: whoever carries it may have more to say of it.
+    said: Vec<Outgoing>,
 }
 
 /// 128 random bits.
@@ -130,6 +132,18 @@ impl Devices {
     /// How far a command has come.
     pub fn life(&self, id: Id) -> Option<Arc<CommandLife>> {
         self.0.commands.lives().all.get(&id).map(|life| Arc::clone(&life.told.borrow()))
+    }
+
+    /// Whether a command that was said so still waits for its confirmation.
+    pub fn is_waited_for(&self, device: &DeviceRef, said: &Outgoing) -> bool {
+        self.0.said_so(device, said).is_some()
+    }
+
+    /// Whoever carries what was said so says that it was not done, and why.
+    pub fn was_refused(&self, device: &DeviceRef, said: &Outgoing, why: &str) {
+        if let Some(id) = self.0.said_so(device, said) {
+            self.0.ends(id, CommandState::Refused, Some(why.to_owned()));
+        }
     }
 
     /// The commands of a device that are remembered, the latest first.
@@ -207,7 +221,7 @@ impl Inner {
             sleeps,
         });
         let _order = self.commands.order.lock().unwrap_or_else(PoisonError::into_inner);
-        let superseded = self.begin(&life, command, within, dangerous.then_some(by))?;
+        let superseded = self.begin(&life, (command, &outgoing), within, dangerous.then_some(by))?;
         self.bus.tell(Event::Command(Arc::clone(&life)));
         match self.ingest.tell(device, outgoing, within) {
             Ok(()) => superseded.into_iter().for_each(|old| self.ends(old, CommandState::Superseded, None)),
@@ -223,7 +237,7 @@ impl Inner {
     fn begin(
         &self,
         life: &Arc<CommandLife>,
-        wanted: &Command,
+        (wanted, said): (&Command, &[Outgoing]),
         within: Duration,
         by: Option<Asker>,
     ) -> Result<Option<Id>, Refused> {
@@ -241,7 +255,10 @@ impl Inner {
         }
         let told = watch::Sender::new(Arc::clone(life));
         let (wanted, ends_at) = (wanted.clone(), Instant::now() + within);
-        lives.all.insert(life.id, Life { wanted, told, ends_at, underway: 0, by, before });
+        // On other roads nobody asks.
+        let is_carried = domovoi_adapters::clouds::speaking(&target.device.dialect).is_some();
+        let said = if is_carried { said.to_vec() } else { Vec::new() };
+        lives.all.insert(life.id, Life { wanted, told, ends_at, underway: 0, by, before, said });
         if waits {
             lives.waiting.entry(target.device.clone()).or_default().push(life.id);
             self.commands.waiting.fetch_add(1, Ordering::Relaxed);
@@ -250,6 +267,13 @@ impl Inner {
             lives.is_over(life.id);
         }
         Ok(superseded)
+    }
+
+    /// The command that was said so and waits.
+    fn said_so(&self, device: &DeviceRef, said: &Outgoing) -> Option<Id> {
+        let lives = self.commands.lives();
+        let is_it = |id: &&Id| lives.all.get(*id).is_some_and(|life| life.said.contains(said));
+        lives.waiting.get(device)?.iter().find(is_it).copied()
     }
 
     /// A command is over.

@@ -114,8 +114,10 @@ impl Devices {
         if topics.len() > MAX_TOPICS {
             tracing::warn!(%device, topics = topics.len(), "it has too many topics to clear all of them at the broker");
         }
-        let topics: Vec<String> = topics.into_iter().take(MAX_TOPICS).collect();
-        let external = self.0.ingest.road_of(device) == Road::External;
+        let road = self.0.ingest.road_of(device);
+        // Nothing of a cloud is retained at a broker.
+        let topics: Vec<String> = topics.into_iter().take(if road == Road::Cloud { 0 } else { MAX_TOPICS }).collect();
+        let external = road == Road::External;
         let farewell = Farewell { device: device.clone(), topics, external };
         let forgotten =
             Forgotten { farewell: farewell.clone(), words: words.clone(), credential: card.credential.clone() };

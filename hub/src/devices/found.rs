@@ -304,7 +304,7 @@ impl Inner {
     fn expected(&self, road: Road, sender: &str) -> Option<Expected> {
         let mut expected = self.found.expected.lock().unwrap_or_else(PoisonError::into_inner);
         expected.retain(|_, one| one.until > Instant::now());
-        if road == Road::External { None } else { expected.remove(sender) }
+        if road == Road::Embedded { expected.remove(sender) } else { None }
     }
 
     fn welcome(&self, card: &mut DeviceCard, expected: Expected) {

@@ -204,6 +204,11 @@ impl Devices {
         self.0.is_accepted(device)
     }
 
+    /// Whether it is in the registry, accepted or not.
+    pub fn knows(&self, device: &DeviceRef) -> bool {
+        self.0.knows(device)
+    }
+
     /// The devices that were accepted.
     pub fn accepted(&self) -> Vec<DeviceRef> {
         let cards = self.0.cards();

@@ -60,7 +60,11 @@ impl Words {
         let rights: HashMap<&str, TopicRights> =
             credentials.iter().map(|info| (info.username.as_str(), TopicRights::of(info))).collect();
         let recall = |word: &DeviceWord| {
-            let road = if word.external { Road::External } else { Road::Embedded };
+            let road = match domovoi_adapters::clouds::speaking(&word.dialect) {
+                Some(_) => Road::Cloud,
+                None if word.external => Road::External,
+                None => Road::Embedded,
+            };
             let (sender, topic, payload) = (word.sender.as_str(), word.topic.as_str(), word.payload.as_slice());
             ingest.recall(&Recalled { road, sender, topic, payload, rights: rights.get(sender) })
         };

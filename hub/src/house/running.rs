@@ -31,6 +31,8 @@ impl House {
         self.start_rooms(&mut rooms);
         if !self.is_standby {
             self.start_dates(&mut rooms);
+            let (clouds, stop) = (self.clouds.clone(), self.stop.subscribe());
+            rooms.spawn(async move { Box::pin(clouds.run(stop)).await });
             self.cameras.hub_listens_at(sockets.addresses());
             let (cameras, stop) = (self.cameras.clone(), self.stop.subscribe());
             rooms.spawn(async move { Box::pin(cameras.run(stop)).await });

@@ -3,10 +3,13 @@
 //! (`Ingest::say` from another task).
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::sync::OnceLock;
 
-use domovoi_adapters::{Announcement, Reached, Reply, Road};
+use domovoi_adapters::{Announcement, Outgoing, Reached, Reply, Road};
 use domovoi_model::{DeviceRef, Moment, Observation};
+
+use super::NotSaid;
 
 /// Whether something was said just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,7 @@ type Told = Box<dyn Fn(&[Announcement], &Telling<'_>) + Send + Sync>;
 type ReachedBy = Box<dyn Fn(&[Reached], Moment) + Send + Sync>;
 type Replied = Box<dyn Fn(Vec<Reply>) + Send + Sync>;
 
+type ToClouds = Box<dyn Fn(Vec<Outgoing>, Option<NonZeroU32>) -> Result<(), NotSaid> + Send + Sync>;
 type BackAgain = Box<dyn Fn(Back<'_>) + Send + Sync>;
 
 /// All of them.
@@ -66,6 +70,7 @@ pub struct Hooks {
     pub(super) reached: OnceLock<ReachedBy>,
     pub(super) replied: OnceLock<Replied>,
     pub(super) back: OnceLock<BackAgain>,
+    pub(super) clouds: OnceLock<ToClouds>,
 }
 
 impl Hooks {
@@ -94,6 +99,14 @@ impl Hooks {
     /// Who can be told something again, after nobody may have heard it.
     pub fn back_by(&self, back: impl Fn(Back<'_>) + Send + Sync + 'static) {
         let _ = self.back.set(Box::new(back));
+    }
+
+    /// What is said to devices behind makers' clouds, with the seconds for which it is worth anything.
+    pub fn clouds_told_by(
+        &self,
+        clouds: impl Fn(Vec<Outgoing>, Option<NonZeroU32>) -> Result<(), NotSaid> + Send + Sync + 'static,
+    ) {
+        let _ = self.clouds.set(Box::new(clouds));
     }
 
     /// Answers of bridges to errands.

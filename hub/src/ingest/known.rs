@@ -15,6 +15,9 @@ const COMPLAINTS: usize = 20;
 impl Ingest {
     /// By which road a device speaks; one of which nothing was heard is looked for behind our own broker.
     pub fn road_of(&self, device: &DeviceRef) -> Road {
+        if domovoi_adapters::clouds::speaking(&device.dialect).is_some() {
+            return Road::Cloud;
+        }
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).road_of(device);
         let announced = || self.roads.lock().unwrap_or_else(PoisonError::into_inner).get(device).copied();
         heard.or_else(announced).unwrap_or(Road::Embedded)

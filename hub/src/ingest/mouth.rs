@@ -35,13 +35,13 @@ const NEWCOMERS: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotSaid {
     /// There is no broker on that road, or it is away.
-    #[error("the broker that leads to it is not connected")]
+    #[error("the broker or cloud that leads to it is not connected")]
     NobodyThere,
     /// It is not a topic that can be published to.
     #[error("«{0}» is not a topic that can be published to")]
     Topic(String),
     /// More waits for the broker than may.
-    #[error("too much waits for the broker already")]
+    #[error("too much waits to be said already")]
     Full,
 }
 
@@ -105,6 +105,7 @@ impl Ingest {
                 let client = self.mouth.external.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 say_out(&client.ok_or(NotSaid::NobodyThere)?, outgoing)
             }
+            Road::Cloud => self.hooks.clouds.get().ok_or(NotSaid::NobodyThere)?(outgoing, seconds),
         }
     }
 

@@ -63,7 +63,7 @@ impl Ingest {
         if let Some(felt) = self.hooks.felt.get() {
             // What was said weeks ago has a way of its own.
             let counts = |one: &&Observation| {
-                road == Road::Embedded || news == News::Replayed || self.twice.counts(arrival, one)
+                road != Road::External || news == News::Replayed || self.twice.counts(arrival, one)
             };
             decoded.observations.iter().filter(counts).for_each(|observation| felt(observation, received_at, news));
         }

@@ -35,6 +35,7 @@ use crate::calendar::Calendar;
 use crate::cameras::Cameras;
 use crate::certificates::Certificates;
 use crate::clock::Clock;
+use crate::clouds::Clouds;
 use crate::courier::Courier;
 use crate::devices::Devices;
 use crate::doctor::Doctor;
@@ -71,6 +72,7 @@ pub struct Desk {
     pub alerts: Alerts,
     pub notify: Notify,
     pub calendar: Calendar,
+    pub clouds: Clouds,
     pub messages: Messages,
     pub metering: Metering,
     pub portal: Option<Portal>,

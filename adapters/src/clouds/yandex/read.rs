@@ -12,17 +12,13 @@ use crate::{
     Shape, Warning, What, number, stamp,
 };
 
-use super::table::{self, Capability};
 use super::CLOUD_NAME;
+use super::table::{self, Capability};
 
 /// Words of a choice.
 const MAX_WORDS: usize = 128;
 
-pub(super) fn decode(
-    claim: &Claim,
-    envelope: &Envelope<'_>,
-    directory: &Directory,
-) -> Result<Decoded, DecodeError> {
+pub(super) fn decode(claim: &Claim, envelope: &Envelope<'_>, directory: &Directory) -> Result<Decoded, DecodeError> {
     let document = json::document(envelope.payload, MAX_PAYLOAD)?;
     let whole = json::members(&document).map_err(|what| DecodeError::new(what, "thing", &document))?;
     let mut report = Report::of(&claim.device, directory);
@@ -144,7 +140,8 @@ fn measured(report: &mut Report<'_>, raw: &str, envelope: &Envelope<'_>) {
 
 fn happened(report: &mut Report<'_>, part: &Part<'_>) {
     let Some(words) = table::two_words(&part.instance) else {
-        let info = PropertyInfo::new(event_name(&part.instance), Shape::Text).with(|one| one.class = Some("event".into()));
+        let info =
+            PropertyInfo::new(event_name(&part.instance), Shape::Text).with(|one| one.class = Some("event".into()));
         return give(report, passed_on(info), part.value);
     };
     let info = PropertyInfo::new(words.property, report::flag()).with(|one| {
@@ -306,4 +303,3 @@ fn give(report: &mut Report<'_>, info: PropertyInfo, value: Option<&str>) {
         None => report.has(info),
     }
 }
-

@@ -84,13 +84,20 @@ fn what_became_of_an_action_is_told_by_property() {
         {"type":"devices.capabilities.other","state":{}}]},
       {"id":"b","action_result":{"status":"ERROR","error_code":"DEVICE_NOT_FOUND"}}]}"#;
     let refused = |code: &str, words: &str| Some(Refusal { code: code.into(), words: words.into() });
-    let of = |id: &str, property: Option<&str>, refused| Outcome { id: id.into(), property: property.map(Into::into), refused };
-    assert_eq!(account::outcomes(body).unwrap(), [
-        of("a", Some("on"), None),
-        of("a", Some("position"), refused("DEVICE_BUSY", "later")),
-        of("a", Some("mode.fan_speed"), refused("UNREADABLE", "")),
-        of("b", None, refused("DEVICE_NOT_FOUND", "")),
-    ]);
+    let of = |id: &str, property: Option<&str>, refused| Outcome {
+        id: id.into(),
+        property: property.map(Into::into),
+        refused,
+    };
+    assert_eq!(
+        account::outcomes(body).unwrap(),
+        [
+            of("a", Some("on"), None),
+            of("a", Some("position"), refused("DEVICE_BUSY", "later")),
+            of("a", Some("mode.fan_speed"), refused("UNREADABLE", "")),
+            of("b", None, refused("DEVICE_NOT_FOUND", "")),
+        ]
+    );
 }
 
 #[test]
@@ -98,7 +105,10 @@ fn calls_name_what_they_are_about() {
     assert_eq!(order::list().path, "/v1.0/user/info");
     assert_eq!(order::show("group.g").map(|call| call.path).as_deref(), Some("/v1.0/groups/g"));
     let act = order::act("a", &["{\"x\":1}", "{\"y\":2}"]).unwrap();
-    assert_eq!((act.path.as_str(), act.body.as_str()), ("/v1.0/devices/actions", r#"{"devices":[{"id":"a","actions":[{"x":1},{"y":2}]}]}"#));
+    assert_eq!(
+        (act.path.as_str(), act.body.as_str()),
+        ("/v1.0/devices/actions", r#"{"devices":[{"id":"a","actions":[{"x":1},{"y":2}]}]}"#)
+    );
     assert!(act.changes && !order::list().changes);
     assert_eq!(order::start("s1").map(|call| call.path).as_deref(), Some("/v1.0/scenarios/s1/actions"));
 }
@@ -106,7 +116,9 @@ fn calls_name_what_they_are_about() {
 #[test]
 fn a_name_is_enough_to_know_the_capability() {
     for capability in table::Capability::ALL {
-        for instance in ["on", "temperature", "humidity", "open", "brightness", "backlight", "temperature_k", "rgb", "scene"] {
+        for instance in
+            ["on", "temperature", "humidity", "open", "brightness", "backlight", "temperature_k", "rgb", "scene"]
+        {
             let property = capability.property(instance);
             let instance = if capability == table::Capability::OnOff { "on" } else { instance };
             let behind = table::Capability::behind(&property);
@@ -121,11 +133,33 @@ fn a_name_is_enough_to_know_the_capability() {
 /// Something like an account: the words of one in any order and of any kind.
 fn jsonish() -> impl Strategy<Value = String> {
     let word = prop_oneof![
-        Just("\"id\""), Just("\"a\""), Just("\"status\""), Just("\"ok\""), Just("\"devices\""), Just("\"capabilities\""),
-        Just("\"properties\""), Just("\"state\""), Just("\"instance\""), Just("\"value\""), Just("\"parameters\""),
-        Just("\"devices.capabilities.range\""), Just("\"devices.properties.event\""), Just("\"type\""), Just("\"water_leak\""),
-        Just("\"leak\""), Just("\"last_updated\""), Just("1e400"), Just("-0.0000000000000000000000000001"), Just("true"),
-        Just("null"), Just("{"), Just("}"), Just("["), Just("]"), Just(":"), Just(","),
+        Just("\"id\""),
+        Just("\"a\""),
+        Just("\"status\""),
+        Just("\"ok\""),
+        Just("\"devices\""),
+        Just("\"capabilities\""),
+        Just("\"properties\""),
+        Just("\"state\""),
+        Just("\"instance\""),
+        Just("\"value\""),
+        Just("\"parameters\""),
+        Just("\"devices.capabilities.range\""),
+        Just("\"devices.properties.event\""),
+        Just("\"type\""),
+        Just("\"water_leak\""),
+        Just("\"leak\""),
+        Just("\"last_updated\""),
+        Just("1e400"),
+        Just("-0.0000000000000000000000000001"),
+        Just("true"),
+        Just("null"),
+        Just("{"),
+        Just("}"),
+        Just("["),
+        Just("]"),
+        Just(":"),
+        Just(","),
     ];
     prop::collection::vec(word, 0..60).prop_map(|words| words.concat())
 }

@@ -155,6 +155,7 @@ fn contested(view: &View, contests: &[Contest]) -> Vec<String> {
         let who = match &contest.by {
             Owner::Nobody => view.t("page-contest-somebody"),
             Owner::Link => view.t("page-contest-link"),
+            Owner::Cloud => view.t("page-contest-cloud"),
             Owner::Credential(username) => view.t1("page-contest-access", "name", username),
         };
         let key = match contest.what {
