@@ -37,6 +37,7 @@ pub use sections::mail::{Mail, MailTls};
 pub use sections::mqtt::{Mqtt, OldestTls, Rate, Refusal311, RetainedCommands};
 pub use sections::notify::NotifySection;
 pub use sections::portal::{Dpop, Portal, Profile};
+pub use sections::presence::PresenceSection;
 pub use sections::sift::SiftRule;
 pub use sections::sign_in::SignInSection;
 pub use sections::sms::{Sms, SmsFormat, SmsGateway};
@@ -92,6 +93,8 @@ pub struct Settings {
     pub calendar: CalendarSection,
     /// Makers' clouds.
     pub clouds: CloudsSection,
+    /// Who is at home.
+    pub presence: PresenceSection,
     /// What is left out of history.
     pub sift: Vec<SiftRule>,
     /// Whom the hub may be linked with.
@@ -162,7 +165,7 @@ fn inspect(text: &str, file: &str, base_dir: &Path) -> (Settings, Vec<Mistake>, 
 fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) -> Settings {
     use sections::{
         alerts, calendar, cameras, channels, clouds, devices, dialects, external_broker, history, home, log, mail,
-        mqtt, notify, portal, sift, sign_in, sms, store, submission, supplier, vault, web,
+        mqtt, notify, portal, presence, sift, sign_in, sms, store, submission, supplier, vault, web,
     };
 
     let mut root = Section::root(source, base_dir, entries);
@@ -186,6 +189,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
     let notify = notify::read(root.take_section("notify"));
     let calendar = calendar::read(root.take_section("calendar"));
     let clouds = clouds::read(root.take_section("clouds"));
+    let presence = presence::read(root.take_section("presence"));
     let sift = sift::read_all(&mut root);
     let portal = root.take_table("portal").and_then(portal::read);
     let suppliers = supplier::read_all(&mut root, &home.time_zone);
@@ -213,6 +217,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
         notify,
         calendar,
         clouds,
+        presence,
         sift,
         portal,
         submission,

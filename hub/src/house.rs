@@ -8,6 +8,7 @@ mod diary;
 mod doors;
 mod picture;
 mod portal_alerts;
+mod presence;
 mod running;
 mod settings;
 mod sockets;
@@ -45,6 +46,7 @@ use crate::metering::{Metering, MeteringError, Rules};
 use crate::notify::{Notify, channels};
 use crate::people::{People, PeopleError};
 use crate::portal::{MessagePace, Messages, Outbox, Pace, Portal};
+use crate::presence::Presence;
 use crate::recorder::Recorder;
 use crate::safety::Safety;
 use crate::signin::{SignIn, SignInError};
@@ -123,6 +125,7 @@ pub struct House {
     calendar: Calendar,
     clouds: Clouds,
     messages: Messages,
+    presence: Presence,
     telling: Option<Telling>,
     metering: Metering,
     portal: Option<Portal>,
@@ -298,6 +301,7 @@ impl House {
         clouds::connect(&clouds, &devices, &ingest);
         let pace = MessagePace::default();
         let messages = Messages::open(portal.clone(), store.clone(), clock.clone(), bus.clone(), pace).await;
+        let presence = presence::open(&store, &clock, &bus, &settings, &devices, &people, &notify).await;
         let told_of = telling::keep_with(&people, &alerts, &notify, &calendar);
         let telling = Some(Telling::connect(&bus, &alerts, &calendar, &notify));
         let gate = HubGate::new(Arc::clone(&ingest), settings.mqtt.clone());
@@ -333,6 +337,7 @@ impl House {
             calendar,
             clouds,
             messages,
+            presence,
             telling,
             metering,
             portal,
@@ -408,6 +413,7 @@ impl House {
             calendar: self.calendar.clone(),
             clouds: self.clouds.clone(),
             messages: self.messages.clone(),
+            presence: self.presence.clone(),
             metering: self.metering.clone(),
             portal: self.portal.clone(),
             outbox: self.outbox.clone(),

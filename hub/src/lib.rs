@@ -24,6 +24,7 @@ pub mod outside;
 pub mod people;
 pub mod policy;
 pub mod portal;
+pub mod presence;
 pub mod recorder;
 pub mod safety;
 pub mod scenarios;

@@ -492,3 +492,15 @@ CREATE TABLE cloud_thing (
     id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of the cloud's name and of the thing's id there
     sealed BLOB NOT NULL
 ) WITHOUT ROWID;
+
+-- One person: by which devices it is seen, what was said by hand, and how it stood last.
+CREATE TABLE presence (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- the person's id, which is random
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- The secret addresses by which phones say that their owner came or left.
+CREATE TABLE presence_link (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of the secret, which itself is nowhere
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;

@@ -1,1 +1,55 @@
-# Who is at home.
+# Кто дома.
+
+presence-words = { $stands }: { $why }
+presence-home = дома
+presence-away = не дома
+presence-unknown = неизвестно
+presence-why-nothing = ничего не сказано
+presence-why-tracker = так говорят устройства
+presence-why-hand = сказано вручную
+presence-why-link = сказал телефон
+presence-why-silence = устройства молчат
+presence-last-known = как было до перезапуска
+presence-no-link = Такого секретного адреса нет.
+presence-wrong-label = Напишите, для чего этот адрес: до 64 знаков.
+presence-wrong-quiet-minutes = От 1 до 720 минут.
+presence-wrong-property = Нужно имя свойства устройства.
+presence-wrong-device = Такого устройства нет, или вам его не видно.
+presence-wrong-is = Нужно что-то одно: слова (от одного до восьми), число «меньше» или число «больше».
+presence-wrong-below = Нужно число.
+presence-wrong-above = Нужно число.
+presence-full-trackers = Больше восьми устройств на человека нельзя.
+presence-full-links = Секретных адресов уже столько, сколько может быть. Отзовите ненужный.
+
+page-presence = Кто дома
+page-presence-lead = Дом узнаёт, кто дома, по устройствам, по вашему слову и по телефону. Нигде не записывается, кто когда приходил и уходил.
+page-presence-none = Ещё никто не отслеживается. Нажмите «Я дома» или выберите устройство, по которому вас видно.
+page-presence-everybody = Семья
+page-presence-me = Я
+page-presence-i-am-home = Я дома
+page-presence-i-left = Я ухожу
+page-presence-forget-word = Решают устройства
+page-presence-turning = Если ничего не услышим, через { $minutes } мин. будет иначе.
+page-presence-trackers = По чему видно: { $name }
+page-presence-trackers-lead = Любое устройство, которое говорит «дома», важнее остальных. Уход засчитывается не сразу: Wi‑Fi телефона засыпает.
+page-presence-tracker = Устройство и свойство
+page-presence-tracker-choose = Выберите
+page-presence-means = Что значит «дома»
+page-presence-means-is = одно из слов
+page-presence-means-below = число меньше
+page-presence-means-above = число больше
+page-presence-value = Слова через запятую или число
+page-presence-value-hint = Например: home, true — или 150
+page-presence-add = Добавить
+page-presence-remove = Убрать
+page-presence-quiet = Через сколько минут тишины человек ушёл
+page-presence-quiet-hint = Пусто: { $minutes }, как у всех.
+page-presence-quiet-save = Запомнить
+page-presence-links = Секретные адреса: { $name }
+page-presence-links-lead = Телефон может сам сообщать о приходе и уходе («Команды» на iPhone, Tasker на Android): POST на адрес с /home или /away в конце.
+page-presence-link-label = Для чего адрес
+page-presence-link-make = Сделать адрес
+page-presence-link-made = Адрес показан один раз. Кто его знает, тот говорит за этого человека.
+page-presence-link-revoke = Отозвать
+page-presence-link-unused = ещё не использовался
+page-presence-link-used = использован { $date }

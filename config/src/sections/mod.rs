@@ -16,6 +16,7 @@ pub(crate) mod mail;
 pub(crate) mod mqtt;
 pub(crate) mod notify;
 pub(crate) mod portal;
+pub(crate) mod presence;
 pub(crate) mod sift;
 pub(crate) mod sign_in;
 pub(crate) mod sms;

@@ -96,8 +96,10 @@ impl House {
         }
     }
 
-    /// The calendar, and what the portal and the home write to each other.
+    /// The calendar, who is at home, and what the portal and the home write to each other.
     fn start_dates(&self, rooms: &mut JoinSet<()>) {
+        let (presence, stop) = (self.presence.clone(), self.stop.subscribe());
+        rooms.spawn(async move { Box::pin(presence.run(stop)).await });
         let (calendar, stop) = (self.calendar.clone(), self.stop.subscribe());
         rooms.spawn(async move { Box::pin(calendar.run(stop)).await });
         let diary = Diary {

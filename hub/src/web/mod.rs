@@ -12,6 +12,7 @@ mod doors;
 mod feed;
 mod headers;
 pub mod help;
+mod hooks;
 pub mod ics;
 mod limits;
 mod origin;
@@ -45,6 +46,7 @@ use crate::notify::Notify;
 use crate::people::People;
 use crate::policy::Now;
 use crate::portal::{Messages, Outbox, Portal};
+use crate::presence::Presence;
 use crate::safety::Safety;
 use crate::signin::SignIn;
 
@@ -74,6 +76,7 @@ pub struct Desk {
     pub calendar: Calendar,
     pub clouds: Clouds,
     pub messages: Messages,
+    pub presence: Presence,
     pub metering: Metering,
     pub portal: Option<Portal>,
     pub outbox: Option<Outbox>,

@@ -29,6 +29,7 @@ mod notify;
 mod papers;
 mod person_keys;
 mod photos;
+mod presence;
 mod register;
 mod rows;
 mod safety;
@@ -71,6 +72,7 @@ pub use notices::{Notice, Notices, OpenNotice};
 pub use notify::{TELLING_LIMIT, TellingFilter, TellingKind, TellingRow, Tellings, WishRow};
 pub use papers::{Drawer, PAPER_LIMIT, Paper, Papers};
 pub use photos::{PHOTO_LIMIT, Photo, Photos};
+pub use presence::{PRESENCE_LIMIT, PresenceDrawer, PresencePaper, PresenceShelf};
 pub use register::Register;
 pub use safety::{Safety, SafetyRow};
 pub use scenarios::{SCENARIO_LIMIT, ScenarioBatch, ScenarioDrawer, ScenarioShelf, ScenarioTrace};
@@ -273,6 +275,11 @@ impl Store {
     /// Messages of the portal, and to it.
     pub fn messages(&self) -> MessageShelf {
         MessageShelf::new(Arc::clone(&self.db))
+    }
+
+    /// Who is at home.
+    pub fn presence(&self) -> PresenceShelf {
+        PresenceShelf::new(Arc::clone(&self.db))
     }
 
     /// MQTT credentials.

@@ -85,7 +85,9 @@ pub(crate) static SCENARIO_MARK: Table = table("scenario_mark");
 pub(crate) static SCENARIO_RUN: Table = table("scenario_run");
 pub(crate) static SCENARIO_TRACE: Table = table("scenario_trace");
 
-pub(crate) static SEALED: [&Table; 54] = [
+pub(crate) static PRESENCE: Table = table("presence");
+pub(crate) static PRESENCE_LINK: Table = table("presence_link");
+
     &JOURNAL,
     &BOOT,
     &CURSOR,
@@ -140,6 +142,8 @@ pub(crate) static SEALED: [&Table; 54] = [
     &SCENARIO_TRACE,
     &CLOUD_LINK,
     &CLOUD_THING,
+    &PRESENCE,
+    &PRESENCE_LINK,
 ];
 
 impl Table {

@@ -43,6 +43,9 @@ mod paging;
 mod pairing;
 mod people;
 mod portal;
+pub(super) mod presence;
+#[cfg(test)]
+mod presence_tests;
 mod problem;
 mod rights;
 mod rooms;
@@ -127,6 +130,7 @@ pub fn doors(desk: &Desk) -> Doors {
         .and(cameras::doors(desk))
         .and(calendar::doors(desk))
         .and(messages::doors(desk))
+        .and(presence::doors(desk))
         .and(safety::doors(desk))
         .and(alerts::doors(desk))
         .and(telling::doors(desk))

@@ -14,7 +14,7 @@ use super::{
     acts, alert_feeds, alerts, alerts_export, calendar, calendar_elsewhere, calendar_feeds, camera_archive,
     camera_check, camera_export, camera_film, camera_forms, camera_live, cameras, commands, connect, consents,
     contacts, devices, events, factors, history, history_export, history_import, journal, keys, messages, meters, mqtt,
-    pairing, people, portal, rights, rooms, safety, sessions, setup, sign_in, system, telling, telling_ledger,
+    pairing, people, portal, presence, rights, rooms, safety, sessions, setup, sign_in, system, telling, telling_ledger,
     telling_wishes, tokens,
 };
 use crate::policy::{Kind, Verb};
@@ -114,6 +114,13 @@ use crate::web::{CSRF_HEADER, Desk};
         calendar_elsewhere::add,
         calendar_elsewhere::look,
         calendar_elsewhere::remove,
+        presence::list,
+        presence::show,
+        presence::say,
+        presence::track,
+        presence::links,
+        presence::make_link,
+        presence::revoke_link,
         messages::list,
         messages::show,
         messages::read,

@@ -25,8 +25,10 @@ mod multipart;
 mod pairing;
 mod people;
 mod person;
+mod picks;
 mod portal;
 mod portal_account;
+mod presence;
 mod refusal;
 mod rights;
 mod rooms;
@@ -72,7 +74,8 @@ pub fn doors(desk: &Desk) -> Doors {
         .and(watching(desk))
         .and(connecting(desk))
         .and(household(desk))
-        .and(own(desk));
+        .and(own(desk))
+        .and(presence::doors(desk, MAX_FORM));
     inside.dressed(|router| router.layer(from_fn_with_state(desk.clone(), refusal::dress)))
 }
 

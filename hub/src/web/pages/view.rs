@@ -261,7 +261,7 @@ fn me(person: &Person, caller: &Caller) -> Me {
 fn is_under(path: &str, href: &str) -> bool {
     let sections: &[&str] = match href {
         "/meters" => &["/meters", "/acts", "/readings"],
-        "/devices" => &["/devices", "/rooms", "/inbox", "/connect", "/connections", "/safety", "/cameras"],
+        "/devices" => &["/devices", "/rooms", "/inbox", "/connect", "/connections", "/safety", "/cameras", "/presence"],
         "/people" if path.starts_with("/people/me") => &[],
         "/me" => &["/me", "/security", "/portal", "/pair", "/people/me", "/journal"],
         "/" => return path == "/",

@@ -265,6 +265,7 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
         furnish_devices(store, n).await;
         notify::furnish(store, person, n).await;
         furnish_calendar(store, n).await;
+        furnish_presence(store, n).await;
         // Into blocks and rollups, and not into the journal.
         let past = Sample { at: Moment::Wall(Timestamp(1_000_000 + i64::from(n))), ..sample(n.into()) };
         store.history().import(vec![past]).await.unwrap();
@@ -293,6 +294,16 @@ async fn furnish_calendar(store: &Store, n: u8) {
         let id = messages.id_of(&format!("portal-message-{n}"));
         let row = MessageRow { id, at: Timestamp(1_795_300_000_000 + i64::from(n)), body: b"water-cut-off".to_vec() };
         messages.put(which, &[row], Some((&format!("cursor-{n}"), "cursor-value-77"))).await.unwrap();
+    }
+}
+
+/// A row in every table of presence.
+async fn furnish_presence(store: &Store, n: u8) {
+    let shelf = store.presence();
+    for drawer in PresenceDrawer::ALL {
+        let body = zeroize::Zeroizing::new(b"{\"label\":\"phone-of-anna\"}".to_vec());
+        let id = shelf.id_of(&[n, b's']);
+        shelf.put(drawer, &PresencePaper { id, body }).await.unwrap();
     }
 }
 

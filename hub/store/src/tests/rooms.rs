@@ -394,3 +394,25 @@ async fn messages_are_listed_newest_first_and_thinned() {
     shelf.remove(MessageBox::In, Id([9; 16])).await.unwrap();
     assert_eq!(shelf.get(MessageBox::In, Id([9; 16])).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn presence_gives_back_what_it_got() {
+    let house = House::new();
+    let store = house.open().await;
+    let shelf = store.presence();
+    let paper = |n: u8, body: &[u8]| PresencePaper { id: Id([n; 16]), body: zeroize::Zeroizing::new(body.to_vec()) };
+    for drawer in PresenceDrawer::ALL {
+        for n in [1, 2] {
+            shelf.put(drawer, &paper(n, b"old")).await.unwrap();
+        }
+        shelf.put(drawer, &paper(2, b"new")).await.unwrap();
+        shelf.remove(&[(drawer, Id([1; 16])), (drawer, Id([9; 16]))]).await.unwrap();
+        assert_eq!(shelf.all(drawer).await.unwrap(), (vec![paper(2, b"new")], 0));
+    }
+    let long = paper(3, &vec![0; PRESENCE_LIMIT + 1]);
+    assert!(matches!(shelf.put(PresenceDrawer::Person, &long).await, Err(StoreError::TooLarge { .. })));
+    let mut raw = house.raw().await;
+    sqlx::query("UPDATE presence SET sealed = randomblob(80)").execute(&mut raw).await.unwrap();
+    assert_eq!(shelf.all(PresenceDrawer::Person).await.unwrap(), (vec![], 1), "told and passed over");
+    assert_ne!(shelf.id_of(b"a"), shelf.id_of(b"b"));
+}
