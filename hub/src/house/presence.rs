@@ -39,9 +39,7 @@ pub async fn open(
     let kept = presence.clone();
     people.also_forgets(move |person| {
         let kept = kept.clone();
-        Box::pin(async move {
-            kept.forget_person(person).await.map_err(|error| StoreError::Io(error.to_string()))
-        })
+        Box::pin(async move { kept.forget_person(person).await.map_err(|error| StoreError::Io(error.to_string())) })
     });
     presence
 }

@@ -116,13 +116,8 @@ impl Presence {
         let made_at = self.0.clock.trusted().map(|at| at.0);
         let row = LinkRow { label: label.to_owned(), person: person.to_string(), made_at, used_on: None };
         shelf.put(PresenceDrawer::Link, &row::paper(id, &row)).await?;
-        let shown = LinkView {
-            id,
-            label: row.label.clone(),
-            person,
-            made_at: row.made_at.map(Timestamp),
-            used_on: None,
-        };
+        let shown =
+            LinkView { id, label: row.label.clone(), person, made_at: row.made_at.map(Timestamp), used_on: None };
         self.state().links.insert(id, row);
         Ok((shown, Secret::new(secret)))
     }

@@ -23,8 +23,8 @@ use crate::clock::Clock;
 
 pub use links::{LinkView, Tapped};
 use row::{CardRow, LinkRow};
-use rules::{Card, Said, anybody};
 pub use rules::{By, Hand, Meaning, Seen, Tracker, Why};
+use rules::{Card, Said, anybody};
 
 /// By so many properties somebody may be seen.
 pub const MAX_TRACKERS: usize = 8;
@@ -285,9 +285,8 @@ impl Presence {
     /// Trackers said something; how long nothing will be due.
     async fn hear(&self, states: &[PropertyState]) -> Duration {
         self.look(|seen| {
-            let of = |state: &&PropertyState| {
-                state.device == seen.tracker.device && state.property == seen.tracker.property
-            };
+            let of =
+                |state: &&PropertyState| state.device == seen.tracker.device && state.property == seen.tracker.property;
             states.iter().rev().find(of).map(|state| said(seen, Some(state)))
         })
         .await

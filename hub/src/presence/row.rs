@@ -129,11 +129,7 @@ impl CardRow {
         Some(Card {
             seen: seen.collect::<Option<_>>()?,
             hand,
-            standing: Standing {
-                home: self.home,
-                since: self.since.map(Timestamp),
-                why: Why::from_code(&self.why)?,
-            },
+            standing: Standing { home: self.home, since: self.since.map(Timestamp), why: Why::from_code(&self.why)? },
             quiet_millis: self.quiet_millis,
             turning: None,
             last_known: self.home.is_some(),

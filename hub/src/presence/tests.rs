@@ -32,11 +32,7 @@ fn boris() -> PersonId {
 }
 
 fn phone(name: &str) -> Tracker {
-    Tracker {
-        device: DeviceRef::new("ble", name),
-        property: "presence".into(),
-        home: Meaning::Is(vec!["home".into()]),
-    }
+    Tracker { device: DeviceRef::new("ble", name), property: "presence".into(), home: Meaning::Is(vec!["home".into()]) }
 }
 
 fn state(device: &DeviceRef, value: &Value) -> PropertyState {
@@ -181,7 +177,7 @@ async fn a_phone_speaks_by_its_secret_address_until_that_is_revoked() {
     assert_eq!(room.presence.tapped(secret.expose(), true).await, Tapped::Unknown);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_phone_that_speaks_without_end_is_told_to_wait() {
     let room = Room::new().await;
     let (_, secret) = room.presence.make_link(anna(), "x").await.unwrap();

@@ -7,6 +7,9 @@
 pub mod expression;
 pub mod paper;
 pub mod plan;
+pub mod presets;
+pub mod sun;
+pub mod toml;
 pub mod view;
 
 use std::collections::BTreeMap;

@@ -180,7 +180,8 @@ mod tests {
 
     #[test]
     fn beyond_the_map_there_is_none_and_on_the_poles_nothing_divides() {
-        for (lat, lon) in [(91.0, 0.0), (0.0, 181.0), (f64::NAN, 0.0), (0.0, f64::INFINITY), (90.0, 0.0), (-90.0, 0.0)] {
+        for (lat, lon) in [(91.0, 0.0), (0.0, 181.0), (f64::NAN, 0.0), (0.0, f64::INFINITY), (90.0, 0.0), (-90.0, 0.0)]
+        {
             assert_eq!(rise(lat, lon, date(2016, 6, 1)), None, "{lat} {lon}");
         }
     }

@@ -105,7 +105,8 @@ pub struct ChallengeOnly;
 
 /// The site: the API, the page, and the help about the certificate.
 pub fn site(desk: &Desk) -> Router {
-    let doors = api::doors(desk).and(pages::doors(desk)).and(help::shared(desk)).and(ics::doors(desk)).and(hooks::doors(desk));
+    let doors =
+        api::doors(desk).and(pages::doors(desk)).and(help::shared(desk)).and(ics::doors(desk)).and(hooks::doors(desk));
     let router = doors.into_router().fallback(no_such_route).method_not_allowed_fallback(no_such_method);
     let router = router.layer(axum::middleware::from_fn_with_state(desk.clone(), know_the_caller));
     headers::around(router, desk).with_state(desk.clone())

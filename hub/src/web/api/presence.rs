@@ -127,7 +127,8 @@ pub fn in_words(view: &PresenceView, language: Language) -> String {
         Some(false) => "presence-away",
         None => "presence-unknown",
     };
-    let why = if view.last_known { "presence-last-known".to_owned() } else { format!("presence-why-{}", view.why.code()) };
+    let why =
+        if view.last_known { "presence-last-known".to_owned() } else { format!("presence-why-{}", view.why.code()) };
     words.say("presence-words", &[("stands", &words.say(stands, &[])), ("why", &words.say(&why, &[]))])
 }
 
@@ -298,7 +299,8 @@ pub async fn track(
 
 /// The tracker that a form means. A device that the caller may not see cannot be made to tell through the back door.
 pub fn tracker_of(desk: &Desk, caller: &Caller, form: TrackerForm) -> Result<Tracker, ApiProblem> {
-    let nowhere = || ApiProblem::invalid(format!("device: {}", words(caller.language).say("presence-wrong-device", &[])));
+    let nowhere =
+        || ApiProblem::invalid(format!("device: {}", words(caller.language).say("presence-wrong-device", &[])));
     let device = desk.devices.find(&form.device).ok_or_else(nowhere)?;
     let object = desk.devices.object(&device, Some(&form.property));
     if !decide(&caller.who, Verb::See, &object, desk.now()).is_allowed() {

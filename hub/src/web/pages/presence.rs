@@ -32,12 +32,7 @@ pub fn doors(desk: &Desk, most: usize) -> Doors {
         .door(post, "/presence/{person}/trackers", edit, add_tracker)
         .door(post, "/presence/{person}/trackers/remove", edit, remove_tracker)
         .door(post, "/presence/{person}/quiet", edit, set_quiet)
-        .door(
-            post,
-            "/presence/{person}/links",
-            of(Verb::Edit).dangerous().deed("presence-link.made"),
-            make_link,
-        )
+        .door(post, "/presence/{person}/links", of(Verb::Edit).dangerous().deed("presence-link.made"), make_link)
         .door(
             post,
             "/presence/{person}/links/{link}/revoke",
@@ -135,11 +130,8 @@ fn person_page(desk: &Desk, view: View, person: PersonId) -> PersonPage {
         property: seen.tracker.property.clone(),
         means: means(&seen.tracker.home),
     };
-    let link = |link: crate::presence::LinkView| LinkLine {
-        id: link.id.to_string(),
-        label: link.label,
-        used: link.used_on,
-    };
+    let link =
+        |link: crate::presence::LinkView| LinkLine { id: link.id.to_string(), label: link.label, used: link.used_on };
     PersonPage {
         trouble: Trouble::default(),
         line: line(desk, &view, &one),
