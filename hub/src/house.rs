@@ -49,6 +49,7 @@ use crate::portal::{MessagePace, Messages, Outbox, Pace, Portal};
 use crate::presence::Presence;
 use crate::recorder::Recorder;
 use crate::safety::Safety;
+use crate::scenarios::Scenarios;
 use crate::signin::{SignIn, SignInError};
 use crate::web::{self, Desk};
 
@@ -126,6 +127,7 @@ pub struct House {
     clouds: Clouds,
     messages: Messages,
     presence: Presence,
+    scenarios: Scenarios,
     telling: Option<Telling>,
     metering: Metering,
     portal: Option<Portal>,
@@ -302,6 +304,8 @@ impl House {
         let pace = MessagePace::default();
         let messages = Messages::open(portal.clone(), store.clone(), clock.clone(), bus.clone(), pace).await;
         let presence = presence::open(&store, &clock, &bus, &settings, &devices, &people, &notify).await;
+        let (zone, position) = (settings.home.time_zone.clone(), settings.home.position);
+        let scenarios = Scenarios::open(store.clone(), clock.clone(), bus.clone(), zone, position).await;
         let told_of = telling::keep_with(&people, &alerts, &notify, &calendar);
         let telling = Some(Telling::connect(&bus, &alerts, &calendar, &notify));
         let gate = HubGate::new(Arc::clone(&ingest), settings.mqtt.clone());
@@ -338,6 +342,7 @@ impl House {
             clouds,
             messages,
             presence,
+            scenarios,
             telling,
             metering,
             portal,
@@ -414,6 +419,7 @@ impl House {
             clouds: self.clouds.clone(),
             messages: self.messages.clone(),
             presence: self.presence.clone(),
+            scenarios: self.scenarios.clone(),
             metering: self.metering.clone(),
             portal: self.portal.clone(),
             outbox: self.outbox.clone(),

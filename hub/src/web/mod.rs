@@ -19,6 +19,7 @@ mod origin;
 pub mod pages;
 mod presets;
 mod refused;
+mod scenario_words;
 mod serve;
 mod trial;
 
@@ -48,6 +49,7 @@ use crate::policy::Now;
 use crate::portal::{Messages, Outbox, Portal};
 use crate::presence::Presence;
 use crate::safety::Safety;
+use crate::scenarios::Scenarios;
 use crate::signin::SignIn;
 
 pub use api::{ApiProblem, status_of};
@@ -77,6 +79,7 @@ pub struct Desk {
     pub clouds: Clouds,
     pub messages: Messages,
     pub presence: Presence,
+    pub scenarios: Scenarios,
     pub metering: Metering,
     pub portal: Option<Portal>,
     pub outbox: Option<Outbox>,

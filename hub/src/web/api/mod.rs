@@ -50,6 +50,10 @@ mod problem;
 mod rights;
 mod rooms;
 mod safety;
+pub(super) mod scenario_presets;
+pub(super) mod scenarios;
+#[cfg(test)]
+mod scenarios_tests;
 mod sessions;
 mod setup;
 mod sign_in;
@@ -131,6 +135,7 @@ pub fn doors(desk: &Desk) -> Doors {
         .and(calendar::doors(desk))
         .and(messages::doors(desk))
         .and(presence::doors(desk))
+        .and(scenarios::doors(desk))
         .and(safety::doors(desk))
         .and(alerts::doors(desk))
         .and(telling::doors(desk))

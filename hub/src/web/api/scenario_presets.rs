@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use domovoi_adapters::Shape;
 use domovoi_config::Language;
-use domovoi_model::DeviceRef;
+use domovoi_model::{DeviceRef, Value};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -209,7 +209,8 @@ fn switchable(desk: &Desk, at: Place) -> Option<Switchable> {
     let shown = desk.devices.show(&at.device)?;
     let property = shown.properties.iter().find(|one| one.state.property == at.property)?;
     match &property.info.as_ref()?.shape {
-        Shape::Switch { on, off } => Some(Switchable { at, on: on.clone(), off: off.clone() }),
+        // Dialects spell yes and no as each device does.
+        Shape::Switch { .. } => Some(Switchable { at, on: Value::Bool(true), off: Value::Bool(false) }),
         _ => None,
     }
 }
