@@ -21,9 +21,12 @@ const MAX_SECRET: usize = 128;
 /// The doors.
 pub fn doors(desk: &Desk) -> Doors {
     let knock = rule(Verb::Submit, Kind::Threshold);
-    Doors::new(desk, MAX_BODY)
-        .door(&Method::POST, "/hooks/presence/{secret}/{word}", knock, presence)
-        .door(&Method::POST, "/hooks/scenarios/{secret}", knock, scenario)
+    Doors::new(desk, MAX_BODY).door(&Method::POST, "/hooks/presence/{secret}/{word}", knock, presence).door(
+        &Method::POST,
+        "/hooks/scenarios/{secret}",
+        knock,
+        scenario,
+    )
 }
 
 /// What a wrong secret hears, and a right one with a word that is none.

@@ -75,7 +75,11 @@ impl<'a> Speaker<'a> {
 
     /// «10 мин», «1 ч 30 мин», «45 с».
     pub fn span(&self, seconds: u64) -> String {
-        let parts = [("scenario-hours", seconds / 3600), ("scenario-minutes", seconds / 60 % 60), ("scenario-seconds", seconds % 60)];
+        let parts = [
+            ("scenario-hours", seconds / 3600),
+            ("scenario-minutes", seconds / 60 % 60),
+            ("scenario-seconds", seconds % 60),
+        ];
         let said: Vec<String> = parts
             .iter()
             .filter(|(_, count)| *count > 0)
@@ -416,9 +420,11 @@ impl<'a> Speaker<'a> {
             let number = number.parse::<usize>().ok()? + 1;
             Some((number.to_string(), inner.trim_start_matches('.').to_owned()))
         };
-        for (prefix, key) in
-            [("triggers", "scenario-field-trigger"), ("conditions", "scenario-field-condition"), ("actions", "scenario-field-action")]
-        {
+        for (prefix, key) in [
+            ("triggers", "scenario-field-trigger"),
+            ("conditions", "scenario-field-condition"),
+            ("actions", "scenario-field-action"),
+        ] {
             if let Some((number, inner)) = numbered(prefix) {
                 let said = self.say(key, &[("number", &number)]);
                 return if inner.is_empty() { said } else { format!("{said}, {inner}") };
@@ -446,7 +452,8 @@ fn find<'s>(steps: &'s [Step], parts: &[&str]) -> Option<&'s Step> {
         _ => return Some(step),
     };
     // The word that says in which list, and a turn's number, stand between two steps.
-    let at = rest.iter().enumerate().skip(1).find(|(_, part)| part.chars().all(|c| c.is_ascii_digit())).map(|(at, _)| at);
+    let at =
+        rest.iter().enumerate().skip(1).find(|(_, part)| part.chars().all(|c| c.is_ascii_digit())).map(|(at, _)| at);
     match at {
         Some(at) => find(inner, rest.get(at..)?).or(Some(step)),
         None => Some(step),

@@ -88,6 +88,7 @@ pub(crate) static SCENARIO_TRACE: Table = table("scenario_trace");
 pub(crate) static PRESENCE: Table = table("presence");
 pub(crate) static PRESENCE_LINK: Table = table("presence_link");
 
+pub(crate) static SEALED: [&Table; 56] = [
     &JOURNAL,
     &BOOT,
     &CURSOR,

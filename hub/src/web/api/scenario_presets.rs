@@ -169,7 +169,13 @@ pub struct NotMade {
 }
 
 /// The scenario that comes of the answers. What the caller may not command, or what is none, cannot be chosen.
-pub fn made(desk: &Desk, who: &Who, preset: &Preset, form: AnswersForm, language: Language) -> Result<Scenario, NotMade> {
+pub fn made(
+    desk: &Desk,
+    who: &Who,
+    preset: &Preset,
+    form: AnswersForm,
+    language: Language,
+) -> Result<Scenario, NotMade> {
     let said = words(language);
     let wrong = |ask: &str, code: &str| NotMade {
         ask: ask.to_owned(),

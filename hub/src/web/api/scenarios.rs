@@ -545,7 +545,8 @@ pub async fn dry_run_of(
     caller: Caller,
     Json(form): Json<DryRunOfForm>,
 ) -> Result<Json<DryRunAnswer>, ApiProblem> {
-    let mut scenario = desk.scenarios.read(&form.scenario).map_err(|wrong| told(&desk, wrong.into(), caller.language))?;
+    let mut scenario =
+        desk.scenarios.read(&form.scenario).map_err(|wrong| told(&desk, wrong.into(), caller.language))?;
     scenario.author = caller.who.person();
     let dry = desk.scenarios.dry_run(&scenario, form.trigger.as_deref());
     Ok(Json(dried(&desk, &scenario, &dry, caller.language)))

@@ -139,7 +139,8 @@ async fn a_secret_address_begins_a_scenario_and_no_other_does() {
     assert!(path.len() >= "/hooks/scenarios/".len() + 22, "128 bits at least: {path}");
     assert_eq!(knock(&home, Method::POST, path).await, StatusCode::ACCEPTED);
     assert_eq!(knock(&home, Method::GET, path).await, StatusCode::METHOD_NOT_ALLOWED);
-    for wrong in [format!("{path}x"), "/hooks/scenarios/x".to_owned(), format!("/hooks/scenarios/{}", "x".repeat(4000))] {
+    for wrong in [format!("{path}x"), "/hooks/scenarios/x".to_owned(), format!("/hooks/scenarios/{}", "x".repeat(4000))]
+    {
         assert_eq!(knock(&home, Method::POST, &wrong).await, StatusCode::NOT_FOUND);
     }
     let shown = home.ask(anna.get(&format!("{ALL}/{}", added.body["id"].as_str().unwrap())), None).await;

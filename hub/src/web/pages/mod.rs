@@ -34,6 +34,10 @@ mod rights;
 mod rooms;
 mod safety;
 mod said;
+mod scenario_draft;
+mod scenario_edit;
+mod scenario_fields;
+mod scenarios;
 mod security;
 mod setup;
 mod signin;
@@ -75,7 +79,8 @@ pub fn doors(desk: &Desk) -> Doors {
         .and(connecting(desk))
         .and(household(desk))
         .and(own(desk))
-        .and(presence::doors(desk, MAX_FORM));
+        .and(presence::doors(desk, MAX_FORM))
+        .and(scenarios::doors(desk, MAX_FORM));
     inside.dressed(|router| router.layer(from_fn_with_state(desk.clone(), refusal::dress)))
 }
 

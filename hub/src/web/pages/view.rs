@@ -137,6 +137,11 @@ impl View {
         matches!(decision, Decision::Allow | Decision::Refuse(crate::policy::Refusal::StepUp))
     }
 
+    /// Whether scenarios are for the one who looks.
+    pub fn sees_scenarios(&self) -> bool {
+        self.may(Verb::See, &Object::all(Kind::Scenario))
+    }
+
     /// Asks the policy about what only shows within that it is dangerous; the way to the step-up where one is wanted.
     pub fn surely(&self, verb: Verb, object: &Object) -> Result<Option<Response>, Fault> {
         match decide(&self.who, verb, object, self.policy_now) {
@@ -261,7 +266,18 @@ fn me(person: &Person, caller: &Caller) -> Me {
 fn is_under(path: &str, href: &str) -> bool {
     let sections: &[&str] = match href {
         "/meters" => &["/meters", "/acts", "/readings"],
-        "/devices" => &["/devices", "/rooms", "/inbox", "/connect", "/connections", "/safety", "/cameras", "/presence"],
+        "/devices" => &[
+            "/devices",
+            "/rooms",
+            "/inbox",
+            "/connect",
+            "/connections",
+            "/safety",
+            "/cameras",
+            "/presence",
+            "/scenarios",
+            "/runs",
+        ],
         "/people" if path.starts_with("/people/me") => &[],
         "/me" => &["/me", "/security", "/portal", "/pair", "/people/me", "/journal"],
         "/" => return path == "/",

@@ -86,7 +86,21 @@ async fn furnished(name: &str) -> (Home, Visitor, Vec<String>) {
     let alerts = home.desk.alerts.standing();
     let alert = alerts.iter().find(|alert| alert.feed.as_deref() == Some("meteo"));
     let alert = alert.unwrap_or_else(|| panic!("{heard:?}")).id;
+    let paper = serde_json::json!({
+        "name": name.chars().take(100).collect::<String>(), "note": name,
+        "triggers": [{ "id": "a", "when": "calendar", "title_has": name.chars().take(100).collect::<String>() }],
+        "actions": [{ "do": "set", "variable": "x", "value": name }],
+    });
+    let scenario = home.desk.scenarios.read(&serde_json::from_value(paper).unwrap()).unwrap();
+    let by = crate::policy::Who { proved_at: Some(NOON), ..crate::policy::Who::console() };
+    let scenario = home.desk.scenarios.save(&by, scenario).await.unwrap().scenario.id;
+    let hand = crate::presence::Hand { home: true, by: crate::presence::By::Person(Some(other)) };
+    home.desk.presence.say(other, Some(hand)).await.unwrap();
+    home.desk.presence.make_link(other, &name.chars().take(60).collect::<String>()).await.unwrap();
     let paths = vec![
+        ("{scenario}", scenario.to_string()),
+        ("{preset}", "night".to_owned()),
+        ("{run}", "00112233-4455-6677-8899-aabbccddeeff".to_owned()),
         ("{alert}", alert.to_string()),
         ("{camera}", camera.to_string()),
         ("{device}", device.to_string()),
