@@ -326,9 +326,7 @@ async fn nothing_of_the_household_is_in_the_raw_files() {
         settings.accounts.push(second);
     })
     .await;
-    let scopes =
-        "scopes = [\"accounts.read\", \"acts.write\", \"acts.read\", \"notifications.read\", \"offline_access\"]\n";
-    let settings = format!("{}{scopes}", settings_text(Some(&portal)));
+    let settings = settings_text(Some(&portal));
     let home = Home::start(folder.path(), &settings, clock.clone()).await;
     let data = folder.path().join("hub");
     let needles = journey(&home, &portal).await;

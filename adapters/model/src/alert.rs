@@ -2,32 +2,10 @@
 //! service, the portal, a sensor, the house itself. Its words follow CAP 1.2 (OASIS Standard CAP-v1.2), whatever it came
 //! from. Who hears of it, and how, is not its business.
 
+use crate::codes;
 use crate::id::{Id, PersonId};
 use crate::observation::DeviceRef;
 use crate::time::{Moment, Timestamp};
-
-macro_rules! codes {
-    ($(#[$doc:meta])* $name:ident { $($(#[$line:meta])* $variant:ident = $code:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $($(#[$line])* $variant,)* }
-
-        impl $name {
-            /// All of them, in their order.
-            pub const ALL: &[$name] = &[$($name::$variant,)*];
-
-            /// Its code in the store, on the wire and in the locale files.
-            pub fn code(self) -> &'static str {
-                match self { $($name::$variant => $code,)* }
-            }
-
-            /// The one of a code.
-            pub fn from_code(code: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.code() == code)
-            }
-        }
-    };
-}
 
 codes! {
     /// How bad it is or will be (CAP `severity`), from the least.

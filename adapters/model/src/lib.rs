@@ -5,6 +5,7 @@
 
 mod act;
 mod alert;
+mod codes;
 mod command;
 mod id;
 mod metering;

@@ -8,8 +8,18 @@ use crate::mistake::Wrong;
 use crate::reader::Section;
 use crate::scalar;
 
-/// What readings need. Messages, bills and alerts of the portal are asked for by whoever names their scopes too.
-const DEFAULT_SCOPES: [&str; 4] = ["accounts.read", "acts.write", "acts.read", "offline_access"];
+/// Readings, what is to be paid, messages both ways, alerts. The owner sees them in words before anything is allowed, and
+/// what the portal grants of them is what is done.
+const DEFAULT_SCOPES: [&str; 8] = [
+    "accounts.read",
+    "acts.write",
+    "acts.read",
+    "charges.read",
+    "notifications.read",
+    "notifications.write",
+    "alerts.read",
+    "offline_access",
+];
 
 /// The portal, or the operator's gateway before it.
 #[derive(Debug, Clone, PartialEq, Eq)]

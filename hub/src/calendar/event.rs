@@ -56,30 +56,7 @@ pub enum Origin {
     Elsewhere(Id),
 }
 
-macro_rules! codes {
-    ($(#[$doc:meta])* $name:ident { $($(#[$line:meta])* $variant:ident = $code:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $($(#[$line])* $variant,)* }
-
-        impl $name {
-            /// All of them, in the order in which they are sorted.
-            pub const ALL: &[$name] = &[$($name::$variant,)*];
-
-            /// Its code in the store, on the wire and in the locale files.
-            pub fn code(self) -> &'static str {
-                match self { $($name::$variant => $code,)* }
-            }
-
-            /// The one of a code.
-            pub fn from_code(code: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.code() == code)
-            }
-        }
-    };
-}
-
-codes! {
+domovoi_model::codes! {
     /// What an event is about.
     EventKind {
         /// A bill and its due date.
@@ -101,7 +78,7 @@ codes! {
     }
 }
 
-codes! {
+domovoi_model::codes! {
     /// How much it matters, the most first.
     Priority {
         /// First of all.

@@ -40,88 +40,68 @@ impl Verb {
     }
 }
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $code:literal,)*) => {
-        /// A kind of thing.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Kind { $($(#[$doc])* $name,)* }
-
-        impl Kind {
-            /// All of them.
-            pub const ALL: &[Kind] = &[$(Kind::$name,)*];
-
-            /// Its code on the wire and in the store.
-            pub fn code(self) -> &'static str {
-                match self { $(Kind::$name => $code,)* }
-            }
-
-            /// The kind of a code.
-            pub fn from_code(code: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|kind| kind.code() == code)
-            }
-        }
-    };
-}
-
-kinds! {
-    /// What anybody may see before signing in: the sign-in page, styles, the help about the hub's own CA.
-    Threshold = "threshold",
-    /// The home as a whole: its name, its front page, what happens in it.
-    Home = "home",
-    /// A room.
-    Room = "room",
-    /// A device, or one capability of it.
-    Device = "device",
-    /// What the house does by itself in danger: its rules, their test, what is open.
-    Safety = "safety",
-    /// A camera: to see it is to see what it shows now.
-    Camera = "camera",
-    /// What a camera recorded: to see it is to play it, to export it is to take it away.
-    Recording = "recording",
-    /// A metering point and its readings.
-    Meter = "meter",
-    /// An act: a signed statement of readings.
-    Act = "act",
-    /// The link with the portal and what is told it.
-    Portal = "portal",
-    /// A person's record: name, contacts, profile.
-    Person = "person",
-    /// A person's role, grants and delegations.
-    Rights = "rights",
-    /// A person's ways to sign in: passkeys, password, TOTP, recovery codes, PIN.
-    Factor = "factor",
-    /// Where a person is signed in.
-    Session = "session",
-    /// A person's API tokens and client certificates.
-    Token = "token",
-    /// What a person agreed to have sent where.
-    Consent = "consent",
-    /// The journal of deeds.
-    Journal = "journal",
-    /// What the household should know.
-    Notice = "notice",
-    /// An alert: to command it is to say "I know" and to tick its steps off.
-    Alert = "alert",
-    /// A message of the portal, or to it.
-    Message = "message",
-    /// The calendar and its events.
-    Calendar = "calendar",
-    /// What somebody wants to be told and how; what was told.
-    Telling = "telling",
-    /// A scenario: to command it is to start it or to stop its run.
-    Scenario = "scenario",
-    /// Whether somebody is at home: to command it is to say so.
-    Presence = "presence",
-    /// The link with a maker's cloud.
-    Cloud = "cloud",
-    /// MQTT credentials.
-    Credential = "credential",
-    /// An MQTT topic or filter.
-    Topic = "topic",
-    /// Named secrets and the keys that seal the store.
-    Secret = "secret",
-    /// The hub itself: its doctor, its certificate.
-    System = "system",
+domovoi_model::codes! {
+    /// A kind of thing.
+    Kind {
+        /// What anybody may see before signing in: the sign-in page, styles, the help about the hub's own CA.
+        Threshold = "threshold",
+        /// The home as a whole: its name, its front page, what happens in it.
+        Home = "home",
+        /// A room.
+        Room = "room",
+        /// A device, or one capability of it.
+        Device = "device",
+        /// What the house does by itself in danger: its rules, their test, what is open.
+        Safety = "safety",
+        /// A camera: to see it is to see what it shows now.
+        Camera = "camera",
+        /// What a camera recorded: to see it is to play it, to export it is to take it away.
+        Recording = "recording",
+        /// A metering point and its readings.
+        Meter = "meter",
+        /// An act: a signed statement of readings.
+        Act = "act",
+        /// The link with the portal and what is told it.
+        Portal = "portal",
+        /// A person's record: name, contacts, profile.
+        Person = "person",
+        /// A person's role, grants and delegations.
+        Rights = "rights",
+        /// A person's ways to sign in: passkeys, password, TOTP, recovery codes, PIN.
+        Factor = "factor",
+        /// Where a person is signed in.
+        Session = "session",
+        /// A person's API tokens and client certificates.
+        Token = "token",
+        /// What a person agreed to have sent where.
+        Consent = "consent",
+        /// The journal of deeds.
+        Journal = "journal",
+        /// What the household should know.
+        Notice = "notice",
+        /// An alert: to command it is to say "I know" and to tick its steps off.
+        Alert = "alert",
+        /// A message of the portal, or to it.
+        Message = "message",
+        /// The calendar and its events.
+        Calendar = "calendar",
+        /// What somebody wants to be told and how; what was told.
+        Telling = "telling",
+        /// A scenario: to command it is to start it or to stop its run.
+        Scenario = "scenario",
+        /// Whether somebody is at home: to command it is to say so.
+        Presence = "presence",
+        /// The link with a maker's cloud.
+        Cloud = "cloud",
+        /// MQTT credentials.
+        Credential = "credential",
+        /// An MQTT topic or filter.
+        Topic = "topic",
+        /// Named secrets and the keys that seal the store.
+        Secret = "secret",
+        /// The hub itself: its doctor, its certificate.
+        System = "system",
+    }
 }
 
 /// One thing, or all of a kind.

@@ -33,6 +33,8 @@ pub struct Household {
     pub acknowledged: BTreeSet<Decimal>,
     /// Begun so far.
     pub months: i64,
+    /// The daemon that was killed last had asked for a new token.
+    pub refreshed: bool,
 }
 
 impl Household {
@@ -62,6 +64,7 @@ impl Household {
             shows: Decimal::from(123),
             acknowledged: BTreeSet::new(),
             months: 0,
+            refreshed: false,
         };
         household.turn_clock(NOON);
         household.take_port().await;
@@ -170,6 +173,21 @@ impl Household {
             let acts = self.get("/api/v1/acts").await?;
             let act = acts["acts"].as_array()?.iter().find(|act| act["period"] == month.as_str())?.clone();
             states.contains(&act["state"].as_str()?).then_some(act)
+        })
+        .await
+    }
+
+    /// Waits until the month's act is with the portal, or the link is over and cannot bring it there.
+    pub async fn link_is_over(&self) -> bool {
+        let month = self.clock.wall().to_string()[..7].to_owned();
+        until(&format!("the act of {month} is received, or the link is over"), || async {
+            let portal = self.get("/api/v1/portal").await?;
+            if portal["link"]["is"] == "relink_needed" {
+                return Some(true);
+            }
+            let acts = self.get("/api/v1/acts").await?;
+            let act = acts["acts"].as_array()?.iter().find(|act| act["period"] == month.as_str())?;
+            (act["state"] == "received").then_some(false)
         })
         .await
     }
