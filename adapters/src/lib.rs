@@ -45,7 +45,7 @@ pub use bases::BasesError;
 pub use directory::{Directory, Learned};
 pub use errand::{Errand, Reply};
 pub use filters::common;
-pub use mapping::{MAX_MAPPINGS, MAX_ROWS, Mapped, Mapping, MappingError, Row, Told};
+pub use mapping::{MAX_MAPPINGS, MAX_ROWS, Mapped, Mapping, MappingError, MappingFault, Row, Told};
 pub use property::{About, Category, ENDANGER_ALWAYS, ENDANGER_OPEN, Hearsay, Preset, PropertyInfo, Shape, Warning};
 pub use secret::is_secret;
 use std::time::Duration;

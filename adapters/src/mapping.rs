@@ -110,15 +110,83 @@ pub struct Told {
     pub payload: String,
 }
 
-/// What is wrong with a mapping.
+/// What is wrong with a mapping, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MappingError {
     /// Which of them, from 0.
     pub mapping: usize,
     /// Which row, from 0; `None`: the mapping itself.
     pub row: Option<usize>,
-    /// What, for people.
-    pub why: String,
+    /// What.
+    pub why: MappingFault,
+}
+
+/// What is wrong with a mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MappingFault {
+    /// There are more of them than [`MAX_MAPPINGS`].
+    TooMany,
+    /// Another one has this id.
+    SameId(String),
+    /// Its id is empty, too long, or has characters that it cannot have.
+    BadId,
+    /// It has no rows, or more than [`MAX_ROWS`].
+    Rows,
+    /// The words for being there and being away are the same.
+    SameWords,
+    /// A property without a name, or with one that is kept secret.
+    BadProperty,
+    /// Another row has the same property.
+    SameProperty,
+    /// A topic that is empty, too long, begins with $, + or domovoi/, has a # or a + that is no whole level.
+    BadTopic,
+    /// More levels of its topic may be anything than can be told apart.
+    TooWild,
+    /// Its topic has no `+` for this number in braces.
+    NoLevel(usize),
+    /// A unit, a factor and an offset are for numbers.
+    NotANumber,
+    /// A danger or a warning is told by yes and no, or by a word.
+    NumberWarns,
+    /// What it is read by is longer than [`MAX_SOURCE`].
+    TooLong,
+    /// What it is read by, or told with, cannot be read itself: why, in the template's words.
+    Template(String),
+    /// The topic for commands cannot be one.
+    BadTarget,
+}
+
+impl MappingFault {
+    /// A short, stable word for machines, and for the sentences of people.
+    pub fn code(&self) -> &'static str {
+        match self {
+            MappingFault::TooMany => "too-many",
+            MappingFault::SameId(_) => "same-id",
+            MappingFault::BadId => "bad-id",
+            MappingFault::Rows => "rows",
+            MappingFault::SameWords => "same-words",
+            MappingFault::BadProperty => "bad-property",
+            MappingFault::SameProperty => "same-property",
+            MappingFault::BadTopic => "bad-topic",
+            MappingFault::TooWild => "too-wild",
+            MappingFault::NoLevel(_) => "no-level",
+            MappingFault::NotANumber => "not-a-number",
+            MappingFault::NumberWarns => "number-warns",
+            MappingFault::TooLong => "too-long",
+            MappingFault::Template(_) => "template",
+            MappingFault::BadTarget => "bad-target",
+        }
+    }
+
+    /// The name, number or reason that the sentence has a place for.
+    pub fn detail(&self) -> String {
+        match self {
+            MappingFault::SameId(id) => id.clone(),
+            MappingFault::NoLevel(n) => n.to_string(),
+            MappingFault::Template(why) => why.clone(),
+            _ => String::new(),
+        }
+    }
 }
 
 impl fmt::Display for MappingError {
@@ -127,7 +195,7 @@ impl fmt::Display for MappingError {
         if let Some(row) = self.row {
             write!(f, ", row {}", row + 1)?;
         }
-        write!(f, ": {}", self.why)
+        write!(f, ": {} {}", self.why.code(), self.why.detail())
     }
 }
 
@@ -148,14 +216,12 @@ impl Mapped {
     /// Checks mappings; the first thing that is wrong.
     pub(crate) fn all(mappings: Vec<Mapping>) -> Result<Vec<Mapped>, MappingError> {
         if mappings.len() > MAX_MAPPINGS {
-            let why = format!("there are more than {MAX_MAPPINGS}");
-            return Err(MappingError { mapping: MAX_MAPPINGS, row: None, why });
+            return Err(MappingError { mapping: MAX_MAPPINGS, row: None, why: MappingFault::TooMany });
         }
         let mut out: Vec<Mapped> = Vec::new();
         for (at, mapping) in mappings.into_iter().enumerate() {
             if out.iter().any(|other| other.mapping.id == mapping.id) {
-                let why = format!("there is another one with the id «{}»", mapping.id);
-                return Err(MappingError { mapping: at, row: None, why });
+                return Err(MappingError { mapping: at, row: None, why: MappingFault::SameId(mapping.id) });
             }
             out.push(Mapped::one(at, mapping)?);
         }
@@ -163,55 +229,55 @@ impl Mapped {
     }
 
     fn one(at: usize, mapping: Mapping) -> Result<Mapped, MappingError> {
-        let wrong = |row: Option<usize>, why: &str| MappingError { mapping: at, row, why: why.to_owned() };
+        let wrong = |row: Option<usize>, why: MappingFault| MappingError { mapping: at, row, why };
         let fixed = mapping.id.replace("{1}", "").replace("{2}", "").replace("{3}", "").replace("{4}", "");
         if mapping.id.is_empty() || mapping.id.len() > 128 || !is_name(&mapping.id) || fixed.contains(['{', '}', ':']) {
-            return Err(wrong(None, "its id is empty, too long, or has characters that it cannot have"));
+            return Err(wrong(None, MappingFault::BadId));
         }
         if mapping.rows.is_empty() || mapping.rows.len() > MAX_ROWS {
-            return Err(wrong(None, &format!("it has no rows, or more than {MAX_ROWS}")));
+            return Err(wrong(None, MappingFault::Rows));
         }
         if let Some((topic, online, offline)) = &mapping.presence {
-            check_filter(topic).map_err(|why| wrong(None, &why))?;
+            check_filter(topic).map_err(|why| wrong(None, why))?;
             if online == offline {
-                return Err(wrong(None, "the words for being there and being away are the same"));
+                return Err(wrong(None, MappingFault::SameWords));
             }
         }
         let wild = |filter: &str| filter.split('/').filter(|level| *level == "+").count();
         let wanted = (1..=MAX_WILD).filter(|n| mentions(&mapping, *n)).max().unwrap_or(0);
         let (mut reads, mut tells) = (Vec::new(), Vec::new());
         for (n, row) in mapping.rows.iter().enumerate() {
-            let wrong = |why: &str| wrong(Some(n), why);
+            let wrong = |why: MappingFault| wrong(Some(n), why);
             if !is_name(&row.property) || is_secret(&row.property) {
-                return Err(wrong("its property has no name, or one that is kept secret"));
+                return Err(wrong(MappingFault::BadProperty));
             }
             if mapping.rows.iter().take(n).any(|other| other.property == row.property) {
-                return Err(wrong("another row has the same property"));
+                return Err(wrong(MappingFault::SameProperty));
             }
-            check_filter(&row.topic).map_err(|why| wrong(&why))?;
+            check_filter(&row.topic).map_err(wrong)?;
             if wild(&row.topic) > MAX_WILD {
-                return Err(wrong("its topic has too many levels that may be anything"));
+                return Err(wrong(MappingFault::TooWild));
             }
             if wild(&row.topic) < wanted {
-                return Err(wrong(&format!("its topic has no `+` for {{{wanted}}}")));
+                return Err(wrong(MappingFault::NoLevel(wanted)));
             }
             let is_numeric = matches!(row.shape, Shape::Number { .. });
             if (row.factor.is_some() || row.offset.is_some() || row.unit != Unit::None) && !is_numeric {
-                return Err(wrong("a unit, a factor and an offset are for numbers"));
+                return Err(wrong(MappingFault::NotANumber));
             }
-            if row.hazard.is_some() && is_numeric {
-                return Err(wrong("a danger is reported by yes and no, or by a word"));
+            if (row.hazard.is_some() || row.warning.is_some()) && is_numeric {
+                return Err(wrong(MappingFault::NumberWarns));
             }
-            reads.push(template(&row.read).map_err(|why| wrong(&why))?);
+            reads.push(template(&row.read).map_err(wrong)?);
             tells.push(match &row.told {
                 None => None,
                 Some(told) => {
                     if !is_base(&filled(&told.topic, &[])) {
-                        return Err(wrong("the topic for commands cannot be one"));
+                        return Err(wrong(MappingFault::BadTarget));
                     }
                     let says = if told.payload.is_empty() { "{{ value }}" } else { told.payload.as_str() };
                     // A payload without a template is said as it stands, whatever the value.
-                    Some(Template::new(says).map_err(|why| wrong(&why))?)
+                    Some(Template::new(says).map_err(|why| wrong(MappingFault::Template(why)))?)
                 }
             });
         }
@@ -235,7 +301,7 @@ fn mentions(mapping: &Mapping, n: usize) -> bool {
         || told.into_iter().any(|told| told.topic.contains(&word))
 }
 
-fn check_filter(filter: &str) -> Result<(), String> {
+fn check_filter(filter: &str) -> Result<(), MappingFault> {
     let is_sound = !filter.is_empty()
         && filter.len() <= MAX_FILTER
         && !filter.starts_with(['$', '+'])
@@ -244,30 +310,25 @@ fn check_filter(filter: &str) -> Result<(), String> {
         && !filter.contains('#')
         && !filter.chars().any(char::is_control)
         && filter.split('/').all(|level| level == "+" || !level.contains('+'));
-    if is_sound {
-        return Ok(());
-    }
-    Err("its topic is empty, too long, begins with $, + or domovoi/, has a # or a + that is no whole level".to_owned())
+    if is_sound { Ok(()) } else { Err(MappingFault::BadTopic) }
 }
 
 /// A path, a template, or all of the payload.
-fn template(read: &str) -> Result<Template, String> {
+fn template(read: &str) -> Result<Template, MappingFault> {
     let read = read.trim();
     if read.len() > MAX_SOURCE {
-        return Err(format!("it is longer than {} KiB", MAX_SOURCE >> 10));
+        return Err(MappingFault::TooLong);
     }
     if read.is_empty() {
         return Ok(Template::Value);
     }
     if read.contains("{{") || read.contains("{%") {
-        return Template::new(read);
+        return Template::new(read).map_err(MappingFault::Template);
     }
     let path = read.strip_prefix("$.").or_else(|| read.strip_prefix('$')).unwrap_or(read);
-    if path.starts_with('[') {
-        Template::new(&format!("{{{{ value_json{path} }}}}"))
-    } else {
-        Template::new(&format!("{{{{ value_json.{path} }}}}"))
-    }
+    let source =
+        if path.starts_with('[') { format!("{{{{ value_json{path} }}}}") } else { format!("{{{{ value_json.{path} }}}}") };
+    Template::new(&source).map_err(MappingFault::Template)
 }
 
 /// What stands in a topic for each `+` of a filter.

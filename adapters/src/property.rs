@@ -190,6 +190,16 @@ impl PropertyInfo {
             }
     }
 
+    /// Whether this value, which the device told, says that what it warns of is so.
+    pub fn cautions(&self, value: &Value) -> bool {
+        self.warning.is_some()
+            && match value {
+                Value::Bool(cautions) => *cautions,
+                Value::Text(word) => is_alarm(word),
+                Value::Number(_) => false,
+            }
+    }
+
     /// Whether it is what things of this kind are there for: of a valve whether it is open, not where it stands.
     pub fn is_main_of(&self, kind: &str) -> bool {
         let class = self.class.as_deref();
