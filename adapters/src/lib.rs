@@ -122,7 +122,7 @@ pub struct Locked {
 }
 
 /// Why a telegram could not be opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lock {
     /// Nobody has given the key of this meter.
     NoKey,

@@ -236,6 +236,23 @@ pub enum Warning {
 }
 
 impl Warning {
+    /// All of them.
+    pub const ALL: [Warning; 8] = [
+        Warning::Battery,
+        Warning::Tamper,
+        Warning::Fault,
+        Warning::Overload,
+        Warning::Leak,
+        Warning::Backflow,
+        Warning::Burst,
+        Warning::Frost,
+    ];
+
+    /// The one of this word.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|warning| warning.code() == code)
+    }
+
     /// A short, stable word for machines.
     pub fn code(self) -> &'static str {
         match self {
@@ -263,6 +280,11 @@ pub enum Hearsay {
 }
 
 impl Hearsay {
+    /// The one of this word.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Hearsay::Estimated, Hearsay::Overheard].into_iter().find(|hearsay| hearsay.code() == code)
+    }
+
     /// A short, stable word for machines.
     pub fn code(self) -> &'static str {
         match self {

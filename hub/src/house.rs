@@ -4,6 +4,7 @@
 mod carriers;
 mod clouds;
 mod correspondence;
+mod dialects;
 mod diary;
 mod doors;
 mod picture;
@@ -211,6 +212,10 @@ impl House {
                 .map_err(|error| HouseError::Setting(format!("[dialects]: {error}")))?;
         }
         let ingest = Ingest::new(store.clone(), clock.clone(), directory, &settings.sift);
+        // Before the devices recall what they said: a mapping says whose words those were.
+        if let Err(error) = ingest.load_own().await {
+            without.add("mappings", &error.to_string());
+        }
         if stage.is_standby {
             ingest.keeps_nothing();
         }
@@ -231,6 +236,7 @@ impl House {
         };
         let meters = metering.clone();
         ingest.registers_are(move |device, property| meters.register().bound(device, property).is_some());
+        dialects::tell_meters(&metering, &ingest);
         let portal = match &settings.portal {
             None => None,
             Some(section) => {

@@ -148,6 +148,7 @@ mod tests {
             include_str!("certificates/renewal.rs"),
             include_str!("house/without.rs"),
             include_str!("devices/upkeep.rs"),
+            include_str!("devices/tidings.rs"),
             include_str!("notify/engine.rs"),
         ];
         let kinds = [
@@ -205,6 +206,19 @@ mod tests {
             "safety_rules_unreadable",
             "opened_without",
             "telling_way_failing",
+            "device_warns_battery",
+            "device_warns_tamper",
+            "device_warns_fault",
+            "device_warns_overload",
+            "device_warns_leak",
+            "device_warns_backflow",
+            "device_warns_burst",
+            "device_warns_frost",
+            "device_silent",
+            "meter_silent",
+            "meter_key_missing",
+            "meter_key_wrong",
+            "meter_cipher_unknown",
         ];
         for kind in kinds {
             assert!(sources.iter().any(|source| source.contains(&format!("\"{kind}\""))), "{kind} is raised by nobody");

@@ -151,5 +151,27 @@ notice-opened-without = { $part ->
     [metering] Metering stands still: some of what it keeps cannot be read. Readings are recorded and will be counted later
     [portal] The link to the portal is not open
     [messages] Mail and messages are not sent
+    [mappings] Your own mappings of MQTT devices and the keys of meters cannot be read
    *[external-broker] The home's own broker cannot be joined
 }: { $why }. Valves and sirens work. Look with domovoi doctor --verify, then start again.
+
+# What devices want of people. $name is a name, $what the words of the device.
+notice-device-warns-battery = “{ $name }”: its battery is running down ({ $what }). Replace it.
+notice-device-warns-tamper = “{ $name }”: somebody opened it, moved it or brought a magnet near ({ $what }). Look at it.
+notice-device-warns-fault = “{ $name }” says that something is wrong with it: { $what }.
+notice-device-warns-overload = “{ $name }”: overload or too hot ({ $what }). Take the load off.
+notice-device-warns-leak = “{ $name }”: water behind the meter never rests, which looks like a leak ({ $what }). Check taps, cistern and pipes.
+notice-device-warns-backflow = “{ $name }”: water or heat flows the wrong way ({ $what }).
+notice-device-warns-burst = “{ $name }”: more flows than should, as if a pipe had burst ({ $what }). Shut the water off.
+notice-device-warns-frost = “{ $name }”: it freezes ({ $what }).
+notice-device-silent = “{ $name }” has been silent for more than { $count } { $span ->
+    [minutes] min
+   *[hours] h
+}. Check its battery and its link.
+notice-meter-silent = The meter “{ $name }” has been silent for more than { $count } { $span ->
+    [minutes] min
+   *[hours] h
+}. Check its battery and the receiver: without it the readings have to be typed in.
+notice-meter-key-missing = The meter “{ $name }” encrypts what it says: its key is wanted. Ask the supplier for it and enter it: “Keys of meters” or domovoi meter-key set { $meter }.
+notice-meter-key-wrong = The meter “{ $name }”: the key does not fit. Check it and enter it again: “Keys of meters” or domovoi meter-key set { $meter }.
+notice-meter-cipher-unknown = The meter “{ $name }” encrypts in a way that the home does not know. Receive it with wmbusmeters, which knows more ciphers.

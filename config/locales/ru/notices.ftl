@@ -151,5 +151,27 @@ notice-opened-without = { $part ->
     [metering] Учёт стоит: не всё, что он хранит, читается. Показания записываются и будут учтены потом
     [portal] Связь с порталом не открыта
     [messages] Письма и сообщения не отправляются
+    [mappings] Свои устройства по MQTT и ключи счётчиков не читаются
    *[external-broker] К брокеру дома не подключиться
 }: { $why }. Краны и сирены работают. Проверьте: domovoi doctor --verify, затем перезапустите.
+
+# Чего устройства хотят от людей. $name — название, $what — что именно, словами устройства.
+notice-device-warns-battery = «{ $name }»: батарея садится ({ $what }). Замените её.
+notice-device-warns-tamper = «{ $name }»: устройство вскрывали, сдвигали или поднесли к нему магнит ({ $what }). Посмотрите на него.
+notice-device-warns-fault = «{ $name }» сообщает о неисправности: { $what }.
+notice-device-warns-overload = «{ $name }»: перегрузка или перегрев ({ $what }). Отключите нагрузку.
+notice-device-warns-leak = «{ $name }»: вода за счётчиком не останавливается, похоже на утечку ({ $what }). Проверьте краны, бачок и трубы.
+notice-device-warns-backflow = «{ $name }»: вода или тепло идёт в обратную сторону ({ $what }).
+notice-device-warns-burst = «{ $name }»: расход больше возможного, похоже на прорыв трубы ({ $what }). Перекройте воду.
+notice-device-warns-frost = «{ $name }»: замерзает ({ $what }).
+notice-device-silent = «{ $name }» молчит дольше, чем { $count } { $span ->
+    [minutes] мин
+   *[hours] ч
+}. Проверьте батарею и связь.
+notice-meter-silent = Счётчик «{ $name }» молчит дольше, чем { $count } { $span ->
+    [minutes] мин
+   *[hours] ч
+}. Проверьте батарею и приёмник: без него показания придётся вводить самим.
+notice-meter-key-missing = Счётчик «{ $name }» шифрует показания: нужен ключ. Спросите его у поставщика и введите: «Ключи счётчиков» или domovoi meter-key set { $meter }.
+notice-meter-key-wrong = Счётчик «{ $name }»: ключ не подходит. Проверьте его и введите заново: «Ключи счётчиков» или domovoi meter-key set { $meter }.
+notice-meter-cipher-unknown = Счётчик «{ $name }» шифрует показания так, как дом не умеет. Примите их программой wmbusmeters: она знает больше шифров.

@@ -42,11 +42,19 @@ pub struct LiveDevice {
     pub sources: BTreeMap<u8, Sources>,
     /// When anything came from it.
     pub heard_at: Option<Moment>,
+    /// The same, in this run.
+    pub heard: Option<Instant>,
 }
 
 impl Default for LiveDevice {
     fn default() -> Self {
-        LiveDevice { since: Instant::now(), properties: BTreeMap::new(), sources: BTreeMap::new(), heard_at: None }
+        LiveDevice {
+            since: Instant::now(),
+            properties: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            heard_at: None,
+            heard: None,
+        }
     }
 }
 
@@ -129,6 +137,7 @@ impl Live {
             let Some(device) = self.known(&first.device) else { continue };
             let mut device = lock(&device);
             device.heard_at = Some(telling.at);
+            device.heard = Some(Instant::now());
             for observation in said {
                 let Some(property) = device.properties.get_mut(&observation.property) else { continue };
                 property.heard = Some(Instant::now());

@@ -19,6 +19,7 @@ mod reach;
 mod restored;
 mod rooms;
 mod spelling;
+mod tidings;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -99,6 +100,7 @@ struct Inner {
     farewells: farewell::Farewells,
     damaged: upkeep::Damaged,
     renames: OnceLock<Renamed>,
+    tidings: tidings::Tidings,
 }
 
 /// Told the old id and the new one.
@@ -142,6 +144,7 @@ impl Devices {
             farewells,
             damaged: upkeep::Damaged { cards: damaged_cards, credentials: damaged_credentials },
             renames: OnceLock::new(),
+            tidings: tidings::Tidings::default(),
         }));
         devices.0.agree_with_those_of_before().await?;
         devices.listen();
@@ -175,6 +178,12 @@ impl Devices {
             }
         });
         let devices = Arc::downgrade(&self.0);
+        hooks.locks_told_to(move || {
+            if let Some(devices) = devices.upgrade() {
+                devices.tidings.ring();
+            }
+        });
+        let devices = Arc::downgrade(&self.0);
         hooks.replied_to(move |replies| {
             if let Some(devices) = devices.upgrade() {
                 devices.errands.replied(replies);
@@ -195,8 +204,9 @@ impl Devices {
         let commanding = self.0.end_commands(stop.clone());
         let restoring = self.0.restore_states(stop.clone());
         let keeping_up = self.0.keep_up(stop.clone());
+        let telling = self.0.tell_tidings(stop.clone());
         let writing = self.0.deeds.run(&self.0.journal, stop);
-        tokio::join!(keeping, watching, commanding, restoring, keeping_up, writing);
+        tokio::join!(keeping, watching, commanding, restoring, keeping_up, telling, writing);
     }
 
     /// Whether a device was accepted: only then is it told anything, and only then does what it senses close a valve.
@@ -284,6 +294,7 @@ impl Inner {
     }
 
     fn tell(&self, device: &DeviceRef) {
+        self.tidings.ring();
         self.bus.tell(Event::Device(Arc::new(device.clone())));
     }
 }

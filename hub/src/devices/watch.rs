@@ -85,6 +85,9 @@ impl Inner {
         self.live.apply(sample);
         let directory = self.ingest.directory();
         let Some(info) = directory.property(&sample.device, &sample.property) else { return };
+        if info.warning.is_some() {
+            self.tidings.recorded(info, sample);
+        }
         let off = info.off_after_s.filter(|_| sample.value == Value::Bool(true));
         let Some(seconds) = info.expires_after_s.into_iter().chain(off).min() else { return };
         drop(directory);

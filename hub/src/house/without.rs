@@ -7,7 +7,7 @@ use crate::bus::{Bus, Event};
 use crate::clock::Clock;
 
 /// What each part is called in the notice.
-const PARTS: [&str; 5] = ["people", "metering", "portal", "messages", "external-broker"];
+const PARTS: [&str; 6] = ["people", "metering", "portal", "messages", "mappings", "external-broker"];
 
 /// The parts that are missing, and why.
 #[derive(Debug, Default, Clone)]

@@ -59,6 +59,7 @@ type ReachedBy = Box<dyn Fn(&[Reached], Moment) + Send + Sync>;
 type Replied = Box<dyn Fn(Vec<Reply>) + Send + Sync>;
 
 type ToClouds = Box<dyn Fn(Vec<Outgoing>, Option<NonZeroU32>) -> Result<(), NotSaid> + Send + Sync>;
+type LockNews = Box<dyn Fn() + Send + Sync>;
 type BackAgain = Box<dyn Fn(Back<'_>) + Send + Sync>;
 
 /// All of them.
@@ -71,6 +72,7 @@ pub struct Hooks {
     pub(super) replied: OnceLock<Replied>,
     pub(super) back: OnceLock<BackAgain>,
     pub(super) clouds: OnceLock<ToClouds>,
+    pub(super) locks: OnceLock<LockNews>,
 }
 
 impl Hooks {
@@ -107,6 +109,17 @@ impl Hooks {
         clouds: impl Fn(Vec<Outgoing>, Option<NonZeroU32>) -> Result<(), NotSaid> + Send + Sync + 'static,
     ) {
         let _ = self.clouds.set(Box::new(clouds));
+    }
+
+    /// A meter's telegrams do not open, or do again: `Ingest::locked_meters` says which.
+    pub fn locks_told_to(&self, told: impl Fn() + Send + Sync + 'static) {
+        let _ = self.locks.set(Box::new(told));
+    }
+
+    pub(super) fn lock_is_news(&self) {
+        if let Some(told) = self.locks.get() {
+            told();
+        }
     }
 
     /// Answers of bridges to errands.

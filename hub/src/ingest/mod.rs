@@ -7,6 +7,7 @@ mod access;
 mod agreed;
 mod callers;
 mod commit;
+mod dated;
 mod ear;
 mod external;
 mod gate;
@@ -15,9 +16,13 @@ mod heard;
 mod hooks;
 mod known;
 mod limits;
+mod locks;
+mod mapping_paper;
+mod mappings;
 mod misread;
 mod mouth;
 mod once;
+mod overheard;
 mod reading;
 mod refusals;
 mod repeats;
@@ -58,8 +63,12 @@ pub use gate::HubGate;
 pub use heard::Heard;
 pub use hooks::{Back, Hooks, News, Telling};
 pub use known::Recalled;
+pub use locks::{KeyCheck, KeyRefused, LockedMeter, meter_key, meter_number};
+pub use mapping_paper::{MappingFile, MappingPaper, MappingWrong, PresencePaper, RowPaper, ToldPaper, ValueIs};
+pub use mappings::{MappingRefused, Tried, TriedValue};
 pub use misread::Misread;
 pub use mouth::{Mouth, NotSaid};
+pub use overheard::{Overheard, Place, places};
 pub use shelf::{BrokerShelf, report as report_resumed};
 
 /// Who was not let in, or was sent away, and why.
@@ -152,6 +161,12 @@ pub struct Ingest {
     /// There is no broker of others any more: what was learnt through it is nobody's.
     link_is_gone: AtomicBool,
     misread: misread::Faults,
+    /// The owner's own mappings, as they are kept.
+    mapped: Mutex<Vec<MappingPaper>>,
+    /// One change of them at a time.
+    mapping_turn: tokio::sync::Mutex<()>,
+    overheard: overheard::OverheardTopics,
+    locks: locks::Locks,
     heard: Mutex<HeardDevices>,
     sieve: Sieve,
     repeats: Mutex<Repeats>,
@@ -192,6 +207,10 @@ impl Ingest {
             learning: Mutex::default(),
             link_is_gone: AtomicBool::new(false),
             misread: misread::Faults::default(),
+            mapped: Mutex::default(),
+            mapping_turn: tokio::sync::Mutex::default(),
+            overheard: overheard::OverheardTopics::default(),
+            locks: locks::Locks::default(),
             heard: Mutex::default(),
             sieve: Sieve::new(sift),
             repeats: Mutex::default(),

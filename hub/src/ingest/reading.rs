@@ -24,6 +24,7 @@ impl Ingest {
         let readings = domovoi_adapters::readings(&envelope, &self.directory());
         if readings.is_empty() {
             self.counters.unclaimed.fetch_add(1, Ordering::Relaxed);
+            self.overheard.note(arrival, received_at, false);
             return None;
         }
         self.counters.claimed.fetch_add(1, Ordering::Relaxed);
@@ -60,6 +61,10 @@ impl Ingest {
             decoded.observations.retain(|observation| observation.hazard.is_some());
             decoded = Decoded { observations: decoded.observations, ..Decoded::default() };
         }
+        super::dated::date(&mut decoded, &directory);
+        if dialect.name == "mapping" {
+            self.overheard.note(arrival, received_at, true);
+        }
         if let Some(felt) = self.hooks.felt.get() {
             // What was said weeks ago has a way of its own.
             let counts = |one: &&Observation| {
@@ -77,6 +82,7 @@ impl Ingest {
             if !Arc::ptr_eq(&now, &directory) {
                 let claim = (dialect.claim)(envelope, &now)?;
                 decoded = (dialect.decode)(&claim, envelope, &now).ok()?;
+                super::dated::date(&mut decoded, &now);
             }
             drop((now, directory));
             let share = payload.len().checked_div(decoded.announcements.len()).unwrap_or_default();
@@ -90,6 +96,9 @@ impl Ingest {
                 bytes: share,
             };
             (believed, changed) = self.learn(std::mem::take(&mut decoded.announcements), &by, Some(envelope));
+        }
+        if self.locks.note(&decoded, envelope) {
+            self.hooks.lock_is_news();
         }
         for fault in &decoded.faults {
             self.misread(envelope, fault);

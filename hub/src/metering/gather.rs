@@ -29,6 +29,8 @@ impl Metering {
         earlier: Option<&Act>,
     ) -> Result<Draft, MeteringError> {
         let stated = self.stated_before(account, span.period).await?;
+        // A correction is drawn up by a person, and what nobody agreed to in advance is looked at by one.
+        let is_unattended = span.until.is_none() && self.standing_consent().await?;
         let mut facts = Vec::with_capacity(points.len());
         for point in points {
             let reading_id = |meter: Option<MeterId>| {
@@ -49,7 +51,12 @@ impl Metering {
                 }
             }
             let meter = register.meter_at(point.id);
-            facts.push(self.facts(terms, meter, point, &stated, span, reading_id(meter.map(|meter| meter.id))?).await?);
+            let reading_id = reading_id(meter.map(|meter| meter.id))?;
+            let mut known = self.facts(terms, meter, point, &stated, span, reading_id).await?;
+            if is_unattended {
+                self.doubt_hearsay(terms, &mut known, span);
+            }
+            facts.push(known);
         }
         let mut draft = act::draw_up(terms, &facts, span);
         // A reading that was good while its resource's window was open is not lost when a later one passes that window.
@@ -67,6 +74,32 @@ impl Metering {
             }
         }
         Ok(draft)
+    }
+
+    /// What is only known by hearsay goes into no act that nobody looks at, unless a person has looked at the meter within
+    /// its window.
+    fn doubt_hearsay(&self, terms: &Terms, facts: &mut PointFacts, span: Span) {
+        let Some(binding) = &facts.point.binding else { return };
+        let resource = facts.point.resource;
+        let looked = |believed: &Believed| {
+            let day = believed.confirmed_at.and_then(|at| terms.day_at(at));
+            day.is_some_and(|day| terms.takes_on(span.period, resource, day))
+        };
+        for (tariff, property) in &binding.registers {
+            let Some(believed) = facts.believed.get(tariff.index()).and_then(Option::as_ref) else { continue };
+            let Source::Device(device) = &believed.source else { continue };
+            let Some(hearsay) = self.word_of(device, property).hearsay.filter(|_| !looked(believed)) else { continue };
+            let why = if hearsay == "overheard" {
+                "was overheard by radio: anybody near could have sent it"
+            } else {
+                "is an estimate of another program"
+            };
+            let what = format!(
+                "register {tariff} {why}, so it is not sent unseen; look at the meter and enter what it shows \
+                 (`domovoi meter read`), or approve acts by hand"
+            );
+            facts.doubts.push((*tariff, what));
+        }
     }
 
     async fn facts(

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use domovoi_model::{
-    DeviceRef, Finding, MeterId, PhotoId, PointId, Quality, RegisterReading, Sample, Source, Tariff, Timestamp, Unit,
+    DeviceRef, Finding, MeterId, Moment, PhotoId, PointId, Quality, RegisterReading, Sample, Source, Tariff, Timestamp, Unit,
     Verdict,
 };
 use domovoi_store::{LedgerEntry, Recorded, Store, StoreError};
@@ -174,18 +174,25 @@ fn evidence(sample: &Sample) -> [u8; 32] {
     sha256(line.as_bytes())
 }
 
-/// Judges one recorded sample; `None` when it says nothing new.
+/// Judges one recorded sample; `None` when it says nothing new. One that is of another day is of the day that came with it,
+/// and is no reading if none did.
 pub(super) async fn take(
     store: &Store,
     register: &Register,
     standings: &mut Standings,
     recorded: &Recorded<Sample>,
+    is_dated: bool,
 ) -> Result<Option<LedgerEntry>, StoreError> {
     let sample = &recorded.item;
     let Some(offer) = offer(register, sample) else { return Ok(None) };
     let Some((meter, resource)) = register.meter(offer.meter) else { return Ok(None) };
     let standing = standings.of(store, offer.point, offer.meter, offer.tariff).await?;
-    let at = sample.at.wall();
+    let moment = match (is_dated, sample.device_time) {
+        (false, _) => sample.at,
+        (true, Some(day)) => Moment::Wall(day),
+        (true, None) => return Ok(None),
+    };
+    let at = moment.wall();
     let source = Source::Device(sample.device.clone());
     let (value, verdict) = match offer.value {
         Err(finding) => (offer.raw, Some(Verdict::Ignored(finding))),
@@ -223,7 +230,7 @@ pub(super) async fn take(
         meter: offer.meter,
         tariff: offer.tariff,
         value,
-        at: sample.at,
+        at: moment,
         source,
         raw_sha256: offer.raw_sha256,
         verdict,

@@ -15,10 +15,10 @@ mod spelling;
 pub mod terms;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use domovoi_model::{AccountId, Act, ActId, ActState, Period, Sample, Timestamp};
+use domovoi_model::{AccountId, Act, ActId, ActState, DeviceRef, Period, Sample, Timestamp};
 use domovoi_store::{ActFilter, LedgerEntry, Recorded, Seq, Store, StoreError};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::Instant;
@@ -112,6 +112,17 @@ pub enum MeteringError {
     Random(String),
 }
 
+/// How far what a property shows is the word of the meter itself, now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PropertyWord {
+    /// Why it is not: `estimated`, `overheard`.
+    pub hearsay: Option<&'static str>,
+    /// It shows what the meter had on another day, which comes with the sample.
+    pub is_dated: bool,
+}
+
+type PropertyWords = Box<dyn Fn(&DeviceRef, &str) -> PropertyWord + Send + Sync>;
+
 /// The room. Clones are the same room.
 #[derive(Clone)]
 pub struct Metering(Arc<Inner>);
@@ -129,6 +140,8 @@ pub struct Inner {
     progress: Mutex<Progress>,
     signing: Mutex<()>,
     look_again: Notify,
+    /// What devices say of their properties, for whoever judges what those show.
+    words: OnceLock<PropertyWords>,
     /// Something that it needs does not open. What is recorded is told on; it judges nothing, so that the ledger goes on
     /// where it stood once that is mended.
     closed: bool,
@@ -220,6 +233,7 @@ impl Metering {
             progress: Mutex::default(),
             signing: Mutex::new(()),
             look_again: Notify::new(),
+            words: OnceLock::new(),
             closed,
         }))
     }
@@ -237,6 +251,16 @@ impl Metering {
     /// The register as it stands now.
     pub fn register(&self) -> Arc<Register> {
         Arc::clone(&self.register.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What devices say of their properties; told once, by whoever knows the dialects.
+    pub fn properties_are(&self, words: impl Fn(&DeviceRef, &str) -> PropertyWord + Send + Sync + 'static) {
+        // Told twice, the first counts.
+        let _ = self.words.set(Box::new(words));
+    }
+
+    fn word_of(&self, device: &DeviceRef, property: &str) -> PropertyWord {
+        self.words.get().map(|words| words(device, property)).unwrap_or_default()
     }
 
     /// A supplier's terms.
@@ -374,7 +398,8 @@ impl Metering {
         let bound =
             |recorded: &&Recorded<Sample>| register.bound(&recorded.item.device, &recorded.item.property).is_some();
         for recorded in batch.iter().filter(bound) {
-            match ledger::take(&self.store, &register, &mut standings, recorded).await {
+            let is_dated = self.word_of(&recorded.item.device, &recorded.item.property).is_dated;
+            match ledger::take(&self.store, &register, &mut standings, recorded, is_dated).await {
                 Ok(entry) => entries.extend(entry),
                 Err(StoreError::Damaged { what }) => {
                     // The other registers must not wait for a row that will not heal. The sample stays in the journal.

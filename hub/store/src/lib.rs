@@ -23,6 +23,7 @@ mod history;
 mod keys;
 mod ledger;
 mod lock;
+mod mappings;
 mod messages;
 mod notices;
 mod notify;
@@ -67,6 +68,7 @@ pub use history::{
 pub use keys::{Damage, KeyStatus, Keys, Rotation, Status};
 pub use ledger::{Appended, Ledger, LedgerEntry, LedgerRow};
 pub use lock::{FolderLock, LockError};
+pub use mappings::{MAPPING_LIMIT, MappingDrawer, Mappings};
 pub use messages::{MESSAGE_LIMIT, MessageBox, MessageRow, MessageShelf};
 pub use notices::{Notice, Notices, OpenNotice};
 pub use notify::{TELLING_LIMIT, TellingFilter, TellingKind, TellingRow, Tellings, WishRow};
@@ -270,6 +272,11 @@ impl Store {
     /// Makers' clouds.
     pub fn clouds(&self) -> CloudShelf {
         CloudShelf::new(Arc::clone(&self.db))
+    }
+
+    /// The owner's own mappings, and the keys of meters.
+    pub fn mappings(&self) -> Mappings {
+        Mappings::new(Arc::clone(&self.db))
     }
 
     /// Messages of the portal, and to it.

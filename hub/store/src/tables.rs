@@ -87,8 +87,10 @@ pub(crate) static SCENARIO_TRACE: Table = table("scenario_trace");
 
 pub(crate) static PRESENCE: Table = table("presence");
 pub(crate) static PRESENCE_LINK: Table = table("presence_link");
+pub(crate) static MAPPING: Table = table("mapping");
+pub(crate) static METER_KEY: Table = table("meter_key");
 
-pub(crate) static SEALED: [&Table; 56] = [
+pub(crate) static SEALED: [&Table; 58] = [
     &JOURNAL,
     &BOOT,
     &CURSOR,
@@ -145,6 +147,8 @@ pub(crate) static SEALED: [&Table; 56] = [
     &CLOUD_THING,
     &PRESENCE,
     &PRESENCE_LINK,
+    &MAPPING,
+    &METER_KEY,
 ];
 
 impl Table {

@@ -266,6 +266,7 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
         notify::furnish(store, person, n).await;
         furnish_calendar(store, n).await;
         furnish_presence(store, n).await;
+        furnish_mappings(store, n).await;
         // Into blocks and rollups, and not into the journal.
         let past = Sample { at: Moment::Wall(Timestamp(1_000_000 + i64::from(n))), ..sample(n.into()) };
         store.history().import(vec![past]).await.unwrap();
@@ -274,6 +275,14 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
         meters.push(meter);
     }
     (accounts, meters)
+}
+
+/// A mapping and a meter's key.
+async fn furnish_mappings(store: &Store, n: u8) {
+    for drawer in MappingDrawer::ALL {
+        let body = zeroize::Zeroizing::new(b"{\"topic\":\"greenhouse-climate\"}".to_vec());
+        store.mappings().put(drawer, &[(&format!("greenhouse-{n}"), body)]).await.unwrap();
+    }
 }
 
 /// A row in every table of the calendar and of messages.

@@ -374,6 +374,29 @@ async fn makers_clouds_give_back_what_they_got() {
 }
 
 #[tokio::test]
+async fn mappings_and_keys_of_meters_are_given_back_and_forgotten() {
+    let house = House::new();
+    let store = house.open().await;
+    let shelf = store.mappings();
+    let body = |text: &str| zeroize::Zeroizing::new(text.as_bytes().to_vec());
+    for drawer in MappingDrawer::ALL {
+        shelf.put(drawer, &[("a", body("one")), ("b", body("two"))]).await.unwrap();
+        shelf.put(drawer, &[("b", body("new"))]).await.unwrap();
+        assert!(shelf.remove(drawer, "a").await.unwrap() && !shelf.remove(drawer, "a").await.unwrap());
+        let (all, damaged) = shelf.all(drawer).await.unwrap();
+        assert_eq!((all.len(), damaged, all[0].as_slice()), (1, 0, b"new".as_slice()));
+        let long = zeroize::Zeroizing::new(vec![0; MAPPING_LIMIT + 1]);
+        let refused = shelf.put(drawer, &[("c", body("c")), ("d", long)]).await;
+        assert!(matches!(refused, Err(StoreError::TooLarge { .. })));
+        assert_eq!(shelf.all(drawer).await.unwrap().0.len(), 1, "all of them or none");
+    }
+    let mut raw = house.raw().await;
+    sqlx::query("UPDATE meter_key SET sealed = randomblob(80)").execute(&mut raw).await.unwrap();
+    assert_eq!(shelf.all(MappingDrawer::MeterKey).await.unwrap().1, 1, "told and passed over");
+    assert_eq!(shelf.all(MappingDrawer::Mapping).await.unwrap().1, 0);
+}
+
+#[tokio::test]
 async fn messages_are_listed_newest_first_and_thinned() {
     let house = House::new();
     let store = house.open().await;

@@ -69,6 +69,7 @@ const TELLING: &[&str] = &[
     "dentist-appointment",
     "feed-secret",
     "cloud-token-31415",
+    "greenhouse-",
     "portal-message-",
     "water-cut-off",
     "cursor-value-77",
