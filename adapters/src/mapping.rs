@@ -326,8 +326,11 @@ fn template(read: &str) -> Result<Template, MappingFault> {
         return Template::new(read).map_err(MappingFault::Template);
     }
     let path = read.strip_prefix("$.").or_else(|| read.strip_prefix('$')).unwrap_or(read);
-    let source =
-        if path.starts_with('[') { format!("{{{{ value_json{path} }}}}") } else { format!("{{{{ value_json.{path} }}}}") };
+    let source = if path.starts_with('[') {
+        format!("{{{{ value_json{path} }}}}")
+    } else {
+        format!("{{{{ value_json.{path} }}}}")
+    };
     Template::new(&source).map_err(MappingFault::Template)
 }
 

@@ -10,6 +10,7 @@ pub use super::calendar_args::{CalendarCommand, MessagesCommand};
 pub use super::camera_args::CameraCommand;
 pub use super::device_args::{DeviceCommand, RoomCommand};
 pub use super::history_args::{HistoryCommand, HistoryOf, HistorySpan};
+pub use super::mapping_args::{MappingCommand, MeterKeyCommand};
 pub use super::safety_args::SafetyCommand;
 pub use super::telling_args::TellingCommand;
 
@@ -93,6 +94,12 @@ pub enum Command {
     /// Messages of the portal and to it
     #[command(subcommand)]
     Messages(MessagesCommand),
+    /// Devices that speak no dialect of the house: what their topics mean
+    #[command(subcommand)]
+    Mapping(MappingCommand),
+    /// Keys of radio meters that encrypt what they say
+    #[command(subcommand)]
+    MeterKey(MeterKeyCommand),
     /// API tokens
     #[command(subcommand)]
     Token(TokenCommand),

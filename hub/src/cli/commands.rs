@@ -15,7 +15,8 @@ use super::args::{
 use super::client::{Client, segment};
 use super::offline::beside;
 use super::{
-    Failure, Said, alerts, calendar, cameras, devices, exit, history, linking, messages, people, safety, telling, text,
+    Failure, Said, alerts, calendar, cameras, devices, exit, history, linking, mappings, messages, people, safety,
+    telling, text,
 };
 use crate::words::{Words, words};
 
@@ -39,6 +40,8 @@ pub async fn perform(client: &Client, command: Command, common: &Common, languag
         Command::Telling(command) => Box::pin(telling::perform(client, command)).await,
         Command::Calendar(command) => Box::pin(calendar::perform(client, command)).await,
         Command::Messages(command) => Box::pin(messages::perform(client, command)).await,
+        Command::Mapping(command) => Box::pin(mappings::perform(client, command)).await,
+        Command::MeterKey(command) => Box::pin(mappings::meter_key(client, command)).await,
         Command::Token(command) => people::token(client, command).await,
         Command::Certificate(command) => people::certificate(client, command).await,
         Command::Secret(SecretCommand::Set { name }) => secret(client, &name).await,

@@ -17,6 +17,8 @@ mod history;
 mod history_args;
 mod linking;
 mod log;
+mod mapping_args;
+mod mappings;
 mod messages;
 mod offline;
 mod people;

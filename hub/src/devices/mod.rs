@@ -19,9 +19,9 @@ mod reach;
 mod restored;
 mod rooms;
 mod spelling;
-mod tidings;
 #[cfg(test)]
 mod tests;
+mod tidings;
 mod upkeep;
 mod view;
 mod watch;

@@ -118,7 +118,8 @@ impl Inner {
     /// What was told before the restart stands until somebody knows better.
     async fn recall_tidings(&self) -> Result<(), StoreError> {
         let open = self.store.notices().open().await?;
-        let ours = open.into_iter().filter(|open| [WARNS, SILENT, LOCKED].iter().any(|ours| open.key.starts_with(ours)));
+        let ours =
+            open.into_iter().filter(|open| [WARNS, SILENT, LOCKED].iter().any(|ours| open.key.starts_with(ours)));
         let mut raised = BTreeMap::new();
         for open in ours {
             if let Some(device) = open.key.strip_prefix(LOCKED).and_then(DeviceRef::parse) {
@@ -193,7 +194,9 @@ impl Inner {
                 Some((Some(_), false)) | None => drop(wanted.insert(lock_key, Wanted::Stay)),
             }
             let Some(announcement) = directory.shared(&device) else {
-                let ours = |key: &&String| key.starts_with(&format!("{WARNS}{device}/")) || **key == format!("{SILENT}{device}");
+                let ours = |key: &&String| {
+                    key.starts_with(&format!("{WARNS}{device}/")) || **key == format!("{SILENT}{device}")
+                };
                 wanted.extend(raised.keys().filter(ours).map(|key| (key.clone(), Wanted::Stay)));
                 continue;
             };
@@ -250,7 +253,8 @@ impl Inner {
             Some(true) if !is_locked => {
                 let counts = announcement.properties.iter().any(|info| info.unit.is_register());
                 let kind = if counts { "meter_silent" } else { "device_silent" };
-                let (count, span) = if limit >= 7200 { (limit / 3600, "hours") } else { (limit.div_ceil(60), "minutes") };
+                let (count, span) =
+                    if limit >= 7200 { (limit / 3600, "hours") } else { (limit.div_ceil(60), "minutes") };
                 let params = vec![("name", name.to_owned()), ("count", count.to_string()), ("span", span.to_owned())];
                 wanted.insert(key, Wanted::Raise(kind, params));
             }
@@ -299,7 +303,8 @@ mod tests {
             let at = Some(Moment::Wall(Timestamp(wall.unwrap_or(0) - seconds * 1000)));
             let value = Some(Value::Bool(true));
             let unit = Unit::None;
-            let live_one = LiveProperty { value, unit, suspect: None, at, heard: None, expired_told: false, told: None };
+            let live_one =
+                LiveProperty { value, unit, suspect: None, at, heard: None, expired_told: false, told: None };
             live.properties.insert("total".into(), live_one);
         }
         is_silent(&live, LIMIT, Now { instant, wall: wall.map(Timestamp) }, ago(listened_s))

@@ -213,9 +213,9 @@ impl RowPaper {
         };
         let hazard = match text_of(&self.hazard) {
             "" => None,
-            code => {
-                Some(HAZARDS.iter().find(|(known, _)| *known == code).map(|(_, one)| *one).ok_or(("bad-hazard", code))?)
-            }
+            code => Some(
+                HAZARDS.iter().find(|(known, _)| *known == code).map(|(_, one)| *one).ok_or(("bad-hazard", code))?,
+            ),
         };
         let warning = match text_of(&self.warning) {
             "" => None,

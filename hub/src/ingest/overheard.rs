@@ -225,13 +225,15 @@ mod tests {
     #[test]
     fn places_are_found_as_rows_read_them() {
         let of = |text: &str| {
-            places(text.as_bytes()).into_iter().map(|place| format!("{}={}", place.path, place.value)).collect::<Vec<_>>()
+            places(text.as_bytes())
+                .into_iter()
+                .map(|place| format!("{}={}", place.path, place.value))
+                .collect::<Vec<_>>()
         };
-        assert_eq!(of(r#"{"t":21.5,"b":{"v":"3.01"},"r":[{"t in":true}],"it's":1,"n":null}"#), [
-            "b.v=3.01",
-            "r[0]['t in']=true",
-            "t=21.5"
-        ]);
+        assert_eq!(
+            of(r#"{"t":21.5,"b":{"v":"3.01"},"r":[{"t in":true}],"it's":1,"n":null}"#),
+            ["b.v=3.01", "r[0]['t in']=true", "t=21.5"]
+        );
         assert_eq!(of("21.5"), ["=21.5"]);
         assert_eq!(of(" ON\n"), ["=ON"]);
         assert_eq!(of("[1,2]"), ["[0]=1", "[1]=2"]);

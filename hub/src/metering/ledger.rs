@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use domovoi_model::{
-    DeviceRef, Finding, MeterId, Moment, PhotoId, PointId, Quality, RegisterReading, Sample, Source, Tariff, Timestamp, Unit,
-    Verdict,
+    DeviceRef, Finding, MeterId, Moment, PhotoId, PointId, Quality, RegisterReading, Sample, Source, Tariff, Timestamp,
+    Unit, Verdict,
 };
 use domovoi_store::{LedgerEntry, Recorded, Store, StoreError};
 use rust_decimal::Decimal;

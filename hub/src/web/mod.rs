@@ -15,6 +15,7 @@ pub mod help;
 mod hooks;
 pub mod ics;
 mod limits;
+mod mapping_words;
 mod origin;
 pub mod pages;
 mod presets;

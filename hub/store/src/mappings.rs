@@ -64,12 +64,12 @@ impl Mappings {
 
     /// Keeps some, each in the place of the one of the same name, in one step. Durable when this returns.
     pub async fn put(&self, drawer: MappingDrawer, some: &[(&str, Zeroizing<Vec<u8>>)]) -> Result<(), StoreError> {
+        if some.iter().any(|(_, body)| body.len() > MAPPING_LIMIT) {
+            return Err(StoreError::TooLarge { what: "the mapping", limit: MAPPING_LIMIT });
+        }
         let table = drawer.table();
         let mut tx = self.db.begin().await?;
         for (name, body) in some {
-            if body.len() > MAPPING_LIMIT {
-                return Err(StoreError::TooLarge { what: "the mapping", limit: MAPPING_LIMIT });
-            }
             let id = self.id(drawer, name);
             let query = AssertSqlSafe(format!(
                 "INSERT INTO {} (id, sealed) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed",

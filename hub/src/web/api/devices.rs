@@ -79,6 +79,13 @@ pub struct PropertyAnswer {
     pub dangerous: Option<bool>,
     /// The danger that it reports when it is true.
     pub hazard: Option<&'static str>,
+    /// What it warns of when it is true: `battery`, `tamper`, `fault`, `overload`, `leak`, `backflow`, `burst`, `frost`.
+    pub warning: Option<&'static str>,
+    /// Why its value is not the word of the thing itself: `estimated` by another program, `overheard` by radio. No reading is
+    /// submitted from it unseen.
+    pub hearsay: Option<&'static str>,
+    /// The property that names the day of this one's value: a meter tells what it showed on its billing day.
+    pub dated_by: Option<String>,
     pub hidden: bool,
     /// Why it does not work.
     pub broken: Option<String>,
@@ -220,6 +227,9 @@ impl PropertyAnswer {
             writable: info.is_some_and(|info| info.writable),
             dangerous: info.filter(|info| info.writable).map(|info| crate::devices::can_be_dangerous(known, info)),
             hazard: info.and_then(|info| info.hazard).map(crate::devices::hazard_code),
+            warning: info.and_then(|info| info.warning).map(domovoi_adapters::Warning::code),
+            hearsay: info.and_then(|info| info.hearsay).map(domovoi_adapters::Hearsay::code),
+            dated_by: text(info.and_then(|info| info.dated_by.as_ref())),
             hidden: view.hidden,
             broken: text(info.and_then(|info| info.broken.as_ref())),
             value: state.value.as_ref().map(ToString::to_string),

@@ -35,7 +35,11 @@ mod history_import;
 mod history_tests;
 mod journal;
 mod keys;
+mod mappings;
+#[cfg(test)]
+mod mappings_tests;
 mod messages;
+mod meter_keys;
 mod meters;
 mod mqtt;
 mod openapi;
@@ -80,6 +84,7 @@ use crate::policy::{Kind, Verb};
 pub use acts::act_named;
 pub use connect::maker_page;
 pub use keys::RotationView;
+pub use meter_keys::{LockedView, meters as locked_meters};
 pub use portal::LinkingView;
 pub use problem::{ApiProblem, UnmetView, no_such_method, no_such_route, status_of};
 pub use rooms::keeps_safe as room_keeps_safe;
@@ -131,6 +136,7 @@ pub fn doors(desk: &Desk) -> Doors {
     house_doors(desk)
         .and(device_doors(desk))
         .and(connect::doors(desk))
+        .and(mappings::doors(desk))
         .and(cameras::doors(desk))
         .and(calendar::doors(desk))
         .and(messages::doors(desk))

@@ -19,7 +19,9 @@ mod home;
 mod journal;
 mod known;
 mod look;
+mod mappings;
 mod me;
+mod meter_keys;
 mod meters;
 mod multipart;
 mod pairing;
@@ -77,6 +79,7 @@ pub fn doors(desk: &Desk) -> Doors {
         .and(things(desk))
         .and(watching(desk))
         .and(connecting(desk))
+        .and(own_devices(desk))
         .and(household(desk))
         .and(own(desk))
         .and(presence::doors(desk, MAX_FORM))
@@ -344,6 +347,24 @@ fn connecting(desk: &Desk) -> Doors {
         .door(post, "/connections/{connection}/confirm", edit.dangerous().deed("device.accepted"), connect::confirm)
         .with_limit(MAX_PHOTO_FORM)
         .door(post, "/connect/photo", edit, connect::picture)
+}
+
+/// Devices that speak no dialect of the house, and meters that encrypt. The rules are those of the same doors of the API.
+fn own_devices(desk: &Desk) -> Doors {
+    let (get, post) = (&Method::GET, &Method::POST);
+    let edit = rule(Verb::Edit, Kind::Device);
+    let keys = rule(Verb::Edit, Kind::Secret).dangerous();
+    Doors::new(desk, MAX_FORM)
+        .door(get, "/mappings", edit, mappings::list)
+        .door(get, "/mappings/new", edit, mappings::new)
+        .door(post, "/mappings/trial", edit, mappings::trial)
+        .door(post, "/mappings", edit.dangerous().deed("mapping.written"), mappings::add)
+        .door(get, "/mappings/{mapping}", edit, mappings::show)
+        .door(post, "/mappings/{mapping}", edit.dangerous().deed("mapping.written"), mappings::edit)
+        .door(post, "/mappings/{mapping}/remove", edit.dangerous().deed("mapping.removed"), mappings::remove)
+        .door(get, "/meter-keys", rule(Verb::See, Kind::Secret), meter_keys::show)
+        .door(post, "/meter-keys", keys.deed("meter-key.set"), meter_keys::set)
+        .door(post, "/meter-keys/forget", keys.deed("meter-key.forgotten"), meter_keys::forget)
 }
 
 /// A page of a template.

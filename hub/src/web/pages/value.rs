@@ -163,6 +163,9 @@ pub fn row(desk: &Desk, view: &View, device: &DeviceView, property: &PropertyVie
     if let Some(suspect) = &state.suspect {
         remarks.push(view.t1("page-device-suspect", "why", suspect));
     }
+    if let Some(hearsay) = info.and_then(|info| info.hearsay) {
+        remarks.push(view.t(&format!("page-device-{}", hearsay.code())));
+    }
     if let Some(broken) = info.and_then(|info| info.broken.as_deref()) {
         remarks.push(view.t1("page-device-broken", "why", broken));
     }
