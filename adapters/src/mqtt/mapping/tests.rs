@@ -30,23 +30,23 @@ fn mapping(id: &str, row: Row) -> Mapping {
 fn what_is_wrong_is_named() {
     let row = || Row::new("t", "garden/+/t", number());
     for (given, wanted) in [
-        (vec![mapping("", row())], "mapping 1: its id"),
-        (vec![mapping("a:b", row())], "mapping 1: its id"),
-        (vec![mapping("a", row()), mapping("a", row())], "mapping 2: there is another one"),
-        (vec![Mapping { id: "a".to_owned(), ..Mapping::default() }], "mapping 1: it has no rows"),
-        (vec![mapping("{1}-{2}", row())], "mapping 1, row 1: its topic has no `+` for {2}"),
-        (vec![mapping("a", Row { topic: "garden/#".to_owned(), ..row() })], "mapping 1, row 1: its topic"),
-        (vec![mapping("a", Row { topic: "+/x".to_owned(), ..row() })], "mapping 1, row 1: its topic"),
-        (vec![mapping("a", Row { topic: "domovoi/x".to_owned(), ..row() })], "mapping 1, row 1: its topic"),
-        (vec![mapping("a", Row { read: "{{ value".to_owned(), ..row() })], "mapping 1, row 1: "),
-        (vec![mapping("a", Row { property: "password".to_owned(), ..row() })], "mapping 1, row 1: its property"),
+        (vec![mapping("", row())], "mapping 1: bad-id"),
+        (vec![mapping("a:b", row())], "mapping 1: bad-id"),
+        (vec![mapping("a", row()), mapping("a", row())], "mapping 2: same-id a"),
+        (vec![Mapping { id: "a".to_owned(), ..Mapping::default() }], "mapping 1: rows"),
+        (vec![mapping("{1}-{2}", row())], "mapping 1, row 1: no-level 2"),
+        (vec![mapping("a", Row { topic: "garden/#".to_owned(), ..row() })], "mapping 1, row 1: bad-topic"),
+        (vec![mapping("a", Row { topic: "+/x".to_owned(), ..row() })], "mapping 1, row 1: bad-topic"),
+        (vec![mapping("a", Row { topic: "domovoi/x".to_owned(), ..row() })], "mapping 1, row 1: bad-topic"),
+        (vec![mapping("a", Row { read: "{{ value".to_owned(), ..row() })], "mapping 1, row 1: template "),
+        (vec![mapping("a", Row { property: "password".to_owned(), ..row() })], "mapping 1, row 1: bad-property"),
         (
             vec![mapping("a", Row { unit: Unit::Watt, ..Row::new("s", "s", switch("1", "0")) })],
-            "mapping 1, row 1: a unit",
+            "mapping 1, row 1: not-a-number",
         ),
         (
             vec![mapping("a", Row { told: Some(Told { topic: "a/+".to_owned(), payload: String::new() }), ..row() })],
-            "mapping 1, row 1: the topic for commands",
+            "mapping 1, row 1: bad-target",
         ),
     ] {
         let said = Directory::default().set_mappings(given).unwrap_err().to_string();
