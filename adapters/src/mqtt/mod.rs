@@ -27,6 +27,7 @@ dialects! {
     opendtu,
     dsmr,
     rtl_433,
+    theengs,
     mapping,
     esphome,
 }
