@@ -28,6 +28,7 @@ dialects! {
     dsmr,
     rtl_433,
     theengs,
+    venus,
     mapping,
     esphome,
 }
