@@ -569,6 +569,15 @@ fn every_dialect_understands_its_captures() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// What a library panics on is caught (`wmbus`): a profile that aborts would let a neighbour's noise stop the house.
+#[test]
+fn no_profile_aborts_on_a_panic() {
+    let manifest = include_str!("../../Cargo.toml");
+    let lines = manifest.lines().map(|line| line.split('#').next().unwrap_or_default().replace(' ', ""));
+    let aborts: Vec<String> = lines.filter(|line| line.starts_with("panic=") && line.contains("abort")).collect();
+    assert!(aborts.is_empty(), "{aborts:?}");
+}
+
 #[test]
 fn no_two_dialects_have_one_name() {
     for (i, dialect) in mqtt::DIALECTS.iter().enumerate() {

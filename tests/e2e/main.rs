@@ -21,6 +21,7 @@ mod faults;
 mod flow;
 mod foreign;
 mod hostile;
+mod mappings;
 mod matrix;
 mod peers;
 mod portal_account;

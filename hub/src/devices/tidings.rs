@@ -100,12 +100,16 @@ impl Inner {
                     Err(error) => tracing::warn!("what was told of devices cannot be read: {error}"),
                 }
             }
-            if recalled && let Err(error) = self.settle_tidings().await {
-                tracing::warn!("what devices want of people cannot be told yet: {error}");
+            let mut look_in = LOOK_EVERY;
+            if recalled {
+                match self.settle_tidings().await {
+                    Ok(soonest) => look_in = soonest.unwrap_or(LOOK_EVERY).min(LOOK_EVERY),
+                    Err(error) => tracing::warn!("what devices want of people cannot be told yet: {error}"),
+                }
             }
             tokio::select! {
                 () = self.tidings.bell.notified() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(look_in) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             tokio::select! {
@@ -131,9 +135,9 @@ impl Inner {
         Ok(())
     }
 
-    /// Raises what is so, once, and takes back what is so no more.
-    pub(super) async fn settle_tidings(&self) -> Result<(), StoreError> {
-        let wanted = self.wanted_tidings();
+    /// Raises what is so, once, and takes back what is so no more. Says in how long the next silence may begin.
+    pub(super) async fn settle_tidings(&self) -> Result<Option<Duration>, StoreError> {
+        let (wanted, soonest) = self.wanted_tidings();
         let raised = self.tidings.raised.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (key, kind) in &raised {
             let stays = match wanted.get(key) {
@@ -161,16 +165,17 @@ impl Inner {
                 self.bus.tell(Event::Notice(key.into()));
             }
         }
-        Ok(())
+        Ok(soonest)
     }
 
-    fn wanted_tidings(&self) -> AllWanted {
+    fn wanted_tidings(&self) -> (AllWanted, Option<Duration>) {
         let now = self.now();
         let directory = self.ingest.directory();
         let locked = self.ingest.locked_meters().into_iter();
         let locked: BTreeMap<DeviceRef, (Option<Lock>, bool)> =
             locked.map(|meter| (meter.device, (meter.why, meter.is_heard))).collect();
         let mut wanted = AllWanted::new();
+        let mut soonest: Option<Duration> = None;
         let cards: Vec<(DeviceRef, String)> = {
             let cards = self.cards();
             let accepted = cards.values().filter(|card| Standing::of(card) == Standing::Accepted);
@@ -207,8 +212,12 @@ impl Inner {
             Self::want_warnings(&device, &name, announcement, live, &mut wanted);
             let is_locked = locked.get(&device).is_some_and(|(why, is_heard)| why.is_some() && *is_heard);
             self.want_silence(&device, &name, announcement, live, now, is_locked, &mut wanted);
+            if let (Some(limit), Some(heard)) = (announcement.silent_after_s, live.heard) {
+                let left = (heard + Duration::from_secs(limit.into())).saturating_duration_since(now.instant);
+                soonest = Some(left).filter(|left| !left.is_zero()).into_iter().chain(soonest).min();
+            }
         }
-        wanted
+        (wanted, soonest)
     }
 
     fn want_warnings(
