@@ -19,9 +19,10 @@ use crate::mistake::Mistake;
 pub use topics::{Named, Serial, TopicError};
 
 /// The files that are built in. A test compares them with the folder.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("boards.toml", include_str!("../../catalogue/boards.toml")),
     ("bridges.toml", include_str!("../../catalogue/bridges.toml")),
+    ("makers.toml", include_str!("../../catalogue/makers.toml")),
     ("meters.toml", include_str!("../../catalogue/meters.toml")),
     ("shelly.toml", include_str!("../../catalogue/shelly.toml")),
     ("tasmota.toml", include_str!("../../catalogue/tasmota.toml")),

@@ -1,7 +1,7 @@
 //! A property in words: what it is called, what it says, how old that is, with what it is changed. What a device calls
 //! itself stays as it is; what the house knows by name is said in the reader's language.
 
-use domovoi_adapters::{Category, PropertyInfo, Shape};
+use domovoi_adapters::{Category, Hearsay, PropertyInfo, Shape};
 use domovoi_model::{Timestamp, Value};
 
 use super::view::View;
@@ -164,7 +164,10 @@ pub fn row(desk: &Desk, view: &View, device: &DeviceView, property: &PropertyVie
         remarks.push(view.t1("page-device-suspect", "why", suspect));
     }
     if let Some(hearsay) = info.and_then(|info| info.hearsay) {
-        remarks.push(view.t(&format!("page-device-{}", hearsay.code())));
+        remarks.push(view.t(match hearsay {
+            Hearsay::Estimated => "page-device-estimated",
+            Hearsay::Overheard => "page-device-overheard",
+        }));
     }
     if let Some(broken) = info.and_then(|info| info.broken.as_deref()) {
         remarks.push(view.t1("page-device-broken", "why", broken));

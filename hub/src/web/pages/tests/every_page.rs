@@ -97,10 +97,25 @@ async fn furnished(name: &str) -> (Home, Visitor, Vec<String>) {
     let hand = crate::presence::Hand { home: true, by: crate::presence::By::Person(Some(other)) };
     home.desk.presence.say(other, Some(hand)).await.unwrap();
     home.desk.presence.make_link(other, &name.chars().take(60).collect::<String>()).await.unwrap();
+    let row = crate::ingest::RowPaper { property: "t".into(), topic: "garden/t".into(), ..Default::default() };
+    let label = Some(name.to_owned());
+    let rows = vec![crate::ingest::RowPaper { label, ..row }];
+    let mapping =
+        crate::ingest::MappingPaper { id: "garden".into(), name: Some(name.into()), rows, ..Default::default() };
+    home.desk.ingest.put_mappings(vec![mapping]).await.unwrap();
+    drop(home.desk.ingest.take(crate::ingest::Arrival {
+        road: domovoi_adapters::Road::Embedded,
+        sender: name,
+        topic: "shed/state",
+        payload: format!("{{\"a\":{}}}", serde_json::to_string(name).unwrap()).as_bytes(),
+        retained: false,
+        again: false,
+    }));
     let paths = vec![
         ("{scenario}", scenario.to_string()),
         ("{preset}", "night".to_owned()),
         ("{run}", "00112233-4455-6677-8899-aabbccddeeff".to_owned()),
+        ("{mapping}", "garden".to_owned()),
         ("{alert}", alert.to_string()),
         ("{camera}", camera.to_string()),
         ("{device}", device.to_string()),
@@ -124,6 +139,7 @@ async fn furnished(name: &str) -> (Home, Visitor, Vec<String>) {
     }
     addresses.push("/people/me".into());
     addresses.push("/no-such-page".into());
+    addresses.push("/mappings/new?topic=shed%2Fstate".into());
     addresses
         .push(format!("/journal?text={}", url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>()));
     (home, owner, addresses)

@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 
 const RU: &str = concat!(
     include_str!("../../../../../config/locales/ru/pages.ftl"),
-    include_str!("../../../../../config/locales/ru/cameras.ftl")
+    include_str!("../../../../../config/locales/ru/cameras.ftl"),
+    include_str!("../../../../../config/locales/ru/mappings.ftl")
 );
 const EN: &str = concat!(
     include_str!("../../../../../config/locales/en/pages.ftl"),
-    include_str!("../../../../../config/locales/en/cameras.ftl")
+    include_str!("../../../../../config/locales/en/cameras.ftl"),
+    include_str!("../../../../../config/locales/en/mappings.ftl")
 );
 
 /// Keys that are put together in the code, and what they are put together of.
-const MADE: [(&str, &[&str]); 7] = [
+const MADE: [(&str, &[&str]); 10] = [
     ("page-factor-", &["passkey", "password", "totp", "recovery", "pin", "portal"]),
     ("page-setup-", &["token-missing", "name-missing", "login-missing", "password-missing"]),
     ("page-road-", &["page", "api", "console", "mqtt", "house"]),
@@ -41,6 +43,43 @@ const MADE: [(&str, &[&str]); 7] = [
     ),
     ("page-camera-mode-", &["always", "week", "event", "never"]),
     ("page-camera-start-", &["motion", "water-leak", "smoke", "gas", "carbon-monoxide", "alarm"]),
+    ("page-mapping-is-", &["number", "switch", "choice", "text"]),
+    (
+        "page-mapping-class-",
+        &[
+            "temperature",
+            "humidity",
+            "pressure",
+            "power",
+            "energy",
+            "voltage",
+            "current",
+            "water",
+            "gas",
+            "battery",
+            "moisture",
+            "motion",
+            "switch",
+            "valve",
+        ],
+    ),
+    (
+        "page-mapping-means-",
+        &[
+            "danger-water-leak",
+            "danger-gas",
+            "danger-smoke",
+            "danger-carbon-monoxide",
+            "warning-battery",
+            "warning-tamper",
+            "warning-fault",
+            "warning-overload",
+            "warning-leak",
+            "warning-backflow",
+            "warning-burst",
+            "warning-frost",
+        ],
+    ),
     ("page-home-", &["morning", "day", "evening", "night"]),
 ];
 
