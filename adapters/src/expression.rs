@@ -20,6 +20,8 @@ pub enum Term {
     Text(String),
     /// Parts by name.
     Parts(Vec<(&'static str, Term)>),
+    /// Parts by names that somebody gave.
+    Named(Vec<(String, Term)>),
 }
 
 /// What an expression comes to, as it is printed: `True` and `False`, a number, a text.

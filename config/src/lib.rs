@@ -38,6 +38,7 @@ pub use sections::mqtt::{Mqtt, OldestTls, Rate, Refusal311, RetainedCommands};
 pub use sections::notify::NotifySection;
 pub use sections::portal::{Dpop, Portal, Profile};
 pub use sections::presence::PresenceSection;
+pub use sections::scenarios::ScenariosSection;
 pub use sections::sift::SiftRule;
 pub use sections::sign_in::SignInSection;
 pub use sections::sms::{Sms, SmsFormat, SmsGateway};
@@ -95,6 +96,8 @@ pub struct Settings {
     pub clouds: CloudsSection,
     /// Who is at home.
     pub presence: PresenceSection,
+    /// Scenarios.
+    pub scenarios: ScenariosSection,
     /// What is left out of history.
     pub sift: Vec<SiftRule>,
     /// Whom the hub may be linked with.
@@ -165,7 +168,7 @@ fn inspect(text: &str, file: &str, base_dir: &Path) -> (Settings, Vec<Mistake>, 
 fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) -> Settings {
     use sections::{
         alerts, calendar, cameras, channels, clouds, devices, dialects, external_broker, history, home, log, mail,
-        mqtt, notify, portal, presence, sift, sign_in, sms, store, submission, supplier, vault, web,
+        mqtt, notify, portal, presence, scenarios, sift, sign_in, sms, store, submission, supplier, vault, web,
     };
 
     let mut root = Section::root(source, base_dir, entries);
@@ -190,6 +193,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
     let calendar = calendar::read(root.take_section("calendar"));
     let clouds = clouds::read(root.take_section("clouds"));
     let presence = presence::read(root.take_section("presence"));
+    let scenarios = scenarios::read(root.take_section("scenarios"));
     let sift = sift::read_all(&mut root);
     let portal = root.take_table("portal").and_then(portal::read);
     let suppliers = supplier::read_all(&mut root, &home.time_zone);
@@ -218,6 +222,7 @@ fn read<'s>(source: &'s Source<'s>, base_dir: &'s Path, entries: DeTable<'s>) ->
         calendar,
         clouds,
         presence,
+        scenarios,
         sift,
         portal,
         submission,

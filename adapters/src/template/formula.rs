@@ -71,5 +71,8 @@ fn value(term: &Term) -> Value {
         Term::Parts(parts) => {
             Value::from(parts.iter().map(|(name, term)| (*name, value(term))).collect::<HashMap<_, _>>())
         }
+        Term::Named(parts) => {
+            Value::from(parts.iter().map(|(name, term)| (name.as_str(), value(term))).collect::<HashMap<_, _>>())
+        }
     }
 }

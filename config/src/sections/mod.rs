@@ -17,6 +17,7 @@ pub(crate) mod mqtt;
 pub(crate) mod notify;
 pub(crate) mod portal;
 pub(crate) mod presence;
+pub(crate) mod scenarios;
 pub(crate) mod sift;
 pub(crate) mod sign_in;
 pub(crate) mod sms;
