@@ -11,6 +11,7 @@ mod picture;
 mod portal_alerts;
 mod presence;
 mod running;
+mod scenes;
 mod settings;
 mod sockets;
 mod standby;
@@ -311,9 +312,23 @@ impl House {
         let messages = Messages::open(portal.clone(), store.clone(), clock.clone(), bus.clone(), pace).await;
         let presence = presence::open(&store, &clock, &bus, &settings, &devices, &people, &notify).await;
         let (zone, position) = (settings.home.time_zone.clone(), settings.home.position);
-        let scenarios = Scenarios::open(store.clone(), clock.clone(), bus.clone(), zone, position).await;
+        let section = &settings.scenarios;
+        let scenarios = Scenarios::open(store.clone(), clock.clone(), bus.clone(), zone, position, section).await;
+        if scenarios.damaged() > 0 {
+            without.add("scenarios", &format!("{} do not open: see the log", scenarios.damaged()));
+        }
+        let rooms = scenes::Rooms {
+            devices: &devices,
+            people: &people,
+            presence: &presence,
+            notify: &notify,
+            metering: &metering,
+            store: &store,
+            clock: &clock,
+        };
+        scenes::connect(&scenarios, &rooms);
         let told_of = telling::keep_with(&people, &alerts, &notify, &calendar);
-        let telling = Some(Telling::connect(&bus, &alerts, &calendar, &notify));
+        let telling = Some(Telling::connect(&bus, &alerts, &calendar, &notify, &scenarios));
         let gate = HubGate::new(Arc::clone(&ingest), settings.mqtt.clone());
         let log = store.broker_log();
         let mut left = log.load().await?;

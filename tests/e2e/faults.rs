@@ -3,6 +3,7 @@
 //! retained messages are what they were. The disk's faults are made by a shim between the daemon and its files.
 
 pub mod reflex;
+mod scenarios;
 mod siege;
 mod telling;
 

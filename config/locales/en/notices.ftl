@@ -175,3 +175,5 @@ notice-meter-silent = The meter “{ $name }” has been silent for more than { 
 notice-meter-key-missing = The meter “{ $name }” encrypts what it says: its key is wanted. Ask the supplier for it and enter it: “Keys of meters” or domovoi meter-key set { $meter }.
 notice-meter-key-wrong = The meter “{ $name }”: the key does not fit. Check it and enter it again: “Keys of meters” or domovoi meter-key set { $meter }.
 notice-meter-cipher-unknown = The meter “{ $name }” encrypts in a way that the home does not know. Receive it with wmbusmeters, which knows more ciphers.
+notice-scenario-not-allowed = The scenario “{ $scenario }” was stopped: whoever saved it may not do what it does any more. Look at it, and save it anew if it is right.
+notice-scenario-too-often = The scenario “{ $scenario }” begins more often than it may, and is held back. Look at its triggers, or at whether two scenarios cause each other.

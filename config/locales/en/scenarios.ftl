@@ -334,3 +334,4 @@ page-scenario-field-scenario = Which scenario
 page-scenario-field-variable = Name
 page-scenario-field-step-name = Name of the step
 page-scenario-field-go-on = Go on when it cannot be done
+scenario-from = Scenario “{ $name }”

@@ -334,3 +334,4 @@ page-scenario-field-scenario = Какой сценарий
 page-scenario-field-variable = Имя
 page-scenario-field-step-name = Название шага
 page-scenario-field-go-on = Если не получилось, продолжить
+scenario-from = Сценарий «{ $name }»

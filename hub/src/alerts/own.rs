@@ -210,6 +210,8 @@ const NOTICES: &[Row] = &[
     ("history_damaged",           Some((O::House, S::Moderate, P::Hub))),
     ("broker_log_damaged",        Some((O::House, S::Moderate, P::Hub))),
     ("opened_without",            Some((O::House, S::Severe, P::Hub))),
+    ("scenario_not_allowed",      Some((O::House, S::Moderate, P::Hub))),
+    ("scenario_too_often",        Some((O::House, S::Minor, P::Hub))),
 ];
 
 /// The origins that notices have: an alert of one of these, whose key begins as theirs do, is over with its notice.

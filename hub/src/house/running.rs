@@ -31,6 +31,13 @@ impl House {
         self.start_rooms(&mut rooms);
         if !self.is_standby {
             self.start_dates(&mut rooms);
+            let (scenarios, stop) = (self.scenarios.clone(), self.stop.subscribe());
+            rooms.spawn(async move {
+                let mut stopped = stop.clone();
+                Box::pin(scenarios.run(stop)).await;
+                // It ends when the house does; a second life of it has nothing to do.
+                let _ = stopped.wait_for(|stop| *stop).await;
+            });
             let (clouds, stop) = (self.clouds.clone(), self.stop.subscribe());
             rooms.spawn(async move { Box::pin(clouds.run(stop)).await });
             self.cameras.hub_listens_at(sockets.addresses());

@@ -131,7 +131,10 @@ impl Hands {
                     drill: false,
                     wants_answer: false,
                     title: both(title),
-                    body: Bilingual { ru: said(Language::Russian, &deed, text), en: said(Language::English, &deed, text) },
+                    body: Bilingual {
+                        ru: said(Language::Russian, &deed, text),
+                        en: said(Language::English, &deed, text),
+                    },
                     link: Some(format!("/scenarios/{}", deed.scenario)),
                     room: None,
                     audience: if to.is_empty() { Audience::Household } else { Audience::People(to.clone()) },
@@ -150,7 +153,9 @@ impl Hands {
                 let by = deed.name.clone();
                 match self.metering.submit(&point.to_string(), registers, &by, None, false).await {
                     Ok(submitted) if submitted.taken => Outcome::Done(String::new()),
-                    Ok(_) => Outcome::Failed("the ledger holds this reading back: somebody has to look at it".to_owned()),
+                    Ok(_) => {
+                        Outcome::Failed("the ledger holds this reading back: somebody has to look at it".to_owned())
+                    }
                     Err(error) => Outcome::Failed(error.to_string()),
                 }
             }

@@ -16,6 +16,7 @@ use crate::bus::{AlertChange, AlertNews, Bus, Event};
 use crate::calendar::{Calendar, Due, EventKind, Priority};
 use crate::notify::{Audience, Bilingual, News, Notify, Subject, Topic};
 use crate::people::People;
+use crate::scenarios::Scenarios;
 
 /// How many answers may wait for their room.
 const ANSWERS: usize = 256;
@@ -38,7 +39,7 @@ pub struct Telling {
 
 impl Telling {
     /// Listens from now on: what happens before it runs is not missed.
-    pub fn connect(bus: &Bus, alerts: &Alerts, calendar: &Calendar, notify: &Notify) -> Self {
+    pub fn connect(bus: &Bus, alerts: &Alerts, calendar: &Calendar, notify: &Notify, scenarios: &Scenarios) -> Self {
         let (sender, answers) = mpsc::channel(ANSWERS);
         notify.on_answer(move |subject, by| {
             if sender.try_send((subject, by)).is_err() {
@@ -51,8 +52,11 @@ impl Telling {
                 notify.answered(&Subject::Alert(alert.id), one.by);
             }
         }
-        let told = notify.clone();
-        calendar.on_due(move |due| told.tell(of_due(&due)));
+        let (told, begun) = (notify.clone(), scenarios.clone());
+        calendar.on_due(move |due| {
+            begun.reminder(&due.title.ru);
+            told.tell(of_due(&due));
+        });
         Telling {
             alerts: alerts.clone(),
             calendar: calendar.clone(),
@@ -137,7 +141,7 @@ impl Telling {
                     tracing::warn!("an answer to a reminder could not be written down: {error}");
                 }
             }
-            Subject::Message(_) | Subject::Test(_) | Subject::Digest(_) => {}
+            Subject::Message(_) | Subject::Scenario(_) | Subject::Test(_) | Subject::Digest(_) => {}
         }
     }
 }

@@ -14,6 +14,8 @@ pub enum Subject {
     Message(Id),
     /// A reminder of the calendar: the event, and which of its occurrences.
     Reminder(Id, i64),
+    /// Something that a scenario tells.
+    Scenario(Id),
     /// A test of a channel.
     Test(Id),
     /// What was kept back for somebody, all of it in one letter.
@@ -27,6 +29,7 @@ impl Subject {
             Subject::Alert(_) => "alert",
             Subject::Message(_) => "message",
             Subject::Reminder(..) => "reminder",
+            Subject::Scenario(_) => "scenario",
             Subject::Test(_) => "test",
             Subject::Digest(_) => "digest",
         }
@@ -38,6 +41,7 @@ impl Subject {
             Subject::Alert(id)
             | Subject::Message(id)
             | Subject::Reminder(id, _)
+            | Subject::Scenario(id)
             | Subject::Test(id)
             | Subject::Digest(id) => *id,
         }
@@ -69,6 +73,7 @@ impl FromStr for Subject {
         match (code, rest) {
             ("alert", None) => Ok(Subject::Alert(id)),
             ("message", None) => Ok(Subject::Message(id)),
+            ("scenario", None) => Ok(Subject::Scenario(id)),
             ("test", None) => Ok(Subject::Test(id)),
             ("digest", None) => Ok(Subject::Digest(id)),
             ("reminder", Some(at)) => at.parse().map(|at| Subject::Reminder(id, at)).map_err(|_| NoSubject),
@@ -203,6 +208,7 @@ mod tests {
             Subject::Alert(id),
             Subject::Message(id),
             Subject::Reminder(id, -5),
+            Subject::Scenario(id),
             Subject::Test(id),
             Subject::Digest(id),
         ] {

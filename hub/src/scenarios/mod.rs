@@ -18,13 +18,14 @@ mod machine;
 pub mod paper;
 pub mod plan;
 pub mod presets;
-pub mod sun;
-pub mod toml;
 mod rights;
 mod run;
 mod saving;
 mod spelled;
 pub mod sun;
+#[cfg(test)]
+mod tests;
+pub mod toml;
 mod values;
 pub mod view;
 mod world;

@@ -2,7 +2,7 @@
 //! and, where it is installed, Mosquitto, loads them in turn from this process, and prints each figure with its target
 //! and its ratio. It asserts nothing: machines differ, and a figure that is missed is printed as missed.
 //!
-//! Sections: ingest, disk, broker, fanout, idle, history, reflex, alerts, devices, cameras. `--json FILE` writes the figures there too,
+//! Sections: ingest, disk, broker, fanout, idle, history, reflex, alerts, scenarios, devices, cameras. `--json FILE` writes the figures there too,
 //! `--brief` measures a fifth of the time. `--serve-broker` is this program's own other half.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on says so and ends")]
@@ -18,6 +18,7 @@ mod history;
 mod ingest;
 mod process;
 mod reflex;
+mod scenarios;
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use figures::Figures;
 
 type Section = (&'static str, fn(&mut Figures));
 
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     ("ingest", ingest::ingest),
     ("disk", ingest::disk),
     ("broker", broker::broker),
@@ -37,6 +38,7 @@ const SECTIONS: [Section; 10] = [
     ("history", history::history),
     ("reflex", reflex::reflex),
     ("alerts", alerts::alerts),
+    ("scenarios", scenarios::scenarios),
     ("devices", devices::devices),
     ("cameras", cameras::cameras),
 ];

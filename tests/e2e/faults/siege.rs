@@ -122,6 +122,8 @@ impl Siege {
             .env("LD_PRELOAD", &self.shim)
             .env("DISK_SHIM_FOLDER", self.path("hub"))
             .env("DISK_SHIM_RULES", self.path("rules"))
+            // The machine's clock, unless a test writes another.
+            .env("DOMOVOI_TEST_CLOCK", self.path("clock"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -36,6 +36,7 @@ pub(super) fn subject_code(subject: &Subject) -> String {
         Subject::Alert(id) => format!("alert-{id}"),
         Subject::Message(id) => format!("message-{id}"),
         Subject::Reminder(id, occurrence) => format!("reminder-{id}-{occurrence}"),
+        Subject::Scenario(id) => format!("scenario-{id}"),
         Subject::Test(id) => format!("test-{id}"),
         Subject::Digest(id) => format!("digest-{id}"),
     }
@@ -59,6 +60,7 @@ pub(super) fn document(letter: &Letter) -> Value {
         Subject::Alert(id) => ("alert", id),
         Subject::Message(id) => ("message", id),
         Subject::Reminder(id, _) => ("reminder", id),
+        Subject::Scenario(id) => ("scenario", id),
         Subject::Test(id) => ("test", id),
         Subject::Digest(id) => ("digest", id),
     };

@@ -149,7 +149,9 @@ fn steps(depth: u32) -> impl Strategy<Value = Json> {
         "[a-z]{3}".prop_map(|title| tell(&title)),
         (1u32..700).prop_map(|seconds| json!({"do": "wait", "seconds": seconds})),
         (0u32..50).prop_map(|value| json!({"do": "set", "variable": "x", "value": value})),
-        Just(json!({"do": "until", "so": {"if": "expression", "expression": "1 == 2"}, "timeout_s": 90, "then_go_on": true})),
+        Just(
+            json!({"do": "until", "so": {"if": "expression", "expression": "1 == 2"}, "timeout_s": 90, "then_go_on": true})
+        ),
     ];
     leaf.prop_recursive(depth, 16, 3, |inner| {
         prop_oneof![

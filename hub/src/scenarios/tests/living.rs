@@ -187,12 +187,14 @@ fn branches_repetitions_and_variables() {
     );
     home.arm();
     home.start(id);
-    assert_eq!(
-        home.did(),
-        ["!turn 1", "!two", "!turn 3", "!1", "!2", "!a", "!1", "!2", "!b"]
-    );
+    assert_eq!(home.did(), ["!turn 1", "!two", "!turn 3", "!1", "!2", "!a", "!1", "!2", "!b"]);
     assert_eq!(home.ends(), [End::Done]);
-    let paths: Vec<String> = home.hall.runs(Some(id), &home.now)[0].lines.iter().filter(|line| line.what == What::Doing).map(|line| line.path.clone()).collect();
+    let paths: Vec<String> = home.hall.runs(Some(id), &home.now)[0]
+        .lines
+        .iter()
+        .filter(|line| line.what == What::Doing)
+        .map(|line| line.path.clone())
+        .collect();
     assert_eq!(paths[..3], ["2.turn-1.1.else.1", "2.turn-2.1.then.1", "2.turn-3.1.else.1"]);
 }
 
@@ -239,8 +241,11 @@ fn a_step_that_fails_ends_the_run_unless_it_was_said_otherwise() {
     ends.sort_by_key(|end| end.code());
     assert_eq!(ends, [End::Done, End::Failed]);
     // In a scene what fails keeps none of the others.
-    let scene = home.put(2, json!({"actions": [{"do": "scene", "scene": "night", "commands": [
-        {"device": "d:a", "property": "on", "value": false}, {"device": "d:b", "property": "on", "value": false}]}]}));
+    let scene = home.put(
+        2,
+        json!({"actions": [{"do": "scene", "scene": "night", "commands": [
+        {"device": "d:a", "property": "on", "value": false}, {"device": "d:b", "property": "on", "value": false}]}]}),
+    );
     home.start(scene);
     assert_eq!(home.did()[3..], ["a.on=false", "b.on=false"]);
 }
@@ -288,7 +293,14 @@ fn a_dry_run_does_nothing_and_says_what_would_be_done() {
     let lines: Vec<(What, &str)> = dry.lines.iter().map(|line| (line.what, line.path.as_str())).collect();
     assert_eq!(
         lines,
-        [(What::Began, ""), (What::NotSo, "if.1"), (What::Doing, "1"), (What::Waits, "2"), (What::Doing, "3"), (What::Over, "")]
+        [
+            (What::Began, ""),
+            (What::NotSo, "if.1"),
+            (What::Doing, "1"),
+            (What::Waits, "2"),
+            (What::Doing, "3"),
+            (What::Over, "")
+        ]
     );
     assert_eq!(dry.lines[4].said, "3");
     assert!(home.did().is_empty());

@@ -4,7 +4,7 @@
 mod crashes;
 mod living;
 mod modes;
-//ROOM mod room;
+mod room;
 mod times;
 
 use std::collections::{BTreeMap, HashMap};
@@ -240,7 +240,8 @@ impl Home {
     pub fn pass(&mut self, millis: i64) {
         let end = self.now.millis + millis;
         while self.now.millis < end {
-            let step = self.hall.rest(&self.now).clamp(20, end - self.now.millis.min(end - 20)).min(end - self.now.millis);
+            let step =
+                self.hall.rest(&self.now).clamp(20, end - self.now.millis.min(end - 20)).min(end - self.now.millis);
             self.now.millis += step;
             self.now.wall = self.now.wall.map(|at| at.plus_millis(step));
             self.settle();
@@ -280,11 +281,8 @@ impl Home {
     pub fn cut(&mut self, off_millis: i64) {
         self.boots += 1;
         let boot = self.boots;
-        self.now = Now {
-            wall: self.now.wall.map(|at| at.plus_millis(off_millis)),
-            boot: BootId(Id([boot; 16])),
-            millis: 0,
-        };
+        self.now =
+            Now { wall: self.now.wall.map(|at| at.plus_millis(off_millis)), boot: BootId(Id([boot; 16])), millis: 0 };
         // What the hub knew of the world is asked anew.
         let world = Arc::new(Pretend {
             values: Arc::default(),

@@ -116,7 +116,8 @@ fn scenarios_that_cause_each_other_come_to_an_end_and_say_so() {
     home.says("a", "on", json!(true));
     home.minutes(1);
     assert!((4..=8).contains(&home.done.len()), "{} times", home.done.len());
-    let reasons: Vec<End> = [1, 2].iter().flat_map(|n| home.reasons(domovoi_model::Id([*n; 16]))).map(|(end, _)| end).collect();
+    let reasons: Vec<End> =
+        [1, 2].iter().flat_map(|n| home.reasons(domovoi_model::Id([*n; 16]))).map(|(end, _)| end).collect();
     assert_eq!(reasons, [End::TooDeep]);
 }
 
@@ -124,7 +125,8 @@ fn scenarios_that_cause_each_other_come_to_an_end_and_say_so() {
 fn a_scenario_that_starts_itself_comes_to_an_end() {
     let mut home = Home::new();
     let own = domovoi_model::Id([1; 16]).to_string();
-    let id = home.put(1, json!({"mode": "parallel", "most": 50, "actions": [tell("x"), {"do": "start", "scenario": own}]}));
+    let id =
+        home.put(1, json!({"mode": "parallel", "most": 50, "actions": [tell("x"), {"do": "start", "scenario": own}]}));
     home.arm();
     home.start(id);
     assert_eq!(home.done.len(), 6, "the first, and five deep");
@@ -144,7 +146,12 @@ fn what_begins_too_often_is_held_back_and_the_household_is_told_once() {
     home.says("s", "p", json!(0));
     home.arm();
     for n in 1..=100 {
-        home.hall.stands(&domovoi_model::DeviceRef::new("d", "s"), "p", Some(&domovoi_model::Value::Number(n.into())), &home.now);
+        home.hall.stands(
+            &domovoi_model::DeviceRef::new("d", "s"),
+            "p",
+            Some(&domovoi_model::Value::Number(n.into())),
+            &home.now,
+        );
     }
     let work = home.hall.take_work(false, &home.now);
     assert_eq!(work.troubles.len(), 1);

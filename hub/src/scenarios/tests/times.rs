@@ -26,10 +26,7 @@ fn times_of_the_day_on_days_of_the_week() {
     let mut home = Home::new();
     by(&mut home, json!({"when": "time", "at": ["07:00", "22:30"], "weekdays": [1, 3]}));
     home.minutes(3 * 24 * 60);
-    assert_eq!(
-        home.did(),
-        ["!2026-11-23 07:00", "!2026-11-23 22:30", "!2026-11-25 07:00", "!2026-11-25 22:30"]
-    );
+    assert_eq!(home.did(), ["!2026-11-23 07:00", "!2026-11-23 22:30", "!2026-11-25 07:00", "!2026-11-25 22:30"]);
 }
 
 #[test]
@@ -53,7 +50,10 @@ fn the_sun_with_an_offset() {
 fn a_time_that_does_not_exist_and_one_that_comes_twice_are_once_each() {
     let zone = "Europe/Berlin";
     // On 2027-03-28 the clocks go from 02:00 to 03:00, on 2027-10-31 from 03:00 to 02:00.
-    for (eve, told) in [("2027-03-27T12:00", ["!2027-03-28 03:30", "!2027-03-29 02:30"]), ("2027-10-30T12:00", ["!2027-10-31 02:30", "!2027-11-01 02:30"])] {
+    for (eve, told) in [
+        ("2027-03-27T12:00", ["!2027-03-28 03:30", "!2027-03-29 02:30"]),
+        ("2027-10-30T12:00", ["!2027-10-31 02:30", "!2027-11-01 02:30"]),
+    ] {
         let mut home = Home::in_zone(zone);
         home.now.wall = Some(at(zone, eve));
         by(&mut home, json!({"when": "time", "at": ["02:30"]}));
@@ -91,7 +91,8 @@ fn what_was_missed_is_made_up_for_as_it_was_said() {
     // Off from 06:30 to 11:10: three times are missed, four hours and ten minutes, two and ten, ten minutes ago.
     let missed = |catch_up: &str, max_age_s: u32| {
         let mut home = Home::new();
-        let trigger = json!({"when": "time", "at": ["07:00", "09:00", "11:00"], "catch_up": catch_up, "max_age_s": max_age_s});
+        let trigger =
+            json!({"when": "time", "at": ["07:00", "09:00", "11:00"], "catch_up": catch_up, "max_age_s": max_age_s});
         let id = by(&mut home, trigger);
         home.minutes(30);
         home.cut(4 * 3_600_000 + 40 * 60_000);
@@ -214,7 +215,8 @@ fn a_wait_is_as_long_as_it_is_whatever_the_wall_clock_does() {
 #[test]
 fn what_holds_for_a_while_is_told_once_and_survives_a_power_cut() {
     let mut home = Home::new();
-    let trigger = json!({"when": "state", "device": "d:door", "property": "open", "is": {"equals": true}, "for_s": 600});
+    let trigger =
+        json!({"when": "state", "device": "d:door", "property": "open", "is": {"equals": true}, "for_s": 600});
     by(&mut home, trigger);
     home.says("door", "open", json!(true));
     home.minutes(5);
