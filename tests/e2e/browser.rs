@@ -5,6 +5,7 @@ mod cameras;
 mod devices;
 mod hostile;
 mod look;
+mod mappings;
 mod portal_account;
 mod reading;
 mod threshold;
