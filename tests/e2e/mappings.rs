@@ -73,7 +73,8 @@ async fn value(home: &Home, device: &str, property: &str, wanted: &str) {
 async fn a_device_of_the_owners_own_is_mapped_accepted_told_something_and_known_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let home = starts(folder.path()).await;
-    let mut garden = speaks(&home, "garden", &["garden/#"]).await;
+    let credentials = home.credential("garden", &["garden/#"], &["garden/#"]).await;
+    let mut garden = Speaker::connect(home.mqtt, &credentials).await.unwrap();
     garden.hear("garden/pump/set").await.unwrap();
     garden.say("garden/state", r#"{"air":{"t":21.5},"pump":0}"#).await.unwrap();
     let topics = get(&home, "/api/v1/overheard-topics").await;
@@ -111,7 +112,7 @@ async fn a_device_of_the_owners_own_is_mapped_accepted_told_something_and_known_
         notices(&home).await.iter().any(|one| one.starts_with("device_warns_fault")),
         "it stands until it is denied"
     );
-    let mut garden = speaks(&home, "garden-2", &["garden/#"]).await;
+    let mut garden = Speaker::connect(home.mqtt, &credentials).await.unwrap();
     garden.say("garden/state", r#"{"air":{"t":23.0},"pump":1,"dry":0}"#).await.unwrap();
     value(&home, GREENHOUSE, "temperature", "23.0").await;
     is_taken_back(&home, "device_warns_fault").await;

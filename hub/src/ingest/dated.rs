@@ -2,7 +2,7 @@
 //! of its own. Such a value is of that day, whenever it comes.
 
 use domovoi_adapters::{Decoded, Directory};
-use domovoi_model::{Timestamp, Value};
+use domovoi_model::{Observation, Timestamp, Value};
 
 /// Nine in the morning in Greenwich is the same day from the Aleutians to Kamchatka and beyond: whoever asks for the day of
 /// it in any zone of a home is told the day that the meter named.
@@ -10,6 +10,11 @@ const MORNING_MS: i64 = 9 * 3_600_000;
 
 /// Gives the values of a message their days. One whose day is not in the same message, or is no day, has no time of its own.
 pub(super) fn date(decoded: &mut Decoded, directory: &Directory) {
+    // Most messages have neither a day nor a time of their own: of those nothing has to be asked.
+    let says_when = |one: &Observation| one.device_time.is_some() || matches!(one.value, Value::Text(_));
+    if !decoded.observations.iter().any(says_when) {
+        return;
+    }
     let mut days: Vec<(usize, Option<Timestamp>)> = Vec::new();
     for (at, one) in decoded.observations.iter().enumerate() {
         let fresh = decoded.announcements.iter().filter(|about| about.device == one.device);

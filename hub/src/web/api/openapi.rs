@@ -14,9 +14,8 @@ use super::{
     acts, alert_feeds, alerts, alerts_export, calendar, calendar_elsewhere, calendar_feeds, camera_archive,
     camera_check, camera_export, camera_film, camera_forms, camera_live, cameras, commands, connect, consents,
     contacts, devices, events, factors, history, history_export, history_import, journal, keys, mappings, messages,
-    meter_keys, meters, mqtt,
-    pairing, people, portal, presence, rights, rooms, safety, scenario_presets, scenarios, sessions, setup, sign_in,
-    system, telling, telling_ledger, telling_wishes, tokens,
+    meter_keys, meters, mqtt, pairing, people, portal, presence, rights, rooms, safety, scenario_presets, scenarios,
+    sessions, setup, sign_in, system, telling, telling_ledger, telling_wishes, tokens,
 };
 use crate::policy::{Kind, Verb};
 use crate::web::doors::{Door, Whose};
