@@ -149,6 +149,7 @@ mod tests {
             include_str!("house/without.rs"),
             include_str!("devices/upkeep.rs"),
             include_str!("devices/tidings.rs"),
+            include_str!("clouds/notices.rs"),
             include_str!("notify/engine.rs"),
         ];
         let kinds = [
@@ -182,6 +183,9 @@ mod tests {
             "certificate_ending",
             "certificate_not_renewed",
             "certificate_authority_new",
+            "cloud_relink",
+            "cloud_away",
+            "cloud_vanished",
             "devices_damaged",
             "credentials_damaged",
             "credential_ending",

@@ -9,7 +9,7 @@ use e2e::{Home, NOON, Speaker, hand_clock, settings_text, until};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-const LAMP: &str = "zigbee2mqtt:0x00124b0000000001";
+pub const LAMP: &str = "zigbee2mqtt:0x00124b0000000001";
 
 /// A bridge's list: itself, a lamp, a water sensor, a valve.
 pub fn list() -> String {

@@ -10,6 +10,7 @@
 mod bad_input;
 mod browser;
 mod cameras;
+mod clouds;
 mod command_line;
 mod connecting;
 mod contract;

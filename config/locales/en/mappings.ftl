@@ -157,3 +157,4 @@ page-meter-keys-given = Given
 page-meter-key-forget = Forget
 page-device-estimated = An estimate of another program, and not the meter's word: it goes nowhere unless a person looks.
 page-device-overheard = Overheard by radio, where anybody may send: it goes nowhere unless a person looks.
+page-device-relayed = It came through the maker's cloud, late: it goes nowhere unless a person looks.

@@ -177,3 +177,6 @@ notice-meter-key-wrong = The meter “{ $name }”: the key does not fit. Check 
 notice-meter-cipher-unknown = The meter “{ $name }” encrypts in a way that the home does not know. Receive it with wmbusmeters, which knows more ciphers.
 notice-scenario-not-allowed = The scenario “{ $scenario }” was stopped: whoever saved it may not do what it does any more. Look at it, and save it anew if it is right.
 notice-scenario-too-often = The scenario “{ $scenario }” begins more often than it may, and is held back. Look at its triggers, or at whether two scenarios cause each other.
+notice-cloud-relink = The cloud «{ $cloud }» has to be linked again: { $why }
+notice-cloud-away = The cloud «{ $cloud }» has not answered for over an hour: { $why } What its devices said is old; commands do not reach them.
+notice-cloud-vanished = The device «{ $name }» is no longer in the cloud «{ $cloud }». It stays here until somebody forgets it.

@@ -202,6 +202,10 @@ const NOTICES: &[Row] = &[
     ("certificate_ending",        Some((O::House, S::Minor, P::Hub))),
     ("certificate_not_renewed",   Some((O::House, S::Moderate, P::Hub))),
 
+    ("cloud_relink",              Some((O::House, S::Moderate, P::Account))),
+    ("cloud_away",                Some((O::House, S::Minor, P::Other))),
+    ("cloud_vanished",            Some((O::Device, S::Minor, P::Other))),
+
     ("disk_nearly_full",          Some((O::House, S::Moderate, P::Hub))),
     ("disk_full",                 Some((O::House, S::Severe, P::Hub))),
     ("disk_failing",              Some((O::House, S::Severe, P::Hub))),

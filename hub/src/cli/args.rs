@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 pub use super::alert_args::AlertsCommand;
 pub use super::calendar_args::{CalendarCommand, MessagesCommand};
 pub use super::camera_args::CameraCommand;
+pub use super::cloud_args::CloudCommand;
 pub use super::device_args::{DeviceCommand, RoomCommand};
 pub use super::history_args::{HistoryCommand, HistoryOf, HistorySpan};
 pub use super::mapping_args::{MappingCommand, MeterKeyCommand};
@@ -91,6 +92,9 @@ pub enum Command {
     /// The calendar: what is to be remembered, what is overdue
     #[command(subcommand)]
     Calendar(CalendarCommand),
+    /// Makers' clouds: linking, what is there, the end of a link
+    #[command(subcommand)]
+    Cloud(CloudCommand),
     /// Messages of the portal and to it
     #[command(subcommand)]
     Messages(MessagesCommand),

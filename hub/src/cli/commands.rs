@@ -15,7 +15,7 @@ use super::args::{
 use super::client::{Client, segment};
 use super::offline::beside;
 use super::{
-    Failure, Said, alerts, calendar, cameras, devices, exit, history, linking, mappings, messages, people, safety,
+    Failure, Said, alerts, calendar, cameras, clouds, devices, exit, history, linking, mappings, messages, people, safety,
     telling, text,
 };
 use crate::words::{Words, words};
@@ -39,6 +39,7 @@ pub async fn perform(client: &Client, command: Command, common: &Common, languag
         Command::Alerts(command) => Box::pin(alerts::perform(client, command)).await,
         Command::Telling(command) => Box::pin(telling::perform(client, command)).await,
         Command::Calendar(command) => Box::pin(calendar::perform(client, command)).await,
+        Command::Cloud(command) => Box::pin(clouds::perform(client, command, common.json)).await,
         Command::Messages(command) => Box::pin(messages::perform(client, command)).await,
         Command::Mapping(command) => Box::pin(mappings::perform(client, command)).await,
         Command::MeterKey(command) => Box::pin(mappings::meter_key(client, command)).await,

@@ -8,6 +8,8 @@ mod calendar_args;
 mod camera_args;
 mod cameras;
 mod client;
+mod cloud_args;
+mod clouds;
 mod commands;
 mod connect;
 mod device_args;

@@ -15,8 +15,6 @@ mod notices;
 mod oauth;
 mod pace;
 mod shelf;
-#[cfg(test)]
-mod tests;
 mod things;
 
 use std::collections::HashMap;

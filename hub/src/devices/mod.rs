@@ -214,6 +214,11 @@ impl Devices {
         self.0.is_accepted(device)
     }
 
+    /// What was decided about a device; `None`: nobody has heard of it, or it was forgotten.
+    pub fn standing_of(&self, device: &DeviceRef) -> Option<Standing> {
+        self.0.cards().get(device).map(Standing::of)
+    }
+
     /// Whether it is in the registry, accepted or not.
     pub fn knows(&self, device: &DeviceRef) -> bool {
         self.0.knows(device)

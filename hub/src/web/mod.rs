@@ -6,6 +6,7 @@ pub mod api;
 mod calendar_words;
 mod caller;
 mod camera_words;
+mod cloud_words;
 mod control;
 pub mod cookies;
 mod doors;

@@ -20,6 +20,7 @@ mod camera_live;
 #[cfg(test)]
 mod camera_tests;
 pub mod cameras;
+mod clouds;
 mod commands;
 mod connect;
 mod consents;
@@ -139,6 +140,7 @@ pub fn doors(desk: &Desk) -> Doors {
         .and(mappings::doors(desk))
         .and(cameras::doors(desk))
         .and(calendar::doors(desk))
+        .and(clouds::doors(desk))
         .and(messages::doors(desk))
         .and(presence::doors(desk))
         .and(scenarios::doors(desk))

@@ -12,7 +12,7 @@ use utoipa::OpenApi;
 use super::problem::ApiProblem;
 use super::{
     acts, alert_feeds, alerts, alerts_export, calendar, calendar_elsewhere, calendar_feeds, camera_archive,
-    camera_check, camera_export, camera_film, camera_forms, camera_live, cameras, commands, connect, consents,
+    camera_check, camera_export, camera_film, camera_forms, camera_live, cameras, clouds, commands, connect, consents,
     contacts, devices, events, factors, history, history_export, history_import, journal, keys, mappings, messages,
     meter_keys, meters, mqtt, pairing, people, portal, presence, rights, rooms, safety, scenario_presets, scenarios,
     sessions, setup, sign_in, system, telling, telling_ledger, telling_wishes, tokens,
@@ -148,6 +148,14 @@ use crate::web::{CSRF_HEADER, Desk};
         presence::links,
         presence::make_link,
         presence::revoke_link,
+        clouds::list,
+        clouds::show,
+        clouds::link,
+        clouds::copied,
+        clouds::cancel,
+        clouds::unlink,
+        clouds::look,
+        clouds::start,
         messages::list,
         messages::show,
         messages::read,

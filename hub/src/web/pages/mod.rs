@@ -9,6 +9,7 @@ mod camera_archive;
 mod camera_edit;
 mod camera_form;
 mod cameras;
+mod clouds;
 mod connect;
 mod contacts;
 mod device;
@@ -260,10 +261,13 @@ fn readings(desk: &Desk) -> Doors {
 
 /// Devices, rooms, and what the house does in danger. The rules are those of the same doors of the API.
 fn things(desk: &Desk) -> Doors {
-    use Kind::{Device, Home, Room, Safety};
+    use Kind::{Cloud, Device, Home, Room, Safety};
     use Verb::{Command, Edit, See};
     const fn of(verb: Verb) -> Rule {
         rule(verb, Device).which("device")
+    }
+    const fn cloud(verb: Verb) -> Rule {
+        rule(verb, Cloud).which("cloud")
     }
     let (get, post) = (&Method::GET, &Method::POST);
     let room = rule(Edit, Room).which("room");
@@ -282,6 +286,18 @@ fn things(desk: &Desk) -> Doors {
             "/devices/{device}/presets",
             rule(Edit, Safety).dangerous().deed("safety-rule.added"),
             device::add_preset,
+        )
+        .door(get, "/clouds", rule(See, Cloud), clouds::show)
+        .door(post, "/clouds/{cloud}/link", cloud(Edit).dangerous().deed("cloud.linking"), clouds::link)
+        .door(post, "/clouds/{cloud}/code", cloud(Edit).dangerous().deed("cloud.linked"), clouds::copied)
+        .door(post, "/clouds/{cloud}/cancel", cloud(Edit), clouds::cancel)
+        .door(post, "/clouds/{cloud}/unlink", cloud(Edit).dangerous().deed("cloud.unlinked"), clouds::unlink)
+        .door(post, "/clouds/{cloud}/look", cloud(Command), clouds::look)
+        .door(
+            post,
+            "/clouds/{cloud}/scenarios/{scenario}",
+            cloud(Command).deed("cloud.scenario-started"),
+            clouds::start,
         )
         .door(get, "/rooms", rule(See, Room), rooms::list)
         .door(post, "/rooms", rule(Edit, Room).deed("room.added"), rooms::add)
