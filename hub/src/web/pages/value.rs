@@ -167,6 +167,7 @@ pub fn row(desk: &Desk, view: &View, device: &DeviceView, property: &PropertyVie
         remarks.push(view.t(match hearsay {
             Hearsay::Estimated => "page-device-estimated",
             Hearsay::Overheard => "page-device-overheard",
+            Hearsay::Relayed => "page-device-relayed",
         }));
     }
     if let Some(broken) = info.and_then(|info| info.broken.as_deref()) {
