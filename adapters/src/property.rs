@@ -282,7 +282,7 @@ pub enum Hearsay {
 impl Hearsay {
     /// The one of this word.
     pub fn from_code(code: &str) -> Option<Self> {
-        [Hearsay::Estimated, Hearsay::Overheard].into_iter().find(|hearsay| hearsay.code() == code)
+        [Hearsay::Estimated, Hearsay::Overheard, Hearsay::Relayed].into_iter().find(|hearsay| hearsay.code() == code)
     }
 
     /// A short, stable word for machines.

@@ -15,8 +15,8 @@ use super::args::{
 use super::client::{Client, segment};
 use super::offline::beside;
 use super::{
-    Failure, Said, alerts, calendar, cameras, clouds, devices, exit, history, linking, mappings, messages, people, safety,
-    telling, text,
+    Failure, Said, alerts, calendar, cameras, clouds, devices, exit, history, linking, mappings, messages, people,
+    safety, telling, text,
 };
 use crate::words::{Words, words};
 

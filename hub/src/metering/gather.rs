@@ -89,10 +89,10 @@ impl Metering {
             let Some(believed) = facts.believed.get(tariff.index()).and_then(Option::as_ref) else { continue };
             let Source::Device(device) = &believed.source else { continue };
             let Some(hearsay) = self.word_of(device, property).hearsay.filter(|_| !looked(believed)) else { continue };
-            let why = if hearsay == "overheard" {
-                "was overheard by radio: anybody near could have sent it"
-            } else {
-                "is an estimate of another program"
+            let why = match hearsay {
+                "overheard" => "was overheard by radio: anybody near could have sent it",
+                "relayed" => "was passed on by a maker's cloud",
+                _ => "is an estimate of another program",
             };
             let what = format!(
                 "register {tariff} {why}, so it is not sent unseen; look at the meter and enter what it shows \

@@ -81,7 +81,7 @@ pub struct PropertyAnswer {
     pub hazard: Option<&'static str>,
     /// What it warns of when it is true: `battery`, `tamper`, `fault`, `overload`, `leak`, `backflow`, `burst`, `frost`.
     pub warning: Option<&'static str>,
-    /// Why its value is not the word of the thing itself: `estimated` by another program, `overheard` by radio. No reading is
+    /// Why its value is not the word of the thing itself: `estimated` by another program, `overheard` by radio, `relayed` by a maker's cloud. No reading is
     /// submitted from it unseen.
     pub hearsay: Option<&'static str>,
     /// The property that names the day of this one's value: a meter tells what it showed on its billing day.
