@@ -44,6 +44,7 @@ use crate::devices::{Devices, DevicesError};
 use crate::doctor::Doctor;
 use crate::extract;
 use crate::ingest::{BrokerShelf, BrokerStanding, BrokerStands, HubGate, Ingest, report_resumed};
+use crate::metering::insight::Insight;
 use crate::metering::{Metering, MeteringError, Rules};
 use crate::notify::{Notify, channels};
 use crate::people::{People, PeopleError};
@@ -132,6 +133,7 @@ pub struct House {
     scenarios: Scenarios,
     telling: Option<Telling>,
     metering: Metering,
+    insight: Insight,
     portal: Option<Portal>,
     outbox: Option<Outbox>,
     broker: Arc<Broker<HubGate>>,
@@ -302,6 +304,9 @@ impl House {
         .await;
         notify.page_is_at(page);
         let zone = settings.home.time_zone.clone();
+        let rules = crate::metering::insight::Rules::default();
+        let insight =
+            Insight::open(store.clone(), clock.clone(), bus.clone(), metering.clone(), zone.clone(), rules).await;
         let calendar = Calendar::open(store.clone(), clock.clone(), bus.clone(), zone, &settings.calendar).await;
         let of_store = store.clone();
         let clouds =
@@ -366,6 +371,7 @@ impl House {
             scenarios,
             telling,
             metering,
+            insight,
             portal,
             outbox,
             broker,
@@ -442,6 +448,7 @@ impl House {
             presence: self.presence.clone(),
             scenarios: self.scenarios.clone(),
             metering: self.metering.clone(),
+            insight: self.insight.clone(),
             portal: self.portal.clone(),
             outbox: self.outbox.clone(),
             ingest: Arc::clone(&self.ingest),

@@ -137,6 +137,7 @@ mod tests {
         let sources = [
             include_str!("metering/clerk.rs"),
             include_str!("metering/mod.rs"),
+            include_str!("metering/insight/watch.rs"),
             include_str!("recorder.rs"),
             include_str!("safety/mute.rs"),
             include_str!("safety/start.rs"),

@@ -516,3 +516,15 @@ CREATE TABLE meter_key (
     id     BLOB NOT NULL PRIMARY KEY,                   -- keyed hash of the meter's number
     sealed BLOB NOT NULL
 ) WITHOUT ROWID;
+
+-- What a unit of a resource costs: every price in it was written by somebody of the household.
+CREATE TABLE tariff (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- random
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- Rooms whose temperature is held against a norm: which thermometer, which norm.
+CREATE TABLE warmth_place (
+    id     BLOB NOT NULL PRIMARY KEY,                   -- random
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;

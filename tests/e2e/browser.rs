@@ -4,6 +4,7 @@
 mod cameras;
 mod devices;
 mod hostile;
+mod insight;
 mod look;
 mod mappings;
 mod portal_account;

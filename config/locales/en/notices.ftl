@@ -180,3 +180,11 @@ notice-scenario-too-often = The scenario “{ $scenario }” begins more often t
 notice-cloud-relink = The cloud «{ $cloud }» has to be linked again: { $why }
 notice-cloud-away = The cloud «{ $cloud }» has not answered for over an hour: { $why } What its devices said is old; commands do not reach them.
 notice-cloud-vanished = The device «{ $name }» is no longer in the cloud «{ $cloud }». It stays here until somebody forgets it.
+notice-water-may-leak = { $point }: this looks like a leak. { $why ->
+    [never_rests] Water has not stopped for { $hours } h; { $used } m³ went meanwhile.
+    [nobody_home] Nobody has been at home for { $hours } h, and water flows on: { $used } m³ went.
+   *[nights] Water flows every night from one to five: { $hours } nights in a row, { $used } m³ in the quietest of them.
+ } Check the cistern, the taps and the hoses.
+notice-use-unusual = { $point }: { $used } { $unit } were used on { $day }, where such a day usually takes { $usual } { $unit }.
+notice-meter-silent = { $point }: the meter has been silent for { $hours } h. Check its battery and its link; it can be read by hand too.
+notice-flat-cold = { $room }: below { $norm } °C for { $hours } h (lowest: { $lowest } °C). What was recorded is on the page "Temperature at home".

@@ -179,6 +179,10 @@ const NOTICES: &[Row] = &[
     ("photo_refused",             Some((O::Metering, S::Minor, P::Meter))),
     ("supplier_unknown",          Some((O::Metering, S::Moderate, P::Meter))),
     ("left_out",                  Some((O::Metering, S::Minor, P::Meter))),
+    ("water_may_leak",            Some((O::Metering, S::Moderate, P::Meter))),
+    ("use_unusual",               Some((O::Metering, S::Minor, P::Meter))),
+    ("meter_silent",              Some((O::Metering, S::Minor, P::Meter))),
+    ("flat_cold",                 Some((O::Metering, S::Moderate, P::Meter))),
     ("ledger_damaged",            Some((O::House, S::Severe, P::Hub))),
 
     ("not_confirmed",             Some((O::Submission, S::Moderate, P::Meter))),

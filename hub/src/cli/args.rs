@@ -9,6 +9,7 @@ pub use super::alert_args::AlertsCommand;
 pub use super::calendar_args::{CalendarCommand, MessagesCommand};
 pub use super::camera_args::CameraCommand;
 pub use super::cloud_args::CloudCommand;
+pub use super::consumption_args::{ConsumptionCommand, EvidenceCommand, TariffCommand};
 pub use super::device_args::{DeviceCommand, RoomCommand};
 pub use super::history_args::{HistoryCommand, HistoryOf, HistorySpan};
 pub use super::mapping_args::{MappingCommand, MeterKeyCommand};
@@ -95,6 +96,15 @@ pub enum Command {
     /// Makers' clouds: linking, what is there, the end of a link
     #[command(subcommand)]
     Cloud(CloudCommand),
+    /// What was used, what it costs, what the month will come to
+    #[command(subcommand)]
+    Consumption(ConsumptionCommand),
+    /// What a unit of a resource costs, as the household writes it
+    #[command(subcommand)]
+    Tariff(TariffCommand),
+    /// How warm rooms were, for a recalculation of the heating fee
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Messages of the portal and to it
     #[command(subcommand)]
     Messages(MessagesCommand),

@@ -15,8 +15,8 @@ use super::args::{
 use super::client::{Client, segment};
 use super::offline::beside;
 use super::{
-    Failure, Said, alerts, calendar, cameras, clouds, devices, exit, history, linking, mappings, messages, people,
-    safety, telling, text,
+    Failure, Said, alerts, calendar, cameras, clouds, consumption, devices, exit, history, linking, mappings, messages,
+    people, safety, telling, text,
 };
 use crate::words::{Words, words};
 
@@ -40,6 +40,9 @@ pub async fn perform(client: &Client, command: Command, common: &Common, languag
         Command::Telling(command) => Box::pin(telling::perform(client, command)).await,
         Command::Calendar(command) => Box::pin(calendar::perform(client, command)).await,
         Command::Cloud(command) => Box::pin(clouds::perform(client, command, common.json)).await,
+        Command::Consumption(command) => Box::pin(consumption::perform(client, command)).await,
+        Command::Tariff(command) => Box::pin(consumption::tariff(client, command)).await,
+        Command::Evidence(command) => Box::pin(consumption::evidence(client, command)).await,
         Command::Messages(command) => Box::pin(messages::perform(client, command)).await,
         Command::Mapping(command) => Box::pin(mappings::perform(client, command)).await,
         Command::MeterKey(command) => Box::pin(mappings::meter_key(client, command)).await,

@@ -12,6 +12,8 @@ mod cloud_args;
 mod clouds;
 mod commands;
 mod connect;
+mod consumption;
+mod consumption_args;
 mod device_args;
 mod devices;
 mod heap;

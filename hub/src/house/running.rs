@@ -163,6 +163,10 @@ impl House {
         let stop = self.stop.subscribe();
         let every = self.settings.submission.check_every;
         rooms.spawn(async move { metering.run_clerk(every, stop).await });
+        if !self.is_standby {
+            let (insight, stop) = (self.insight.clone(), self.stop.subscribe());
+            rooms.spawn(async move { Box::pin(insight.run(stop)).await });
+        }
         if let Some(outbox) = &self.outbox {
             let outbox = outbox.clone();
             let stop = self.stop.subscribe();

@@ -4,6 +4,7 @@
 pub mod act;
 mod clerk;
 mod gather;
+pub mod insight;
 pub mod judge;
 mod ledger;
 mod operations;

@@ -7,6 +7,7 @@ mod calendar_words;
 mod caller;
 mod camera_words;
 mod cloud_words;
+mod consumption;
 mod control;
 pub mod cookies;
 mod doors;
@@ -45,6 +46,7 @@ use crate::devices::Devices;
 use crate::doctor::Doctor;
 use crate::ingest::Ingest;
 use crate::metering::Metering;
+use crate::metering::insight::Insight;
 use crate::notify::Notify;
 use crate::people::People;
 use crate::policy::Now;
@@ -83,6 +85,7 @@ pub struct Desk {
     pub presence: Presence,
     pub scenarios: Scenarios,
     pub metering: Metering,
+    pub insight: Insight,
     pub portal: Option<Portal>,
     pub outbox: Option<Outbox>,
     pub ingest: Arc<Ingest>,

@@ -219,6 +219,22 @@ impl Ledger {
         row.map(|row| read(&self.db, &row)).transpose()
     }
 
+    /// The oldest accepted reading of a register at or after a wall time.
+    pub async fn first_accepted_from(
+        &self,
+        point: PointId,
+        tariff: Tariff,
+        from: Timestamp,
+    ) -> Result<Option<LedgerRow>, StoreError> {
+        let mut reader = self.db.read().await?;
+        let row = sqlx::query(select!("WHERE standing = ?1 AND at >= ?2 ORDER BY at, id LIMIT 1"))
+            .bind(standing(&self.db, point, tariff, "accepted").to_vec())
+            .bind(from.0)
+            .fetch_optional(reader.conn())
+            .await?;
+        row.map(|row| read(&self.db, &row)).transpose()
+    }
+
     /// A point's readings that wait for a person, in the order of entry.
     pub async fn held(&self, point: PointId) -> Result<Vec<LedgerRow>, StoreError> {
         let [t1, t2, t3, t4] = Tariff::ALL.map(|tariff| standing(&self.db, point, tariff, "held").to_vec());

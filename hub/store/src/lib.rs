@@ -40,6 +40,7 @@ mod secrets;
 mod segments;
 mod standby;
 mod tables;
+mod tariffs;
 #[cfg(test)]
 mod tests;
 
@@ -84,6 +85,7 @@ pub use segments::{
     SegmentPlace, SegmentStart, SegmentState, Segments, Watermark, new_segment_id,
 };
 pub use standby::{InMemory, MemoryFolder, Standby};
+pub use tariffs::{InsightDrawer, InsightPaper, InsightShelf, TARIFF_LIMIT};
 
 use crate::db::Db;
 
@@ -257,6 +259,11 @@ impl Store {
     /// Alerts, their messages, their feeds.
     pub fn alerts(&self) -> AlertShelf {
         AlertShelf::new(Arc::clone(&self.db))
+    }
+
+    /// Tariffs, and the rooms whose warmth is watched.
+    pub fn insight(&self) -> InsightShelf {
+        InsightShelf::new(Arc::clone(&self.db))
     }
 
     /// The calendar.

@@ -90,7 +90,10 @@ pub(crate) static PRESENCE_LINK: Table = table("presence_link");
 pub(crate) static MAPPING: Table = table("mapping");
 pub(crate) static METER_KEY: Table = table("meter_key");
 
-pub(crate) static SEALED: [&Table; 58] = [
+pub(crate) static TARIFF: Table = table("tariff");
+pub(crate) static WARMTH_PLACE: Table = table("warmth_place");
+
+pub(crate) static SEALED: [&Table; 60] = [
     &JOURNAL,
     &BOOT,
     &CURSOR,
@@ -149,6 +152,8 @@ pub(crate) static SEALED: [&Table; 58] = [
     &PRESENCE_LINK,
     &MAPPING,
     &METER_KEY,
+    &TARIFF,
+    &WARMTH_PLACE,
 ];
 
 impl Table {

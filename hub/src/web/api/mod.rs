@@ -24,9 +24,13 @@ mod clouds;
 mod commands;
 mod connect;
 mod consents;
+mod consumption;
+#[cfg(test)]
+mod consumption_tests;
 mod contacts;
 mod devices;
 mod events;
+pub(super) mod evidence;
 mod factors;
 mod history;
 mod history_cells;
@@ -63,6 +67,7 @@ mod sessions;
 mod setup;
 mod sign_in;
 mod system;
+mod tariffs;
 mod telling;
 pub(super) mod telling_ledger;
 #[cfg(test)]
@@ -141,6 +146,7 @@ pub fn doors(desk: &Desk) -> Doors {
         .and(cameras::doors(desk))
         .and(calendar::doors(desk))
         .and(clouds::doors(desk))
+        .and(consumption::doors(desk))
         .and(messages::doors(desk))
         .and(presence::doors(desk))
         .and(scenarios::doors(desk))

@@ -48,8 +48,14 @@ pub(super) struct Browser {
 
 impl Home {
     pub async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// The same with more in its settings.
+    pub async fn with(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings::parse("[mqtt]\nlisten = [\"127.0.0.1:1\"]\n", "test.toml", folder.path()).unwrap();
+        let text = format!("[mqtt]\nlisten = [\"127.0.0.1:1\"]\n{more}");
+        let settings = Settings::parse(&text, "test.toml", folder.path()).unwrap();
         let clock = Clock::by_hand(Id([7; 16]), NOON);
         let house = Box::pin(House::open(settings, clock, None)).await.unwrap();
         let mut desk = house.desk(false);

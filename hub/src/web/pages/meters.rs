@@ -43,7 +43,6 @@ pub struct Register {
 struct MetersPage {
     v: View,
     points: Vec<PointCard>,
-    acts: bool,
 }
 
 /// A row of the history.
@@ -129,8 +128,7 @@ fn label(tariff: Tariff) -> &'static str {
 
 pub async fn list(State(desk): State<Desk>, view: View) -> Result<Response, Fault> {
     let points = cards(&desk, &view).await?;
-    let acts = view.may(Verb::See, &Object::all(Kind::Act));
-    Ok(shown(&MetersPage { v: view, points, acts }))
+    Ok(shown(&MetersPage { v: view, points }))
 }
 
 pub async fn show(

@@ -11,6 +11,7 @@ mod camera_form;
 mod cameras;
 mod clouds;
 mod connect;
+mod consumption;
 mod contacts;
 mod device;
 mod devices;
@@ -45,12 +46,14 @@ mod security;
 mod setup;
 mod signin;
 mod stepup;
+mod tariffs;
 #[cfg(test)]
 mod tests;
 mod trouble;
 mod trust;
 mod value;
 mod view;
+mod warmth;
 mod words_of;
 
 use askama::Template;
@@ -77,6 +80,7 @@ const MAX_PHOTO_FORM: usize = 6 << 20;
 pub fn doors(desk: &Desk) -> Doors {
     let inside = threshold(desk)
         .and(readings(desk))
+        .and(insight(desk))
         .and(things(desk))
         .and(watching(desk))
         .and(connecting(desk))
@@ -257,6 +261,29 @@ fn readings(desk: &Desk) -> Doors {
         .door(&post, "/acts/{act}/correction", correct, acts::correct)
         .with_limit(MAX_PHOTO_FORM)
         .door(&post, "/meters/{point}/readings", submit, meters::submit)
+}
+
+/// What was used, what it costs, how warm it was. The rules are those of the same doors of the API.
+fn insight(desk: &Desk) -> Doors {
+    use Kind::{Device, Home, Meter};
+    use Verb::{Edit, See};
+    let (get, post) = (&Method::GET, &Method::POST);
+    let tariff = rule(Edit, Meter).which("tariff");
+    let place = rule(Edit, Device).which("place");
+    Doors::new(desk, MAX_FORM)
+        .door(get, "/consumption", rule(See, Meter), consumption::list)
+        .door(get, "/consumption/{point}", rule(See, Meter).which("point"), consumption::show)
+        .door(get, "/tariffs", rule(See, Meter), tariffs::list)
+        .door(get, "/tariffs/new", rule(Edit, Meter), tariffs::new)
+        .door(post, "/tariffs", rule(Edit, Meter).deed("tariff.added"), tariffs::add)
+        .door(get, "/tariffs/{tariff}", tariff, tariffs::show)
+        .door(post, "/tariffs/{tariff}", tariff.deed("tariff.changed"), tariffs::change)
+        .door(post, "/tariffs/{tariff}/remove", tariff.deed("tariff.removed"), tariffs::remove)
+        .door(get, "/warmth", rule(See, Home), warmth::list)
+        .door(post, "/warmth", rule(Edit, Device).deed("evidence-place.added"), warmth::add)
+        .door(get, "/warmth/{place}", rule(See, Home), warmth::show)
+        .door(get, "/warmth/{place}/print", rule(See, Home).deed("evidence.exported"), warmth::print)
+        .door(post, "/warmth/{place}/remove", place.deed("evidence-place.removed"), warmth::remove)
 }
 
 /// Devices, rooms, and what the house does in danger. The rules are those of the same doors of the API.

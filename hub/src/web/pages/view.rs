@@ -151,6 +151,11 @@ impl View {
         }
     }
 
+    /// Whether acts are shown to the one who looks.
+    pub fn sees_acts(&self) -> bool {
+        self.may(Verb::See, &Object::all(Kind::Act))
+    }
+
     /// The language.
     pub fn language(&self) -> Language {
         self.language
@@ -265,7 +270,7 @@ fn me(person: &Person, caller: &Caller) -> Me {
 
 fn is_under(path: &str, href: &str) -> bool {
     let sections: &[&str] = match href {
-        "/meters" => &["/meters", "/acts", "/readings"],
+        "/meters" => &["/meters", "/acts", "/readings", "/consumption", "/tariffs", "/warmth"],
         "/devices" => &[
             "/devices",
             "/rooms",
@@ -326,6 +331,9 @@ mod tests {
             ("/meters", "/meters"),
             ("/meters/1", "/meters"),
             ("/acts", "/meters"),
+            ("/consumption/1", "/meters"),
+            ("/tariffs", "/meters"),
+            ("/warmth/1", "/meters"),
             ("/me", "/me"),
             ("/security", "/me"),
             ("/people/me", "/me"),

@@ -298,6 +298,11 @@ async fn furnish_calendar(store: &Store, n: u8) {
         let body = zeroize::Zeroizing::new(b"{\"token\":\"cloud-token-31415\"}".to_vec());
         clouds.put(drawer, &[CloudPaper { id: clouds.id_of("cloud", &[&[n], b"yandex"]), body }]).await.unwrap();
     }
+    for drawer in InsightDrawer::ALL {
+        let id = calendar.id_of("insight", &[&[n]]);
+        let body = zeroize::Zeroizing::new(b"{\"name\":\"night-tariff-777\"}".to_vec());
+        store.insight().put(drawer, &InsightPaper { id, body }).await.unwrap();
+    }
     let messages = store.messages();
     for which in [MessageBox::In, MessageBox::Out] {
         let id = messages.id_of(&format!("portal-message-{n}"));

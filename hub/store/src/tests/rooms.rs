@@ -326,6 +326,27 @@ fn every_call_can_be_spawned(house: &'static House, store: &'static Store, act: 
 }
 
 #[tokio::test]
+async fn tariffs_and_watched_rooms_are_given_back() {
+    let house = House::new();
+    let store = house.open().await;
+    let shelf = store.insight();
+    let paper = |n: u8, body: &[u8]| InsightPaper { id: Id([n; 16]), body: zeroize::Zeroizing::new(body.to_vec()) };
+    for drawer in InsightDrawer::ALL {
+        shelf.put(drawer, &paper(1, b"one")).await.unwrap();
+        shelf.put(drawer, &paper(2, b"two")).await.unwrap();
+        shelf.put(drawer, &paper(2, b"other")).await.unwrap();
+        shelf.remove(drawer, Id([1; 16])).await.unwrap();
+        shelf.remove(drawer, Id([9; 16])).await.unwrap();
+        assert_eq!(shelf.all(drawer).await.unwrap(), (vec![paper(2, b"other")], 0));
+        let long = paper(3, &vec![0; TARIFF_LIMIT + 1]);
+        assert!(matches!(shelf.put(drawer, &long).await, Err(StoreError::TooLarge { .. })));
+    }
+    let mut raw = house.raw().await;
+    sqlx::query("UPDATE tariff SET sealed = randomblob(80)").execute(&mut raw).await.unwrap();
+    assert_eq!(shelf.all(InsightDrawer::Tariff).await.unwrap(), (vec![], 1), "told and passed over");
+}
+
+#[tokio::test]
 async fn the_calendar_gives_back_what_it_got() {
     let house = House::new();
     let store = house.open().await;

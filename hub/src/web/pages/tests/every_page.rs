@@ -111,11 +111,35 @@ async fn furnished(name: &str) -> (Home, Visitor, Vec<String>) {
         retained: false,
         again: false,
     }));
+    let step = crate::metering::insight::StepPaper { up_to: None, prices: vec!["50.25".into()] };
+    let version =
+        crate::metering::insight::VersionPaper { from: "2026-01-01".into(), fee: "10".into(), steps: vec![step] };
+    let tariff = crate::metering::insight::TariffPaper {
+        name: name.to_owned(),
+        charge: "cold_water".into(),
+        points: Vec::new(),
+        currency: "RUB".into(),
+        versions: vec![version],
+    };
+    let tariff = home.desk.insight.keep_tariff(None, &tariff).await.unwrap().0;
+    let place = crate::metering::insight::WarmthPaper {
+        name: name.to_owned(),
+        device: "zigbee2mqtt:0x00124b0000000001".into(),
+        property: name.to_owned(),
+        norm: None,
+        corner: false,
+        night_tolerance: None,
+        night: None,
+        holds_minutes: None,
+    };
+    let place = home.desk.insight.keep_place(None, &place).await.unwrap().0;
     let paths = vec![
         ("{scenario}", scenario.to_string()),
         ("{preset}", "night".to_owned()),
         ("{run}", "00112233-4455-6677-8899-aabbccddeeff".to_owned()),
         ("{mapping}", "garden".to_owned()),
+        ("{tariff}", tariff.to_string()),
+        ("{place}", place.to_string()),
         ("{alert}", alert.to_string()),
         ("{camera}", camera.to_string()),
         ("{device}", device.to_string()),

@@ -6,16 +6,18 @@ use std::path::{Path, PathBuf};
 const RU: &str = concat!(
     include_str!("../../../../../config/locales/ru/pages.ftl"),
     include_str!("../../../../../config/locales/ru/cameras.ftl"),
-    include_str!("../../../../../config/locales/ru/mappings.ftl")
+    include_str!("../../../../../config/locales/ru/mappings.ftl"),
+    include_str!("../../../../../config/locales/ru/insight.ftl")
 );
 const EN: &str = concat!(
     include_str!("../../../../../config/locales/en/pages.ftl"),
     include_str!("../../../../../config/locales/en/cameras.ftl"),
-    include_str!("../../../../../config/locales/en/mappings.ftl")
+    include_str!("../../../../../config/locales/en/mappings.ftl"),
+    include_str!("../../../../../config/locales/en/insight.ftl")
 );
 
 /// Keys that are put together in the code, and what they are put together of.
-const MADE: [(&str, &[&str]); 10] = [
+const MADE: [(&str, &[&str]); 11] = [
     ("page-factor-", &["passkey", "password", "totp", "recovery", "pin", "portal"]),
     ("page-setup-", &["token-missing", "name-missing", "login-missing", "password-missing"]),
     ("page-road-", &["page", "api", "console", "mqtt", "house"]),
@@ -80,6 +82,7 @@ const MADE: [(&str, &[&str]); 10] = [
             "warning-frost",
         ],
     ),
+    ("page-charge-", &["cold-water", "hot-water", "sewage", "electricity", "gas", "heat"]),
     ("page-home-", &["morning", "day", "evening", "night"]),
 ];
 
