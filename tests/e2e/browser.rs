@@ -9,5 +9,6 @@ mod look;
 mod mappings;
 mod portal_account;
 mod reading;
+mod scenarios;
 mod threshold;
 mod tour;

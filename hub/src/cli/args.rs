@@ -14,6 +14,7 @@ pub use super::device_args::{DeviceCommand, RoomCommand};
 pub use super::history_args::{HistoryCommand, HistoryOf, HistorySpan};
 pub use super::mapping_args::{MappingCommand, MeterKeyCommand};
 pub use super::safety_args::SafetyCommand;
+pub use super::scenario_args::{PresenceCommand, ScenarioCommand};
 pub use super::telling_args::TellingCommand;
 
 /// Domovoi, the home daemon: reads the meters, keeps what it read, tells the portal once.
@@ -114,6 +115,12 @@ pub enum Command {
     /// Keys of radio meters that encrypt what they say
     #[command(subcommand)]
     MeterKey(MeterKeyCommand),
+    /// Scenarios: what the home does by itself
+    #[command(subcommand)]
+    Scenario(ScenarioCommand),
+    /// Who is at home
+    #[command(subcommand)]
+    Presence(PresenceCommand),
     /// API tokens
     #[command(subcommand)]
     Token(TokenCommand),

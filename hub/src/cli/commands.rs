@@ -16,7 +16,7 @@ use super::client::{Client, segment};
 use super::offline::beside;
 use super::{
     Failure, Said, alerts, calendar, cameras, clouds, consumption, devices, exit, history, linking, mappings, messages,
-    people, safety, telling, text,
+    people, safety, scenario, telling, text,
 };
 use crate::words::{Words, words};
 
@@ -46,6 +46,8 @@ pub async fn perform(client: &Client, command: Command, common: &Common, languag
         Command::Messages(command) => Box::pin(messages::perform(client, command)).await,
         Command::Mapping(command) => Box::pin(mappings::perform(client, command)).await,
         Command::MeterKey(command) => Box::pin(mappings::meter_key(client, command)).await,
+        Command::Scenario(command) => Box::pin(scenario::perform(client, command)).await,
+        Command::Presence(command) => Box::pin(scenario::presence(client, command)).await,
         Command::Token(command) => people::token(client, command).await,
         Command::Certificate(command) => people::certificate(client, command).await,
         Command::Secret(SecretCommand::Set { name }) => secret(client, &name).await,

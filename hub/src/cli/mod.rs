@@ -28,6 +28,8 @@ mod offline;
 mod people;
 mod safety;
 mod safety_args;
+mod scenario;
+mod scenario_args;
 mod telling;
 mod telling_args;
 mod text;
