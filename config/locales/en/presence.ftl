@@ -53,3 +53,5 @@ page-presence-link-made = The address is shown once. Whoever knows it speaks for
 page-presence-link-revoke = Revoke
 page-presence-link-unused = not used yet
 page-presence-link-used = used { $date }
+page-presence-home = At home
+page-presence-away = Not at home

@@ -53,3 +53,5 @@ page-presence-link-made = Адрес показан один раз. Кто ег
 page-presence-link-revoke = Отозвать
 page-presence-link-unused = ещё не использовался
 page-presence-link-used = использован { $date }
+page-presence-home = Дома
+page-presence-away = Не дома
