@@ -340,7 +340,8 @@ impl Fields<'_> {
                 self.span("timeout_s", &item["timeout_s"]),
                 self.check("then_go_on", item["then_go_on"].as_bool().unwrap_or(false)),
             ],
-            "repeat" => vec![self.field("count", "text", text_of(&item["count"]))],
+            // What is repeated for each, or while something is so, is edited as text.
+            "repeat" if item.get("count").is_some() => vec![self.field("count", "text", text_of(&item["count"]))],
             "notify" => {
                 let chosen: Vec<String> = item["to"].as_array().into_iter().flatten().map(text_of).collect();
                 let people = self.desk.people.list().into_iter().map(|person| {
