@@ -56,9 +56,9 @@ pub struct EventsQuery {
 }
 
 /// Every kind of news.
-pub const KINDS: [&str; 17] = [
+pub const KINDS: [&str; 19] = [
     "sample", "state", "command", "device", "rooms", "reading", "act", "register", "notice", "safety", "danger",
-    "camera", "alert", "calendar", "messages", "cloud", "reset",
+    "camera", "alert", "calendar", "messages", "presence", "scenario", "cloud", "reset",
 ];
 
 impl EventsQuery {
