@@ -245,7 +245,10 @@ impl Engine {
             if !hall.is_armed() {
                 self.learned = Instant::now();
             }
-            hall.stands(&state.device, &state.property, state.value.as_ref(), &now);
+            match &state.value {
+                Some(value) if state.restored => hall.learn(&state.device, &state.property, value, &now),
+                value => hall.stands(&state.device, &state.property, value.as_ref(), &now),
+            }
         }
     }
 

@@ -36,7 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use domovoi_config::ScenariosSection;
 use domovoi_model::{DeviceRef, Id, PersonId, Timestamp, Value};
-use domovoi_store::{ScenarioDrawer, ScenarioTrace, Store, StoreError};
+use domovoi_store::{ScenarioBatch, ScenarioDrawer, ScenarioTrace, Store, StoreError};
 use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 use tokio::sync::Notify;
@@ -342,6 +342,14 @@ impl Inner {
                     damaged += 1;
                 }
             }
+        }
+        // What belongs to a scenario that is gone: it was deleted while a run of it was being written down. What belongs to
+        // one that cannot be read stays for whoever mends it.
+        if damaged == 0 {
+            let runs = runs.into_values().flatten().map(|run| (ScenarioDrawer::Run, run.id));
+            let marks = marks.into_keys().map(|id| (ScenarioDrawer::Mark, id));
+            let gone = ScenarioBatch { remove: runs.chain(marks).collect(), ..ScenarioBatch::default() };
+            shelf.commit(&gone).await?;
         }
         for trace in shelf.traces(None, LAST_RUNS).await? {
             if let Some(view) = self.over(&trace, &now)

@@ -226,6 +226,14 @@ impl Hall {
         }
     }
 
+    /// A property stood so before the hub was started, and nothing newer is known: that begins nothing.
+    pub fn learn(&mut self, device: &DeviceRef, property: &str, value: &Value, now: &Now) {
+        let Some(change) = self.values.set(device, property, Some(value)) else { return };
+        if self.is_armed {
+            change.watchers.iter().for_each(|(scenario, _)| self.arm_holds(*scenario, now));
+        }
+    }
+
     /// A property stands so; `None`: nobody knows any more.
     pub fn stands(&mut self, device: &DeviceRef, property: &str, to: Option<&Value>, now: &Now) {
         let Some(change) = self.values.set(device, property, to) else { return };

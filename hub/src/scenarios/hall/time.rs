@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domovoi_model::Id;
+use domovoi_model::{Id, PersonId};
 
 use super::super::clockwork::{Followed, follow, next_after};
 use super::super::due::Now;
@@ -34,10 +34,11 @@ impl Hall {
     /// States have settled: from now on what happens begins something. Runs of before go on.
     pub fn arm(&mut self, now: &Now) {
         self.learn_all();
-        self.is_armed = true;
         let ids: Vec<Id> = self.actors.keys().copied().collect();
+        ids.iter().for_each(|id| self.arm_holds(*id, now));
+        self.know_who_is_home();
+        self.is_armed = true;
         for id in &ids {
-            self.arm_holds(*id, now);
             let runs: Vec<Id> =
                 self.actors.get(id).map(|actor| actor.runs.iter().map(|run| run.id).collect()).unwrap_or_default();
             for run in runs {
@@ -67,6 +68,22 @@ impl Hall {
             }
         }
         self.wake_millis = now.millis;
+    }
+
+    /// Who is at home already does not arrive, however late somebody says so.
+    fn know_who_is_home(&mut self) {
+        let triggers = self.actors.values().flat_map(|actor| &actor.plan.triggers);
+        let people: Vec<PersonId> = triggers
+            .filter_map(|trigger| match trigger.when {
+                When::Arrives(who) | When::Leaves(who) => who,
+                _ => None,
+            })
+            .collect();
+        for person in people {
+            if let Some(home) = self.world.home(Some(person)) {
+                self.homes.entry(person).or_insert(home);
+            }
+        }
     }
 
     /// What stands so already and is to stand so for a while: since then as it was kept, or else since now.

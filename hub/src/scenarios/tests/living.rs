@@ -116,6 +116,26 @@ fn nothing_begins_before_states_have_settled_and_what_is_told_meanwhile_is_not_l
 }
 
 #[test]
+fn what_is_restored_late_begins_nothing_and_who_is_home_does_not_arrive() {
+    let mut home = Home::new();
+    home.put(1, json!({"triggers": [{"id": "t", "when": "state", "device": "d:s", "property": "p", "is": {"equals": "ON"}}], "actions": [tell("on")]}));
+    home.put(
+        2,
+        json!({"triggers": [{"id": "a", "when": "arrives", "person": ANNA.to_string()}], "actions": [tell("Анна")]}),
+    );
+    home.world.homes.lock().unwrap().insert(ANNA, true);
+    home.arm();
+    let (device, on) = (domovoi_model::DeviceRef::new("d", "s"), domovoi_model::Value::Text("ON".into()));
+    home.hall.learn(&device, "p", &on, &home.now);
+    home.hall.person(ANNA, Some(true), Some(true), &home.now);
+    home.settle();
+    assert!(home.did().is_empty());
+    home.says("s", "p", json!("OFF"));
+    home.says("s", "p", json!("ON"));
+    assert_eq!(home.did(), ["!on"]);
+}
+
+#[test]
 fn people_come_and_the_last_one_leaves() {
     let mut home = Home::new();
     let boris = domovoi_model::PersonId(Id([0xb; 16]));

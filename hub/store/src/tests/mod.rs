@@ -265,6 +265,7 @@ async fn furnish(store: &Store) -> (Vec<Account>, Vec<Meter>) {
         furnish_devices(store, n).await;
         notify::furnish(store, person, n).await;
         furnish_calendar(store, n).await;
+        furnish_scenarios(store, n).await;
         furnish_presence(store, n).await;
         furnish_mappings(store, n).await;
         // Into blocks and rollups, and not into the journal.
@@ -319,6 +320,20 @@ async fn furnish_presence(store: &Store, n: u8) {
         let id = shelf.id_of(&[n, b's']);
         shelf.put(drawer, &PresencePaper { id, body }).await.unwrap();
     }
+}
+
+/// A row in every table of scenarios.
+async fn furnish_scenarios(store: &Store, n: u8) {
+    let body = || zeroize::Zeroizing::new(b"{\"name\":\"nightly-lamp-scenario\"}".to_vec());
+    let shelf = store.scenarios();
+    let id = shelf.id_of(&format!("webhook-secret-{n}"));
+    let at = Timestamp(1_795_300_000_000 + i64::from(n));
+    let batch = ScenarioBatch {
+        put: ScenarioDrawer::ALL.map(|drawer| (drawer, id, body())).to_vec(),
+        remove: Vec::new(),
+        traces: vec![ScenarioTrace { id, scenario: id, at, body: body() }],
+    };
+    shelf.commit(&batch).await.unwrap();
 }
 
 /// A row in every table of devices and of safety.

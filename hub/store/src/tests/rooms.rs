@@ -460,3 +460,51 @@ async fn presence_gives_back_what_it_got() {
     assert_eq!(shelf.all(PresenceDrawer::Person).await.unwrap(), (vec![], 1), "told and passed over");
     assert_ne!(shelf.id_of(b"a"), shelf.id_of(b"b"));
 }
+
+#[tokio::test]
+async fn scenarios_give_back_what_they_got_in_one_step() {
+    let house = House::new();
+    let store = house.open().await;
+    let body = |text: &str| zeroize::Zeroizing::new(text.as_bytes().to_vec());
+    let shelf = store.scenarios();
+    let (one, two) = (Id([1; 16]), Id([2; 16]));
+    let trace =
+        |n: u8, scenario, at| ScenarioTrace { id: Id([n; 16]), scenario, at: Timestamp(at), body: body("trace") };
+    let batch = ScenarioBatch {
+        put: vec![
+            (ScenarioDrawer::Scenario, one, body("a scenario")),
+            (ScenarioDrawer::Mark, one, body("a mark")),
+            (ScenarioDrawer::Run, two, body("a run")),
+        ],
+        remove: vec![],
+        traces: (10..20).map(|n| trace(n, one, i64::from(n))).chain([trace(30, two, 5)]).collect(),
+    };
+    shelf.commit(&batch).await.unwrap();
+    shelf.commit(&ScenarioBatch::default()).await.unwrap();
+    let over = ScenarioBatch {
+        put: vec![(ScenarioDrawer::Mark, one, body("another mark"))],
+        remove: vec![(ScenarioDrawer::Run, two)],
+        traces: vec![],
+    };
+    shelf.commit(&over).await.unwrap();
+    assert_eq!(shelf.all(ScenarioDrawer::Run).await.unwrap(), (vec![], 0));
+    assert_eq!(shelf.all(ScenarioDrawer::Mark).await.unwrap(), (vec![(one, body("another mark"))], 0));
+    let newest: Vec<i64> = shelf.traces(Some(one), 3).await.unwrap().iter().map(|trace| trace.at.0).collect();
+    assert_eq!(newest, [19, 18, 17]);
+    assert_eq!(shelf.traces(None, 100).await.unwrap().len(), 11);
+    assert_eq!(shelf.trace(Id([30; 16])).await.unwrap(), Some(trace(30, two, 5)));
+    assert_eq!(shelf.thin(Timestamp(12), 4).await.unwrap(), 7, "older than this, and all but four of each");
+    assert_eq!(shelf.traces(None, 100).await.unwrap().len(), 4);
+    let mut raw = house.raw().await;
+    sqlx::query("UPDATE scenario_trace SET scenario = zeroblob(16) WHERE at = 19").execute(&mut raw).await.unwrap();
+    assert_eq!(shelf.traces(None, 100).await.unwrap().len(), 3, "one that is passed off as another's does not open");
+    let long = ScenarioBatch {
+        put: vec![(ScenarioDrawer::Run, two, zeroize::Zeroizing::new(vec![0; SCENARIO_LIMIT + 1]))],
+        ..ScenarioBatch::default()
+    };
+    assert!(matches!(shelf.commit(&long).await, Err(StoreError::TooLarge { .. })));
+    assert_ne!(shelf.id_of("a"), shelf.id_of("b"));
+    shelf.forget(one, &[two]).await.unwrap();
+    assert_eq!(shelf.all(ScenarioDrawer::Scenario).await.unwrap(), (vec![], 0));
+    assert!(shelf.traces(None, 100).await.unwrap().is_empty());
+}

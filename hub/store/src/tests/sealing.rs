@@ -67,6 +67,8 @@ const TELLING: &[&str] = &[
     "Котёл погас",
     "alert:0707",
     "dentist-appointment",
+    "nightly-lamp-scenario",
+    "webhook-secret-",
     "feed-secret",
     "cloud-token-31415",
     "greenhouse-",
