@@ -4,6 +4,8 @@
 //! A deed has its id before it is tried. After a power cut one that may have been done is looked at anew: a command whose
 //! wish the device reports is done; one that may be said twice is said again; one that may not is left, and the trace says
 //! so. Nothing here waits, and a repetition without a wait gives way after some steps.
+//!
+//! More than 500 lines: one function for each action, and whoever reads how a run goes on reads all of them.
 
 use std::sync::Arc;
 

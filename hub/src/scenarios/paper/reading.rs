@@ -1,5 +1,7 @@
 //! The wire form read into the vocabulary: shapes, caps, and what only makes sense together. Says what is wrong and in which
 //! field; knows neither which devices there are (whoever asks finds them) nor who may do what.
+//!
+//! More than 500 lines: the whole vocabulary, word for word, as `paper/mod.rs` spells it.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
