@@ -58,9 +58,14 @@ pub fn read(html: &str) -> Page {
         }
         let closed = inner.ends_with('/');
         match tag(inner.trim_end_matches('/')) {
-            Ok(tag) => {
+            Ok(mut tag) => {
+                let within_svg = open.iter().any(|name| name == "svg");
                 if !closed && !VOID.contains(&tag.name.as_str()) {
                     open.push(tag.name.clone());
+                }
+                // A picture names itself and its parts; the page has a title of its own.
+                if within_svg && tag.name == "title" {
+                    tag.name = "svg title".to_owned();
                 }
                 page.tags.push(tag);
             }
