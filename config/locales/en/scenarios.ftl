@@ -94,6 +94,7 @@ scenario-line-began = Began: { $said }
 scenario-line-late = Makes up for what was missed: { $said }
 scenario-line-so = So: { $about }
 scenario-line-not-so = Not so: { $about }
+scenario-line-not-so-there = Not so there: { $about }
 scenario-line-unknown = Not known to be so: { $about }
 scenario-line-wrong = An expression cannot be worked out: { $about }: { $said }
 scenario-line-doing = Doing: { $about }

@@ -94,6 +94,7 @@ scenario-line-began = Начался: { $said }
 scenario-line-late = Навёрстывает пропущенное: { $said }
 scenario-line-so = Условие выполнено: { $about }
 scenario-line-not-so = Не сработал — условие не выполнено: { $about }
+scenario-line-not-so-there = Условие не выполнено: { $about }
 scenario-line-unknown = Неизвестно, выполнено ли: { $about }
 scenario-line-wrong = Выражение не вычислить: { $about }: { $said }
 scenario-line-doing = Делает: { $about }

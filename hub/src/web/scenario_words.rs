@@ -368,12 +368,19 @@ impl<'a> Speaker<'a> {
             What::Over => End::from_code(&line.said).map_or_else(|| line.said.clone(), |end| self.end(end)),
             _ => line.said.clone(),
         };
-        let mut words = self.say(&format!("scenario-line-{}", line.what.code()), &[("about", &about), ("said", &said)]);
+        // Of a branch it keeps nothing from beginning.
+        let key = match line.what {
+            What::NotSo if !line.path.starts_with("if") => "scenario-line-not-so-there".to_owned(),
+            what => format!("scenario-line-{}", what.code()),
+        };
+        let words = self.say(&key, &[("about", &about), ("said", &said)]);
+        // What nothing is said about leaves a colon behind.
+        let mut words = words.trim().trim_end_matches([':', ' ']).to_owned();
         if !line.seen.is_empty() {
             let seen: Vec<String> = line.seen.iter().map(|(name, value)| format!("{name} = {value}")).collect();
             words = self.say("scenario-line-seen", &[("words", &words), ("seen", &seen.join(", "))]);
         }
-        words.trim().trim_end_matches([':', ',']).to_owned()
+        words
     }
 
     /// A refusal's code in words, where it is one.
