@@ -348,18 +348,18 @@ title = "Спокойной ночи"
     #[test]
     fn what_is_wrong_is_said_with_its_line_and_field() {
         for (from, to, said) in [
-            ("at = [23:00:00, \"22:30\"]", "at = \"23:00\"", "line 8: triggers[0]: "),
+            ("at = [23:00:00, \"22:30\"]", "at = \"23:00\"", "line 5: triggers[0]: "),
             ("\"22:30\"", "\"25:30\"", "line 8: triggers[0].at[1]: "),
             ("weekdays = [1", "weekdays = [9", "line 9: triggers[0].weekdays: "),
             ("mode = \"restart\"", "mode = \"fast\"", "line 3: mode: "),
             ("name = \"Ночь\"", "nmae = \"Ночь\"", "line 2: nmae: unknown field"),
             ("name = \"Ночь\"", "", "line 1: name: missing field"),
             ("is = true", "is = \"yes\"", "line 11: conditions[0]: "),
-            ("value = 18.5", "valeu = 18.5", "line 22: actions[0].branches[0].then[0]"),
-            ("value = false", "value = inf", "line 23: actions[0].branches[0].then[0].commands[0].value: "),
+            ("value = 18.5", "valeu = 18.5", "line 21: actions[0].branches[0].then[0]"),
+            ("value = false", "value = inf", "line 24: actions[0].branches[0].then[0].commands[0].value: "),
             ("up = false", "up = ", "line 19: this is not TOML: "),
-            ("title = \"Спокойной ночи\"", "title = \" \"", "line 29: actions[1].title: "),
-            ("title = \"Спокойной ночи\"", "titel = \"x\"", "line 29: actions[1]: unknown field"),
+            ("title = \"Спокойной ночи\"", "title = \" \"", "line 30: actions[1].title: "),
+            ("title = \"Спокойной ночи\"", "titel = \"x\"", "line 30: actions[1]: unknown field"),
         ] {
             let text = NIGHT.replacen(from, to, 1);
             assert_ne!(text, NIGHT, "{from}");

@@ -182,7 +182,7 @@ async fn presets_ask_and_what_cannot_be_chosen_is_refused() {
 #[test]
 fn every_code_has_words_in_both_languages() {
     for language in [Language::Russian, Language::English] {
-        let has = |key: String| assert_ne!(words(language).say(&key, &[]), key, "{key}");
+        let has = |key: String| assert_ne!(words(language).say(&key, &[("about", "a"), ("said", "b")]), key, "{key}");
         End::ALL.iter().for_each(|end| has(format!("scenario-end-{}", end.code())));
         What::ALL.iter().for_each(|what| has(format!("scenario-line-{}", what.code())));
         CatchUp::ALL.iter().for_each(|one| has(format!("scenario-catch-up-{}", one.code())));
