@@ -110,10 +110,6 @@ pub enum HouseError {
     },
 }
 
-/// An act is on its way for months at the most. A receipt from further in the future is a portal's mistake, and must not
-/// keep this clock from ever being believed again.
-const LONGEST_WAY_MILLIS: i64 = 400 * 86_400_000;
-
 /// The open house. Nothing runs yet.
 pub struct House {
     settings: Arc<Settings>,
@@ -190,16 +186,7 @@ impl House {
     ) -> Result<Self, HouseError> {
         store.boots().begin(clock.boot()).await?;
         let mut without = Without::default();
-        // Only the portal's own time proves that a moment has been: a wrong clock of ours must not prove itself.
-        let acts = store.acts().list(domovoi_store::ActFilter::default()).await;
-        for act in acts.inspect_err(|error| tracing::error!("no act says what time it is: {error}")).unwrap_or_default()
-        {
-            if let domovoi_model::ActState::Received { receipt } = &act.state
-                && receipt.issued_at <= act.created_at.plus_millis(LONGEST_WAY_MILLIS)
-            {
-                clock.certainly_after(receipt.issued_at);
-            }
-        }
+        settings::prove_time(&store, &clock).await;
         let bus = Bus::default();
         let feed = web::Feed::new(bus.clone(), Some(store.history().clone()), &clock);
         let mut directory = Directory::default();
@@ -308,11 +295,7 @@ impl House {
         let insight =
             Insight::open(store.clone(), clock.clone(), bus.clone(), metering.clone(), zone.clone(), rules).await;
         let calendar = Calendar::open(store.clone(), clock.clone(), bus.clone(), zone, &settings.calendar).await;
-        let of_store = store.clone();
-        let clouds =
-            Clouds::open(of_store, clock.clone(), bus.clone(), Arc::clone(&ingest), &settings.clouds, web::secret_name)
-                .await?;
-        clouds::connect(&clouds, &devices, &ingest);
+        let clouds = clouds::open(&store, &clock, &bus, &settings.clouds, &devices, &ingest).await?;
         let pace = MessagePace::default();
         let messages = Messages::open(portal.clone(), store.clone(), clock.clone(), bus.clone(), pace).await;
         let presence = presence::open(&store, &clock, &bus, &settings, &devices, &people, &notify).await;

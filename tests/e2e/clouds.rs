@@ -114,7 +114,7 @@ async fn a_cloud_is_linked_its_devices_come_in_obey_and_are_heard_and_the_link_i
 
     // Found, named, with the room it has there; nothing is accepted by itself.
     let lamp = until("the lamp is found", || async { site.desk.devices.show(&device(LAMP)) }).await;
-    assert_eq!((lamp.name.as_str(), lamp.standing), ("Лампа", Standing::Waiting));
+    assert_eq!((lamp.name.as_str(), site.desk.devices.standing_of(&device(LAMP))), ("Лампа", Some(Standing::Waiting)));
     let known = site.desk.ingest.directory();
     assert_eq!(known.known(&device(LAMP)).unwrap().area.as_deref(), Some("Кухня"));
     drop(known);
@@ -145,7 +145,9 @@ async fn a_cloud_is_linked_its_devices_come_in_obey_and_are_heard_and_the_link_i
     look(&site, &owner).await;
     until("the danger stands", || async {
         let (_, alerts) = site.ask(&owner, Method::GET, "/api/v1/alerts", None).await;
-        alerts["alerts"].as_array().unwrap().iter().any(|one| one["peril"] == "water-leak").then_some(())
+        let leak = alerts["alerts"].as_array().unwrap().iter().find(|one| one["peril"] == "water-leak")?.clone();
+        assert!(leak.to_string().contains("опозданием"), "it is said that it is late: {leak}");
+        Some(())
     })
     .await;
     cloud.happens("leak-0001", "water_leak", json!("dry"));

@@ -6,6 +6,7 @@ alert-hazard-carbon-monoxide = CARBON MONOXIDE! The sensor “{ $sensor }”. Ge
 alert-hazard-carbon-monoxide-event = Carbon monoxide
 alert-hazard-smoke = SMOKE! The sensor “{ $sensor }”.
 alert-hazard-smoke-event = Smoke
+alert-hazard-late = Only the maker’s cloud knows this sensor: the alarm may have come late.
 alert-hazard-water-leak = WATER LEAK! The sensor “{ $sensor }”.
 alert-hazard-water-leak-event = Water leak
 alert-hazard-freezing = The home is freezing: the sensor “{ $sensor }”.

@@ -6,6 +6,7 @@ alert-hazard-carbon-monoxide = УГАРНЫЙ ГАЗ! Датчик «{ $sensor }
 alert-hazard-carbon-monoxide-event = Угарный газ
 alert-hazard-smoke = ДЫМ! Датчик «{ $sensor }».
 alert-hazard-smoke-event = Дым
+alert-hazard-late = Датчик известен только облаку производителя: тревога могла прийти с опозданием.
 alert-hazard-water-leak = ПРОТЕЧКА! Датчик «{ $sensor }».
 alert-hazard-water-leak-event = Протечка воды
 alert-hazard-freezing = Дом замерзает: датчик «{ $sensor }».

@@ -73,6 +73,8 @@ pub(super) fn hazard(news: &SafetyNews, room: Option<String>) -> Option<OwnAlert
     let is_actual = !news.test;
     let accepted = news.accepted;
     let key = if accepted { code } else { "unaccepted" };
+    let is_late =
+        news.device.as_ref().is_some_and(|device| domovoi_adapters::clouds::speaking(&device.dialect).is_some());
     let text = |language: Language| {
         let words = words(language);
         let named = [("sensor", news.name.as_str()), ("danger", code)];
@@ -81,7 +83,8 @@ pub(super) fn hazard(news: &SafetyNews, room: Option<String>) -> Option<OwnAlert
             language: language.code().to_owned(),
             event: words.say(&format!("alert-hazard-{code}-event"), &[]),
             headline: say(""),
-            description: String::new(),
+            // What a maker's cloud passes on was so a while ago, and nobody knows for how long.
+            description: if is_late { words.say("alert-hazard-late", &[]) } else { String::new() },
             instruction: String::new(),
         }
     };

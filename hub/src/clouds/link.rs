@@ -76,11 +76,13 @@ pub(super) struct Access {
 }
 
 /// Why there is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoAccess {
     /// The owner has to link.
+    #[error("{0}")]
     NoLink(String),
     /// Not now.
+    #[error("{0}")]
     Later(String, Option<Duration>),
 }
 

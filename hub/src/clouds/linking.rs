@@ -197,15 +197,16 @@ impl Inner {
             return Err(format!("without the permission {} nothing can be shown: allow it", missing.join(", ")));
         }
         let mut held = self.held.lock().await;
-        self.keep(&mut held, link).await.map_err(|error| format!("{error:?}"))?;
-        drop(held);
         self.starts_anew();
-        Ok(())
+        self.keep(&mut held, link).await.map_err(|error| error.to_string())
     }
 
     /// What was said before the link was made says nothing about it.
     fn starts_anew(&self) {
-        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = super::looking::Looked::default();
+        {
+            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            *looked = super::looking::Looked { rounds: looked.rounds, ..Default::default() };
+        }
         *self.left_alone.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.handed.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.bell.notify_one();

@@ -4,14 +4,33 @@
 use std::sync::Arc;
 
 use domovoi_adapters::Outgoing;
+use domovoi_config::CloudsSection;
 use domovoi_model::DeviceRef;
+use domovoi_store::{Store, StoreError};
 
+use crate::bus::Bus;
+use crate::clock::Clock;
 use crate::clouds::{Clouds, Hooks};
 use crate::devices::{Devices, Forget};
 use crate::ingest::Ingest;
+use crate::web;
 
-/// Connects them, before anything runs.
-pub(super) fn connect(clouds: &Clouds, devices: &Devices, ingest: &Arc<Ingest>) {
+/// Opens the room and connects it, before anything runs.
+pub(super) async fn open(
+    store: &Store,
+    clock: &Clock,
+    bus: &Bus,
+    section: &CloudsSection,
+    devices: &Devices,
+    ingest: &Arc<Ingest>,
+) -> Result<Clouds, StoreError> {
+    let (store, clock, bus) = (store.clone(), clock.clone(), bus.clone());
+    let clouds = Clouds::open(store, clock, bus, Arc::clone(ingest), section, web::secret_name).await?;
+    connect(&clouds, devices, ingest);
+    Ok(clouds)
+}
+
+fn connect(clouds: &Clouds, devices: &Devices, ingest: &Arc<Ingest>) {
     // The clouds hold ingest, and ingest must not hold them: the hook would keep both for ever.
     let told = clouds.told();
     ingest.hooks().clouds_told_by(move |outgoing, seconds| told.say(outgoing, seconds));

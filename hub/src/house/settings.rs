@@ -69,3 +69,19 @@ pub(super) fn home_time(clock: &Clock, zone: jiff::tz::TimeZone) -> domovoi_stor
     };
     domovoi_store::HomeTime::new(move || clock.trusted(), offset)
 }
+
+/// An act is on its way for months at the most. A receipt from further in the future is a portal's mistake, and must not
+/// keep this clock from ever being believed again.
+const LONGEST_WAY_MILLIS: i64 = 400 * 86_400_000;
+
+/// Only the portal's own time proves that a moment has been: a wrong clock of ours must not prove itself.
+pub(super) async fn prove_time(store: &Store, clock: &Clock) {
+    let acts = store.acts().list(domovoi_store::ActFilter::default()).await;
+    for act in acts.inspect_err(|error| tracing::error!("no act says what time it is: {error}")).unwrap_or_default() {
+        if let domovoi_model::ActState::Received { receipt } = &act.state
+            && receipt.issued_at <= act.created_at.plus_millis(LONGEST_WAY_MILLIS)
+        {
+            clock.certainly_after(receipt.issued_at);
+        }
+    }
+}

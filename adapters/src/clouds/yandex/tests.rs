@@ -57,8 +57,10 @@ fn only_an_answer_that_says_so_is_one() {
     }
     let empty = account::listing(br#"{"status":"ok"}"#).unwrap();
     assert!(empty.pieces.is_empty() && empty.faults.is_empty());
-    let odd = account::listing(br#"{"status":"ok","devices":{},"rooms":"x"}"#).unwrap();
+    let odd = account::listing(br#"{"status":"ok","groups":{},"rooms":"x"}"#).unwrap();
     assert_eq!(odd.faults.len(), 2);
+    let none = account::listing(br#"{"status":"ok","devices":{}}"#);
+    assert!(none.is_err(), "what cannot be read is not an empty house");
 }
 
 #[test]
