@@ -74,7 +74,7 @@ pub(super) async fn fetch(
 mod tests {
     use super::*;
 
-    fn feed(text: &str) -> domovoi_config::AlertFeed {
+    fn feed(text: &str) -> AlertFeed {
         let text = format!("[[alerts.feeds]]\nname = \"f\"\nlocal = true\n{text}");
         let settings = domovoi_config::Settings::parse(&text, "t", std::path::Path::new("/")).unwrap();
         settings.alerts.feeds.into_iter().next().unwrap()

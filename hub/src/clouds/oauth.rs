@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn a_form_is_spelled_as_the_cloud_wants_it_and_no_other_is_touched() {
         let rfc = b"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&device_code=a%26b&client_id=x";
-        let spelled = |grant, body: &[u8]| String::from_utf8(super::spelled(grant, body.to_vec())).unwrap();
+        let spelled = |grant, body: &[u8]| String::from_utf8(spelled(grant, body.to_vec())).unwrap();
         assert_eq!(spelled(DeviceGrant::Yandex, rfc), "grant_type=device_code&code=a%26b&client_id=x");
         assert_eq!(spelled(DeviceGrant::Rfc8628, rfc).as_bytes(), rfc);
         let refresh = "grant_type=refresh_token&refresh_token=a&device_code=b";

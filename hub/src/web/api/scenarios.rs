@@ -1,5 +1,7 @@
 //! Scenarios: what there is, how each stands and what it did; kept, switched, started, tried out; their files. What one may
 //! do is asked by the room, step by step, as whoever saves it.
+//!
+//! A little over 500 lines because the shapes of forms and answers stand beside the calls that take and give them.
 
 use axum::Json;
 use axum::body::Bytes;

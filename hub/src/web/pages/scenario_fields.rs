@@ -1,5 +1,8 @@
 //! The fields of a trigger, a condition or an action in the editor's form, and what a filled form makes of them. It works on
 //! the wire form, so that what is unfinished can be kept too; whether it can be taken is the room's to say.
+//!
+//! More than 500 lines: each kind of trigger, condition and action has its fields here twice, as they are shown and as they
+//! are read, one under the other.
 
 use domovoi_adapters::Shape;
 use domovoi_model::{Peril, Severity, Value};
