@@ -216,7 +216,8 @@ async fn a_billing_day_s_value_is_of_that_day() {
     until("it is in the ledger", || async { (home.ledger("Ванная").await.last()? == "7.7").then_some(()) }).await;
     let rows = home.metering.history("Ванная", 10).await.unwrap();
     let row = rows.iter().find(|row| row.reading.value.to_string() == "7.7").unwrap();
-    let day: Timestamp = Timestamp(NOON.0 - NOON.0 % 86_400_000 - 21 * 86_400_000 + 9 * 3_600_000);
+    // 2026-10-31T09:00:00Z
+    let day = Timestamp(1_793_437_200_000);
     assert_eq!(row.reading.at, Moment::Wall(day), "the last of October, whenever it came");
     in_inbox(&home, "wmbusmeters:12345699").await;
     accept(&home, "wmbusmeters:12345699").await;

@@ -162,6 +162,7 @@ impl Devices {
             let Some(devices) = devices.upgrade() else { return };
             devices.find_said(observations, telling);
             devices.live.touch(observations, telling);
+            devices.tidings.heard(observations);
             devices.confirm(observations, telling);
         });
         let devices = Arc::downgrade(&self.0);

@@ -7,11 +7,12 @@
 //! monotonic clock where the device was heard in this run, so that a clock that jumps raises nothing.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use domovoi_adapters::{Announcement, Lock, PropertyInfo, Warning};
-use domovoi_model::{DeviceRef, Sample, Value};
+use domovoi_model::{DeviceRef, Observation, Sample, Value};
 use domovoi_store::{Notice, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -40,11 +41,18 @@ pub(super) struct Tidings {
     raised: Mutex<BTreeMap<String, String>>,
     bell: Notify,
     since: Instant,
+    /// Somebody is told to be silent: nothing is looked up as long as nobody is.
+    some_silent: AtomicBool,
 }
 
 impl Default for Tidings {
     fn default() -> Self {
-        Tidings { raised: Mutex::default(), bell: Notify::new(), since: Instant::now() }
+        Tidings {
+            raised: Mutex::default(),
+            bell: Notify::new(),
+            since: Instant::now(),
+            some_silent: AtomicBool::new(false),
+        }
     }
 }
 
@@ -60,6 +68,18 @@ type AllWanted = BTreeMap<String, Wanted>;
 impl Tidings {
     pub(super) fn ring(&self) {
         self.bell.notify_one();
+    }
+
+    /// A device has spoken: it rings if people were told that it is silent.
+    pub(super) fn heard(&self, observations: &[Observation]) {
+        if !self.some_silent.load(Ordering::Relaxed) {
+            return;
+        }
+        let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = |one: &Observation| raised.contains_key(&format!("{SILENT}{}", one.device));
+        if observations.chunk_by(|a, b| a.device == b.device).filter_map(<[Observation]>::first).any(told) {
+            self.ring();
+        }
     }
 
     /// A property that warns was recorded: it rings if that is otherwise than what people were told.
@@ -165,6 +185,9 @@ impl Inner {
                 self.bus.tell(Event::Notice(key.into()));
             }
         }
+        let raised = self.tidings.raised.lock().unwrap_or_else(PoisonError::into_inner);
+        let some_silent = raised.keys().any(|key| key.starts_with(SILENT));
+        self.tidings.some_silent.store(some_silent, Ordering::Relaxed);
         Ok(soonest)
     }
 
