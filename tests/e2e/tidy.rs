@@ -85,7 +85,7 @@ const ROOM_EDGES: &[(&str, &[&str])] = &[
     ("calendar", &["bus", "clock", "outside", "words"]),
     ("scenarios", &["bus", "clock", "policy", "words"]),
     ("presence", &["bus", "clock"]),
-    ("clouds", &["bus", "clock", "ingest", "outside", "words"]),
+    ("clouds", &["bus", "clock", "ingest", "outside"]),
     ("recorder", &["bus", "clock"]),
     (
         "web",
@@ -146,7 +146,7 @@ const ROOM_EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("words", &[]),
-    ("cli", &["clock", "house", "web", "demo", "metering", "words"]),
+    ("cli", &["clock", "house", "ingest", "web", "demo", "metering", "words"]),
     ("demo", &["bus", "clock", "house", "metering", "portal", "web", "courier"]),
 ];
 

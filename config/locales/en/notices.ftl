@@ -186,5 +186,5 @@ notice-water-may-leak = { $point }: this looks like a leak. { $why ->
    *[nights] Water flows every night from one to five: { $hours } nights in a row, { $used } m³ in the quietest of them.
  } Check the cistern, the taps and the hoses.
 notice-use-unusual = { $point }: { $used } { $unit } were used on { $day }, where such a day usually takes { $usual } { $unit }.
-notice-meter-silent = { $point }: the meter has been silent for { $hours } h. Check its battery and its link; it can be read by hand too.
+notice-readings-stopped = { $point }: the meter has been silent for { $hours } h. Check its battery and its link; it can be read by hand too.
 notice-flat-cold = { $room }: below { $norm } °C for { $hours } h (lowest: { $lowest } °C). What was recorded is on the page "Temperature at home".

@@ -184,7 +184,7 @@ const NOTICES: &[Row] = &[
     ("left_out",                  Some((O::Metering, S::Minor, P::Meter))),
     ("water_may_leak",            Some((O::Metering, S::Moderate, P::Meter))),
     ("use_unusual",               Some((O::Metering, S::Minor, P::Meter))),
-    ("meter_silent",              Some((O::Metering, S::Minor, P::Meter))),
+    ("readings_stopped",          Some((O::Metering, S::Minor, P::Meter))),
     ("flat_cold",                 Some((O::Metering, S::Moderate, P::Meter))),
     ("ledger_damaged",            Some((O::House, S::Severe, P::Hub))),
 

@@ -40,8 +40,8 @@ pub async fn perform(client: &Client, command: ConsumptionCommand) -> Result<Sai
             Ok(Said::new(answer, text))
         }
         ConsumptionCommand::Bill { month } => {
-            let query = month.map(|month| format!("?month={}", segment(&month))).unwrap_or_default();
-            let answer = client.get(&format!("/api/v1/bill{query}")).await?;
+            let month = month.map(|month| format!("month={}", segment(&month))).unwrap_or_default();
+            let answer = client.get(&format!("/api/v1/bill?{month}")).await?;
             let row = |line: &Value| {
                 let whole = if line["whole"] == true { "" } else { "not all is known" };
                 let mut row: Vec<String> =

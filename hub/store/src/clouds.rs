@@ -94,11 +94,11 @@ impl CloudShelf {
     /// a refresh token that replaces another one be used.
     pub async fn put(&self, drawer: CloudDrawer, papers: &[CloudPaper]) -> Result<(), StoreError> {
         let table = drawer.table();
+        if papers.iter().any(|paper| paper.body.len() > CLOUD_LIMIT) {
+            return Err(StoreError::TooLarge { what: "a part of a maker's cloud", limit: CLOUD_LIMIT });
+        }
         let mut tx = self.db.begin().await?;
         for paper in papers {
-            if paper.body.len() > CLOUD_LIMIT {
-                return Err(StoreError::TooLarge { what: "a part of a maker's cloud", limit: CLOUD_LIMIT });
-            }
             let query = AssertSqlSafe(format!(
                 "INSERT INTO {} (id, sealed) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed",
                 table.name

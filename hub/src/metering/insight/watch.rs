@@ -161,7 +161,7 @@ impl Insight {
             if let Some(since) = found.silent_since {
                 let key = format!("insight-silent:{id}");
                 let hours = ((now.0 - since.0) / HOUR).to_string();
-                self.say(&key, "meter_silent", &owned(&[("point", &point.name), ("hours", &hours)])).await?;
+                self.say(&key, "readings_stopped", &owned(&[("point", &point.name), ("hours", &hours)])).await?;
                 standing.insert(key);
             }
         }

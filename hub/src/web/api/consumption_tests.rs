@@ -304,7 +304,7 @@ async fn an_unusual_day_and_a_silent_meter_are_said() {
     // Two days later that day is past, and nothing was heard since.
     home.desk.clock.set(NOON.plus_millis(40 * HOUR));
     home.desk.insight.look().await.unwrap();
-    assert_eq!(home.notices().await, ["meter_silent"]);
+    assert_eq!(home.notices().await, ["readings_stopped"]);
 }
 
 /// A thermometer every ten minutes: 19 °C, from the 20th 18:00 (Moscow) to the 21st 02:00 16 °C, silence from 02:00 to
