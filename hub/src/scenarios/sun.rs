@@ -198,7 +198,7 @@ mod tests {
     proptest! {
         /// Between a rise and the set that follows it the sun is up, and after the set it is not.
         #[test]
-        fn it_is_up_between(lat in -66.0f64..66.0, lon in -180.0f64..180.0, second in 1_700_000_000i64..2_000_000_000) {
+        fn it_is_up_between(lat in -64.0f64..64.0, lon in -180.0f64..180.0, second in 1_700_000_000i64..2_000_000_000) {
             let from = jiff::Timestamp::from_second(second).unwrap();
             let up = next(Sun::Rise, lat, lon, from).unwrap();
             let down = next(Sun::Set, lat, lon, up).unwrap();

@@ -7,6 +7,7 @@ const RU: &str = concat!(
     include_str!("../../../../../config/locales/ru/pages.ftl"),
     include_str!("../../../../../config/locales/ru/cameras.ftl"),
     include_str!("../../../../../config/locales/ru/mappings.ftl"),
+    include_str!("../../../../../config/locales/ru/clouds.ftl"),
     include_str!("../../../../../config/locales/ru/insight.ftl"),
     include_str!("../../../../../config/locales/ru/presence.ftl"),
     include_str!("../../../../../config/locales/ru/scenarios.ftl")
@@ -15,6 +16,7 @@ const EN: &str = concat!(
     include_str!("../../../../../config/locales/en/pages.ftl"),
     include_str!("../../../../../config/locales/en/cameras.ftl"),
     include_str!("../../../../../config/locales/en/mappings.ftl"),
+    include_str!("../../../../../config/locales/en/clouds.ftl"),
     include_str!("../../../../../config/locales/en/insight.ftl"),
     include_str!("../../../../../config/locales/en/presence.ftl"),
     include_str!("../../../../../config/locales/en/scenarios.ftl")
@@ -49,6 +51,7 @@ const MADE: &[(&str, &[&str])] = &[
     ),
     ("page-camera-mode-", &["always", "week", "event", "never"]),
     ("page-camera-start-", &["motion", "water-leak", "smoke", "gas", "carbon-monoxide", "alarm"]),
+    ("page-cloud-", &["waiting", "accepted", "ignored"]),
     ("page-mapping-is-", &["number", "switch", "choice", "text"]),
     (
         "page-mapping-class-",
