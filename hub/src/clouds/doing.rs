@@ -121,7 +121,11 @@ impl Inner {
             match self.call(For::Doing, &request).await {
                 Ok(body) => match (self.cloud.read_outcomes)(&body) {
                     Ok(outcomes) => match self.judge(&order, &outcomes) {
-                        Judged::Done => return drop(self.see(&order).await),
+                        Judged::Done => {
+                            // What could not be seen now is seen with the next look.
+                            let _ = self.see(&order).await;
+                            return;
+                        }
                         Judged::Refused(why) => return self.refused(&order, &why),
                         Judged::Busy(why) if tries >= TRIES => return self.refused(&order, &why),
                         Judged::Busy(_) => {}

@@ -80,6 +80,10 @@ impl From<CallError> for CloudsError {
     }
 }
 
+type About<T> = Box<dyn Fn(&DeviceRef, &Outgoing) -> T + Send + Sync>;
+type Refused = Box<dyn Fn(&DeviceRef, &Outgoing, &str) + Send + Sync>;
+type Forgotten = Pin<Box<dyn Future<Output = usize> + Send>>;
+
 /// What the room asks others for; told once, by the house.
 pub struct Hooks {
     /// Whether the household has a device of this name, of whatever road.
@@ -87,11 +91,11 @@ pub struct Hooks {
     /// Whether a device was accepted.
     pub is_taken: Box<dyn Fn(&DeviceRef) -> bool + Send + Sync>,
     /// Whether a command, said so to a device, still waits for its confirmation.
-    pub is_waited_for: Box<dyn Fn(&DeviceRef, &Outgoing) -> bool + Send + Sync>,
+    pub is_waited_for: About<bool>,
     /// A command, said so to a device, was refused.
-    pub refused: Box<dyn Fn(&DeviceRef, &Outgoing, &str) + Send + Sync>,
+    pub refused: Refused,
     /// Forgets devices with their history, and says how many there were.
-    pub forget: Box<dyn Fn(Vec<DeviceRef>) -> Pin<Box<dyn Future<Output = usize> + Send>> + Send + Sync>,
+    pub forget: Box<dyn Fn(Vec<DeviceRef>) -> Forgotten + Send + Sync>,
 }
 
 /// The room. Clones are the same room.

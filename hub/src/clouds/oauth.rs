@@ -357,7 +357,7 @@ fn of_device(error: &DeviceCodeErrorResponse) -> TokenError {
     match error.error() {
         DeviceCodeErrorResponseType::AccessDenied => TokenError::Denied,
         DeviceCodeErrorResponseType::ExpiredToken => TokenError::Expired,
-        code => refused(&code.to_string(), error.error_description().map_or("no reason given", String::as_str)),
+        code => refused(code.as_ref(), error.error_description().map_or("no reason given", String::as_str)),
     }
 }
 

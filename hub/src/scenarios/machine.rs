@@ -22,6 +22,9 @@ use super::view::{End, What};
 use super::world::{Look, Standing, World, clip, is_same};
 use super::{DeedWhat, Outcome};
 
+/// What was looked at, and what was seen.
+type Seen = Vec<(String, String)>;
+
 /// How many steps a run may take in all, and in one go.
 const MAX_STEPS: u32 = 20_000;
 const IN_ONE_GO: u32 = 50;
@@ -149,11 +152,9 @@ impl Machine<'_> {
             (Event::Go | Event::Resumed, Doing::Next) => self.go(),
             (Event::Outcome(id, outcome), Doing::Deed { id: wanted, .. }) if *id == wanted => self.came_of(outcome),
             (Event::Resumed, Doing::Deed { id, what, once }) => self.in_doubt(id, &what, once),
-            (Event::Tick | Event::Resumed, Doing::Wait(due)) => {
-                if self.settled(due) {
-                    self.next();
-                    self.go();
-                }
+            (Event::Tick | Event::Resumed, Doing::Wait(due)) if self.settled(due) => {
+                self.next();
+                self.go();
             }
             (Event::Tick | Event::Look | Event::Resumed, Doing::Until(due)) => self.look(due),
             (Event::Happened(happening), Doing::Until(_)) => self.happened(happening),
@@ -550,7 +551,7 @@ impl Machine<'_> {
         (standing, seen)
     }
 
-    fn given(&mut self, given: &Given) -> (Result<Option<Value>, String>, Vec<(String, String)>) {
+    fn given(&mut self, given: &Given) -> (Result<Option<Value>, String>, Seen) {
         let mut look = Look::new(self.world, self.now, Some(self.run));
         let value = look.given(given);
         (value, look.seen())

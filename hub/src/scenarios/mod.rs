@@ -91,23 +91,32 @@ pub enum ScenariosError {
     Store(#[from] StoreError),
 }
 
+/// A question of the room about one thing.
+type Ask<A, R> = Arc<dyn Fn(&A) -> R + Send + Sync>;
+
+/// Whether what is set to a property, to whatever or to this value, wants a factor shown.
+type AskDanger = Arc<dyn Fn(&Place, Option<&Value>) -> bool + Send + Sync>;
+
+/// A question of the room about a name.
+type AskName<R> = Arc<dyn Fn(&str) -> Option<R> + Send + Sync>;
+
 /// What the room is told and asks; `house` connects it. Nothing of it may wait but `perform`.
 #[derive(Clone)]
 pub struct Surroundings {
     /// The device that a text means: its `dialect:id`, or a name.
-    pub find: Arc<dyn Fn(&str) -> Option<DeviceRef> + Send + Sync>,
+    pub find: AskName<DeviceRef>,
     /// How a property stands; `None`: nobody knows.
-    pub state: Arc<dyn Fn(&Place) -> Option<Value> + Send + Sync>,
+    pub state: Ask<Place, Option<Value>>,
     /// What the policy is asked about a property.
-    pub object: Arc<dyn Fn(&Place) -> Object + Send + Sync>,
+    pub object: Ask<Place, Object>,
     /// Whether a command needs a factor shown; without a value: whether any may.
-    pub is_dangerous: Arc<dyn Fn(&Place, Option<&Value>) -> bool + Send + Sync>,
+    pub is_dangerous: AskDanger,
     /// What the author of a scenario may do now, by their role and grants; `None`: there is no such person any more.
     pub author: Arc<dyn Fn(PersonId) -> Option<Who> + Send + Sync>,
     /// Whether somebody is at home; `None`: nobody can say.
     pub home: Arc<dyn Fn(Option<PersonId>) -> Option<bool> + Send + Sync>,
     /// The person of this name.
-    pub person: Arc<dyn Fn(&str) -> Option<PersonId> + Send + Sync>,
+    pub person: AskName<PersonId>,
     /// Does it. The same id twice is the same deed.
     pub perform: Arc<dyn Fn(Deed) -> BoxFuture<'static, Outcome> + Send + Sync>,
 }

@@ -200,11 +200,14 @@ fn close(open: &mut Option<(Cold, Decimal)>, cold: &mut Vec<Cold>) {
     }
 }
 
+/// From when until when, and the mean and the lowest value; `None`: nobody knows.
+type Span = (i64, i64, Option<(Decimal, Decimal)>);
+
 /// Cuts the span where a value ends and where the limit or the month changes.
 fn pieces(told: &[Told], norm: &Norm, zone: &TimeZone, from: Timestamp, to: Timestamp) -> Vec<Piece> {
     let holds = norm.holds_minutes.max(0) * 60_000;
     let told: Vec<&Told> = told.iter().filter(|one| one.is_air()).collect();
-    let mut values: Vec<(i64, i64, Option<(Decimal, Decimal)>)> = Vec::new();
+    let mut values: Vec<Span> = Vec::new();
     let mut known_to = from.0;
     for (place, one) in told.iter().enumerate() {
         let next = told.get(place + 1).map_or(i64::MAX, |next| next.from.0);

@@ -78,5 +78,5 @@ pub fn unusual(days: &[Use], resource: Resource) -> Option<Unusual> {
     let deviations: Vec<Decimal> = others.iter().map(|other| (*other - usual).abs()).collect();
     let room = (median(&deviations)? * DEVIATIONS).max(usual / Decimal::TWO).max(least_excess(resource));
     let used = last.total();
-    (used > usual + room).then(|| Unusual { day: last.from, used, usual, days: others.len(), same_weekday })
+    (used > usual + room).then_some(Unusual { day: last.from, used, usual, days: others.len(), same_weekday })
 }
