@@ -10,16 +10,10 @@ use super::scenario_args::{PresenceCommand, PresetArgs, ScenarioCommand, TrackAr
 use super::text::{list, table};
 use super::{Failure, Said, exit};
 
-const ALL: &str = "/api/v1/scenarios";
-
-fn path_of(scenario: &str) -> String {
-    format!("{ALL}/{}", segment(scenario))
-}
-
 pub async fn perform(client: &Client, command: ScenarioCommand) -> Result<Said, Failure> {
     match command {
         ScenarioCommand::List => {
-            let answer = client.get(ALL).await?;
+            let answer = client.get("/api/v1/scenarios").await?;
             let row = |one: &Value| {
                 let on = if one["is_on"] == true { "on" } else { "off" };
                 let cells = [&one["name"], &one["last"]["words"], &one["next_at"], &one["id"]].map(plain);
@@ -33,12 +27,12 @@ pub async fn perform(client: &Client, command: ScenarioCommand) -> Result<Said, 
             Ok(Said::new(answer, text))
         }
         ScenarioCommand::Show { scenario } => {
-            let answer = client.get(&path_of(&scenario)).await?;
+            let answer = client.get(&format!("/api/v1/scenarios/{}", segment(&scenario))).await?;
             let text = shown(&answer);
             Ok(Said::new(answer, text))
         }
         ScenarioCommand::Export { scenario, out } => {
-            let text = client.text(&format!("{}/export", path_of(&scenario))).await?;
+            let text = client.text(&format!("/api/v1/scenarios/{}/export", segment(&scenario))).await?;
             let Some(out) = out else { return Ok(Said::new(json!({ "toml": text }), text.trim_end())) };
             let written = std::fs::write(&out, &text);
             written.map_err(|error| Failure::new(exit::FAILED, format!("{}: {error}", out.display())))?;
@@ -51,27 +45,27 @@ pub async fn perform(client: &Client, command: ScenarioCommand) -> Result<Said, 
                 let opened = File::open(&file);
                 Box::new(opened.map_err(|error| Failure::new(exit::FAILED, format!("{}: {error}", file.display())))?)
             };
-            let answer = client.upload(&format!("{ALL}/import"), "application/toml", source).await?;
+            let answer = client.upload("/api/v1/scenarios/import", "application/toml", source).await?;
             let text = saved(&answer);
             Ok(Said::new(answer, text))
         }
         ScenarioCommand::On { scenario } => switch(client, &scenario, true).await,
         ScenarioCommand::Off { scenario } => switch(client, &scenario, false).await,
         ScenarioCommand::Start { scenario } => {
-            let answer = client.post(&format!("{}/runs", path_of(&scenario)), json!({})).await?;
+            let answer = client.post(&format!("/api/v1/scenarios/{}/runs", segment(&scenario)), json!({})).await?;
             let said = answer["words"].as_str().map_or_else(|| "begun".to_owned(), clean);
             let text = format!("{said} ({})", plain(&answer["run"]));
             Ok(Said::new(answer, text))
         }
         ScenarioCommand::Try { scenario, trigger } => {
             let form = json!({ "trigger": trigger });
-            let answer = client.post(&format!("{}/dry-run", path_of(&scenario)), form).await?;
+            let answer = client.post(&format!("/api/v1/scenarios/{}/dry-run", segment(&scenario)), form).await?;
             let text = lines(&answer);
             Ok(Said::new(answer, if text.is_empty() { "nothing would happen".to_owned() } else { text }))
         }
         ScenarioCommand::Runs { scenario, limit } => {
             let path = match scenario {
-                Some(scenario) => format!("{}/runs?limit={limit}", path_of(&scenario)),
+                Some(scenario) => format!("/api/v1/scenarios/{}/runs?limit={limit}", segment(&scenario)),
                 None => format!("/api/v1/runs?limit={limit}"),
             };
             let answer = client.get(&path).await?;
@@ -97,7 +91,7 @@ pub async fn perform(client: &Client, command: ScenarioCommand) -> Result<Said, 
             Ok(Said::new(answer, "stopped"))
         }
         ScenarioCommand::Remove { scenario } => {
-            let answer = client.delete(&path_of(&scenario)).await?;
+            let answer = client.delete(&format!("/api/v1/scenarios/{}", segment(&scenario))).await?;
             Ok(Said::new(answer, "removed"))
         }
         ScenarioCommand::Preset(args) => preset(client, args).await,
@@ -105,7 +99,7 @@ pub async fn perform(client: &Client, command: ScenarioCommand) -> Result<Said, 
 }
 
 async fn switch(client: &Client, scenario: &str, on: bool) -> Result<Said, Failure> {
-    let answer = client.put(&format!("{}/on", path_of(scenario)), json!({ "on": on })).await?;
+    let answer = client.put(&format!("/api/v1/scenarios/{}/on", segment(scenario)), json!({ "on": on })).await?;
     Ok(Said::new(answer, if on { "on" } else { "off" }))
 }
 
@@ -138,7 +132,7 @@ fn saved(answer: &Value) -> String {
 
 async fn preset(client: &Client, args: PresetArgs) -> Result<Said, Failure> {
     let Some(preset) = args.preset else {
-        let answer = client.get(&format!("{ALL}/presets")).await?;
+        let answer = client.get("/api/v1/scenarios/presets").await?;
         let mut text = Vec::new();
         for one in list(&answer, "presets") {
             text.push(format!("{}: {}", plain(&one["preset"]), plain(&one["text"])));
@@ -165,8 +159,8 @@ async fn preset(client: &Client, args: PresetArgs) -> Result<Said, Failure> {
             form[key] = json!({});
         }
     }
-    let paper = client.post(&format!("{ALL}/presets/{}", segment(&preset)), form).await?;
-    let answer = client.post(ALL, paper).await?;
+    let paper = client.post(&format!("/api/v1/scenarios/presets/{}", segment(&preset)), form).await?;
+    let answer = client.post("/api/v1/scenarios", paper).await?;
     let text = saved(&answer);
     Ok(Said::new(answer, text))
 }

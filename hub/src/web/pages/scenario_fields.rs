@@ -173,7 +173,9 @@ impl Fields<'_> {
     }
 
     fn coded(&self, name: &str, chosen: &str, codes: &[&str]) -> Field {
-        let words = |code: &&str| ((*code).to_owned(), self.view.t(&format!("page-scenario-{name}-{code}")));
+        let words = |code: &&str| {
+            ((*code).to_owned(), self.view.t(&format!("page-scenario-{}-{code}", name.replace('_', "-"))))
+        };
         self.select(name, chosen, codes.iter().map(words).collect())
     }
 

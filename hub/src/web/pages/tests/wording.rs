@@ -178,8 +178,8 @@ const MADE: &[(&str, &[&str])] = &[
     ("page-scenario-test-", &["equals", "differs", "above", "below", "changed", "unknown"]),
     ("page-scenario-event-", &["rise", "set"]),
     ("page-scenario-moment-", &["raised", "over"]),
-    ("page-scenario-catch_up-", &["skip", "once", "all"]),
-    ("page-scenario-is_home-", &["yes", "no"]),
+    ("page-scenario-catch-up-", &["skip", "once", "all"]),
+    ("page-scenario-is-home-", &["yes", "no"]),
     ("page-scenario-up-", &["yes", "no"]),
 ];
 
