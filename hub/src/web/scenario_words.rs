@@ -364,6 +364,11 @@ impl<'a> Speaker<'a> {
         let about = scenario.and_then(|scenario| self.about(scenario, &line.path));
         let about = about.unwrap_or_else(|| line.path.clone());
         let said = match line.what {
+            What::Began => line.said.parse().map_or_else(|_| line.said.clone(), |id| self.person(PersonId(id))),
+            What::Did => match line.said.as_str() {
+                "sent" | "confirmed" => self.say(&format!("scenario-did-{}", line.said), &[]),
+                other => other.to_owned(),
+            },
             What::DidNot => self.refusal(&line.said),
             What::Over => End::from_code(&line.said).map_or_else(|| line.said.clone(), |end| self.end(end)),
             _ => line.said.clone(),

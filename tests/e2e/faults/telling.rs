@@ -143,7 +143,9 @@ async fn killed() {
         for letter in letters.iter().flatten() {
             let same = |one: &&Value| one["subject"] == letter["subject"] && one["over"] == letter["over"];
             let most = letters.iter().map(|of_sink| of_sink.iter().filter(same).count()).max();
-            assert!(most <= Some(2), "one matter more than twice: {letters:#?}");
+            // A matter is doubled once at the most; a trial of the ways, which nobody waits for, at each of the three kills.
+            let kills = if letter["kind"] == "test" { 3 } else { 1 };
+            assert!(most <= Some(1 + kills), "one matter too often: {letters:#?}");
         }
         // Killed before the reflex had forgotten the danger, it remembers it, and people hear of it once more.
         let once_more = first.iter().zip(&began).all(|(all, began)| *all <= began + 1);

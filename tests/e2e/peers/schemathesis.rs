@@ -9,6 +9,15 @@ use tokio::io::{AsyncWriteExt as _, copy, sink};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::process::Command;
 
+/// Text is sent as it is made up, whatever it is called.
+const HOOKS: &str = r#"
+import schemathesis
+
+@schemathesis.serializer("application/toml")
+def as_it_is(ctx, value):
+    return str(value).encode()
+"#;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs schemathesis"]
 async fn nothing_that_can_be_asked_of_the_api_is_a_failure_of_the_server() {
@@ -24,8 +33,11 @@ async fn nothing_that_can_be_asked_of_the_api_is_a_failure_of_the_server() {
     let served = tokio::spawn(domovoi::web::serve(listener, site.desk.clone(), std::future::pending()));
     let api = in_between(socket).await;
     let examples = if std::env::var_os("DOMOVOI_FULL").is_some() { "100" } else { "12" };
+    std::fs::write(folder.path().join("hooks.py"), HOOKS).unwrap();
     let mut command = Command::new(&program);
     command
+        .env("SCHEMATHESIS_HOOKS", "hooks")
+        .env("PYTHONPATH", folder.path())
         .arg("run")
         .arg(format!("{api}/api/v1/openapi.json"))
         .args(["--checks", "not_a_server_error", "--max-examples", examples, "--workers", "2", "--no-color"])
