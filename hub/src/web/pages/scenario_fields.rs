@@ -501,7 +501,7 @@ impl Fields<'_> {
         for field in self.of(item) {
             match (field.kind, field.name.as_str()) {
                 ("check", "is_on") => item["is_on"] = json!(form.is("is_on")),
-                ("check", name) => set(item, name, form.is(name).then(|| json!(true))),
+                ("check", name) => set(item, name, form.is(name).then_some(Json::Bool(true))),
                 ("checks", "weekdays") => {
                     let days: Vec<u8> = form.all("weekdays").filter_map(|day| day.parse::<u8>().ok()).collect();
                     set(item, "weekdays", (!days.is_empty()).then(|| json!(days)));
